@@ -1,0 +1,38 @@
+"""Run the command as a process of its own, as people and scripts do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import tradebot
+
+ROOT = str(Path(tradebot.__file__).parents[1])
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, without what a user may have set for tradebot."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRADEBOT_")}
+    return {**kept, "PYTHONPATH": ROOT, **more}
+
+
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """`tradebot ARGUMENTS` in `folder`."""
+    return subprocess.run(
+        [sys.executable, "-m", "tradebot.cli.main", *arguments],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def failure(folder: Path, code: int, *arguments: str, **more: str) -> str:
+    """The one line of a call that must fail with `code`."""
+    done = run(folder, *arguments, **more)
+    assert done.returncode == code, done
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("tradebot: "), done.stderr
+    return done.stderr.strip()

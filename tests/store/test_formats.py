@@ -1,0 +1,82 @@
+"""Formats by name, and which instrument an import gets."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.store.test_bitstamp_l3 import BOOK, write_capture
+from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
+from tradebot.store.bitstamp_l3 import DEFAULT_INSTRUMENT
+from tradebot.store.formats import open_import
+from tradebot.store.instruments import spot_instrument
+
+OTHER = spot_instrument("ETH/USD@bitstamp", tick="1", lot="0.00000001")
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return write_capture(tmp_path / "capture", BOOK)
+
+
+def test_auto_recognises_the_layout_and_takes_its_instrument(capture: Path) -> None:
+    opened = open_import(capture)
+    assert opened.instrument == DEFAULT_INSTRUMENT
+    assert opened.source.format == "bitstamp-l3"
+    assert sum(len(batch) for batch in opened.batches) == 3
+
+
+def test_auto_says_what_it_knows_where_it_recognises_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(BadContainer, match=r"formats bitstamp-l3 in .*some\.csv, recognised none"):
+        open_import(path)
+
+
+def test_an_unknown_format_lists_the_known_ones(capture: Path) -> None:
+    with pytest.raises(UsageError, match="formats auto, bitstamp-l3, found 'tardis'"):
+        open_import(capture, "tardis")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing at .*absent"):
+        open_import(tmp_path / "absent", "bitstamp-l3")
+
+
+@pytest.mark.parametrize("name", ["BTC/USD", "BTC/USD@bitstamp"])
+def test_the_formats_own_instrument_needs_no_tick_or_lot(capture: Path, name: str) -> None:
+    assert open_import(capture, instrument=name).instrument == DEFAULT_INSTRUMENT
+
+
+def test_a_known_instrument_needs_no_tick_or_lot(capture: Path) -> None:
+    assert open_import(capture, instrument="ETH/USD", known=[OTHER]).instrument == OTHER
+
+
+def test_an_unknown_instrument_needs_tick_and_lot(capture: Path) -> None:
+    with pytest.raises(UnknownInstrument, match="give its --tick and --lot"):
+        open_import(capture, instrument="ETH/USD@bitstamp", tick="1")
+    made = open_import(capture, instrument="ETH/USD@bitstamp", tick="1", lot="0.00000001").instrument
+    assert made == OTHER
+
+
+def test_an_unknown_symbol_without_a_venue_is_refused(capture: Path) -> None:
+    with pytest.raises(UnknownInstrument, match="the nearest is ETH/USD@bitstamp"):
+        open_import(capture, instrument="ETH/EUR", tick="1", lot="1", known=[OTHER])
+
+
+def test_another_tick_than_the_stores_is_refused(capture: Path) -> None:
+    same = open_import(capture, instrument="ETH/USD", tick="1.0", known=[OTHER])
+    assert same.instrument == OTHER
+    with pytest.raises(UsageError, match=r"expected tick 1 and lot 0\.00000001.* found tick 0\.5"):
+        open_import(capture, instrument="ETH/USD", tick="0.5", known=[OTHER])
+
+
+@pytest.mark.parametrize(("tick", "lot"), [("0", "1"), ("-1", "1"), ("1", "x")])
+def test_a_tick_or_lot_that_is_none_is_refused(capture: Path, tick: str, lot: str) -> None:
+    with pytest.raises(UsageError, match="tick and "):
+        open_import(capture, instrument="A/B@c", tick=tick, lot=lot)
+
+
+@pytest.mark.parametrize("name", ["AB@c", "A/@c", "/B@c", "A/B@"])
+def test_a_name_that_is_none_is_refused(capture: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        open_import(capture, instrument=name, tick="1", lot="1")

@@ -1,0 +1,33 @@
+"""Benchmarks run at a small scale with the tests, so that they cannot rot. What they measure is not asserted; that
+they did all the work is: each gives the same digest or checksum again."""
+
+import pytest
+
+from benchmarks import backtest, memory, order_path, startup
+
+
+def test_order_path_sends_and_fills_every_order() -> None:
+    first, again = order_path.measure(200), order_path.measure(200)
+    assert [row["digest"] for row in first] == [row["digest"] for row in again]
+
+
+def test_backtest_steps_every_event() -> None:
+    rows = backtest.measure(5_000)
+    assert {row["events"] for row in rows} == {rows[0]["events"]}
+    assert rows[2]["orders"] > 0
+
+
+def test_memory_runs_every_round() -> None:
+    one, two = memory.measure(2)
+    assert two["events"] == 2 * one["events"]
+
+
+def test_startup_measures_each_command() -> None:
+    assert all(row["ms"] > 0 for row in startup.measure(1))
+
+
+def test_l3_book_is_the_same_book_again() -> None:
+    pytest.importorskip("numba", reason="the stream's generator needs numba: make bench installs it")
+    from benchmarks import l3_book
+
+    assert l3_book.measure(20_000)[0]["book_hash"] == l3_book.measure(20_000)[0]["book_hash"]

@@ -1,0 +1,64 @@
+"""What the kernel shares with traders and views: one struct of pointers, so that neither needs the other's class."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from tradebot._core.book cimport BookC
+from tradebot._core.instrument cimport InstrumentC
+from tradebot._core.ledger cimport LedgerC
+from tradebot._core.orders cimport OrdersC
+from tradebot._core.timers cimport TimersC
+
+
+cdef struct MarketC:            # one instrument as the engine sees it
+    InstrumentC terms
+    BookC book
+    uint8_t has_book            # best prices come from the book, not from quotes
+    uint8_t feed_is_up
+    int64_t bid                 # ticks; 0 where the side is empty
+    int64_t ask
+    int64_t bid_quantity        # lots
+    int64_t ask_quantity
+    int64_t last_price          # ticks of the last trade; 0 before it
+    int64_t last_quantity
+    int64_t middle2             # bid + ask when both sides last stood, ticks; 0 before
+    uint64_t trades
+
+
+cdef enum WishKind:
+    WISH_PLACE = 1
+    WISH_CANCEL = 2
+
+
+cdef struct WishC:              # what a strategy asked for in its callback
+    uint64_t id
+    int64_t price               # ticks; 0 for a market order
+    int64_t quantity            # lots
+    uint32_t instrument         # index
+    uint16_t strategy
+    uint8_t kind                # WishKind
+    uint8_t is_sell
+    uint8_t order_type
+    uint8_t time_in_force
+
+
+cdef struct ContextC:
+    int64_t time_ns             # of the fact being stepped
+    uint64_t sequence           # of the fact being stepped
+    uint64_t call               # number of the callback; views remember it
+    uint16_t calling            # strategy whose callback runs; NOBODY outside
+    uint8_t restoring           # on_start only declares; wishes and timers are dropped
+    uint64_t order_number       # of the last order id given out
+    uint64_t order_base         # account and epoch bits of an order id
+    int64_t worst_band          # how far from the best a market order may fill, fraction in 1e-8
+    MarketC* markets
+    uint32_t market_count
+    LedgerC ledger
+    OrdersC orders
+    TimersC timers
+    WishC* wishes
+    uint32_t wish_count
+    uint32_t wishes_max
+
+
+cdef enum:
+    NOBODY = 65535

@@ -1,0 +1,91 @@
+"""An instrument version as the core sees it: ratios of integers, no text."""
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef __int128 tb_i128;
+
+    /* floor((a * b * c + carry) / d), the remainder left in carry; d > 0. */
+    static inline int64_t tb_muldiv_carry(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) {
+        tb_i128 exact = (tb_i128)a * b, q, r;
+        if (exact > ((tb_i128)1 << 90) || exact < -((tb_i128)1 << 90) || c > ((int64_t)1 << 36)) { *overflow = 1; return 0; }
+        exact = exact * c + *carry;
+        if (d == 1 && exact <= INT64_MAX && exact >= INT64_MIN) { *carry = 0; return (int64_t)exact; }
+        if (exact >= 0 && exact <= INT64_MAX) { *carry = (int64_t)exact % d; return (int64_t)exact / d; }
+        q = exact / d;
+        r = exact % d;
+        if (r < 0) { r += d; q -= 1; }
+        if (q > INT64_MAX || q < INT64_MIN) { *overflow = 1; return 0; }
+        *carry = (int64_t)r;
+        return (int64_t)q;
+    }
+    """
+    int64_t muldiv_carry "tb_muldiv_carry"(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) noexcept nogil
+
+cdef enum:
+    FEE_SCALE = 100000000       # fee rates are fractions in 1e-8
+
+
+cdef struct InstrumentC:
+    uint32_t id
+    uint16_t base               # asset number
+    uint16_t quote              # asset number
+    int64_t tick_num            # a tick is tick_num / tick_den quote units
+    int64_t tick_den
+    int64_t lot_num             # a lot is lot_num / lot_den base units
+    int64_t lot_den
+    int64_t value_num           # ticks * lots * value_num / value_den: money units of quote
+    int64_t value_den
+    int64_t base_num            # lots * base_num / base_den: money units of base
+    int64_t base_den
+    int64_t quantity_min        # lots
+    int64_t notional_min        # money units
+
+
+cdef int instrument_from_tuple(InstrumentC* instrument, tuple row) except -1
+
+
+cdef inline int64_t muldiv_down(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:
+    """floor(a * b * c / d)."""
+    cdef int64_t carry = 0
+    return muldiv_carry(a, b, c, d, &carry, overflow)
+
+
+cdef inline int64_t muldiv_up(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:
+    """ceil(a * b * c / d)."""
+    cdef int64_t carry = d - 1
+    return muldiv_carry(a, b, c, d, &carry, overflow)
+
+
+cdef inline int64_t notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:
+    """Money units of quote, rounded up."""
+    return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+
+
+cdef inline double price_of(const InstrumentC* instrument, int64_t ticks) noexcept nogil:
+    """A price in quote units; one rounding."""
+    return <double>(ticks * instrument.tick_num) / <double>instrument.tick_den
+
+
+cdef inline double quantity_of(const InstrumentC* instrument, int64_t lots) noexcept nogil:
+    """A quantity in base units; one rounding."""
+    return <double>(lots * instrument.lot_num) / <double>instrument.lot_den
+
+
+cdef inline int64_t steps_down(double value, int64_t num, int64_t den) noexcept nogil:
+    """How many whole steps of num / den are in `value`; a value within 1e-6 of a step counts as on it."""
+    cdef double steps = value * <double>den / <double>num
+    cdef int64_t near = <int64_t>(steps + 0.5) if steps >= 0 else <int64_t>(steps - 0.5)
+    cdef int64_t whole
+    if -1e-6 < steps - <double>near < 1e-6:
+        return near
+    whole = <int64_t>steps
+    return whole - 1 if steps < 0 and <double>whole != steps else whole
+
+
+cdef inline int64_t steps_up(double value, int64_t num, int64_t den) noexcept nogil:
+    cdef int64_t down = steps_down(value, num, den)
+    cdef double steps = value * <double>den / <double>num
+    return down if steps - <double>down < 1e-6 else down + 1

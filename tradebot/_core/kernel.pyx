@@ -1,0 +1,860 @@
+"""The engine: takes one fact at a time, and turns it into commands.
+
+A step: check that time does not run back, take the fact into the digest, apply it to book, bars, orders and ledger, call the
+strategies that subscribed, and commit what each of them wished, through risk, before the next call. A
+command goes to the outlet before the next fact is looked at. The kernel has no clock and does no IO; time is the
+fact's own field, and the outlet is a function pointer that a simulator, or an outbox, fills.
+
+What a strategy wishes in a callback commits when the callback returns. If it raises, its wishes are dropped, the
+strategy is quarantined (a fact), its open orders are cancelled, and the rest of the run goes on.
+
+Refusals by the risk gate are facts too: they enter the digest and reach `on_reject` within the same step. More than
+`REJECTS_MAX` of them in one step quarantine the strategy, so that answering a refusal with the same order cannot hang a run.
+"""
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
+from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
+from tradebot._core.context cimport NOBODY, WISH_PLACE
+from tradebot._core.digest cimport digest_open, digest_slot
+from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
+from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
+from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
+from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
+from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
+from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, TradingState
+
+import numpy as np
+
+from tradebot._core.types import FACT_DTYPE
+
+cdef enum:
+    REJECTS_MAX = 64                    # refusals of one strategy within one step
+
+HANDLERS = (
+    "on_trade", "on_book", "on_quote", "on_bar", "on_timer", "on_order", "on_fill",
+    "on_reject", "on_cancel_reject", "on_position", "on_feed",
+)
+
+
+cdef class Seat:
+    """A strategy with the handlers it overrides; a handler it does not override costs nothing."""
+
+    def __init__(self, Trader trader, number: int, base: type, markets: int):
+        self.trader = trader
+        self.number = number
+        for name in HANDLERS:
+            overridden = getattr(type(trader), name, None) is not getattr(base, name, None)
+            setattr_handler(self, name, getattr(trader, name) if overridden else None)
+        self.trade_views = [None] * markets
+        self.bar_views = [None] * markets
+        self.order_views = [None] * markets
+        self.fill_views = [None] * markets
+        self.reject_views = [None] * markets
+        self.position_views = [None] * markets
+        self.timer_views = [None] * markets
+        self.feed_views = [None] * markets
+        self.book_views = [None] * markets
+
+
+cdef int setattr_handler(Seat seat, str name, object handler) except -1:
+    if name == "on_trade":
+        seat.on_trade = handler
+    elif name == "on_book":
+        seat.on_book = handler
+    elif name == "on_quote":
+        seat.on_quote = handler
+    elif name == "on_bar":
+        seat.on_bar = handler
+    elif name == "on_timer":
+        seat.on_timer = handler
+    elif name == "on_order":
+        seat.on_order = handler
+    elif name == "on_fill":
+        seat.on_fill = handler
+    elif name == "on_reject":
+        seat.on_reject = handler
+    elif name == "on_cancel_reject":
+        seat.on_cancel_reject = handler
+    elif name == "on_position":
+        seat.on_position = handler
+    else:
+        assert name == "on_feed"
+        seat.on_feed = handler
+    return 0
+
+
+cdef object open_view(View view, ContextC* context, uint32_t index, str name):
+    view.context = context
+    view.market = &context.markets[index]
+    view.name_of_instrument = name
+    return view
+
+
+cdef class Kernel:
+    """One engine over one account.
+
+    `instruments`: tuples of `_core.instrument`, with `names` beside them; `opening`: money units per asset number;
+    `order_base`: account and epoch bits of order ids; `lock_fee`: taker fee in 1e-8; `worst_band`: how far a market order may fill
+    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit.
+    """
+
+    def __cinit__(
+        self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+    ):
+        cdef uint32_t at, count = len(instruments)
+        self.context.markets = <MarketC*>calloc(count + 1, sizeof(MarketC))
+        self.limits = <LimitsC*>calloc(strategies * count + 1, sizeof(LimitsC))
+        if self.context.markets == NULL or self.limits == NULL:
+            raise MemoryError("no memory for the markets")
+        self.context.market_count = count
+        self.context.calling = NOBODY
+        self.context.order_base = order_base
+        self.context.worst_band = worst_band
+        index_open(&self.by_id, 64)
+        for at in range(count):
+            instrument_from_tuple(&self.context.markets[at].terms, instruments[at])
+            book_open(&self.context.markets[at].book)
+            self.context.markets[at].feed_is_up = 1
+            index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
+        ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
+        for at in range(len(opening)):
+            self.context.ledger.balances[at].opening = opening[at]
+            self.context.ledger.balances[at].total = opening[at]
+        orders_open(&self.context.orders, strategies, count)
+        rate_open(&self.rate, rate[0], rate[1])
+        digest_open(&self.digest)
+        self.lock_fee = lock_fee
+        self.fee_in_base = fee_in_base
+        self.state = TradingState.ACTIVE
+        self.send = NULL
+        self.target_owner = None
+
+    def __init__(
+        self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+    ):
+        self.names = list(names)
+        self.seats = []
+        self.market_seats = [[] for _ in names]
+        self.market_series = [[] for _ in names]
+        self.timer_series = {}
+        self.failures = []
+
+    def __dealloc__(self):
+        cdef uint32_t at
+        for at in range(self.context.market_count):
+            book_close(&self.context.markets[at].book)
+        free(self.context.markets)
+        free(self.limits)
+        free(self.context.wishes)
+        free(self.audit)
+        index_close(&self.by_id)
+        ledger_close(&self.context.ledger)
+        orders_close(&self.context.orders)
+        timers_close(&self.context.timers)
+        rate_close(&self.rate)
+
+    cdef int connect(self, SendC send, void* target, object owner) except -1:
+        """Where commands go; `owner` is kept alive."""
+        self.send = send
+        self.target = target
+        self.target_owner = owner
+        return 0
+
+    def seat(self, Trader trader, base: type, markets: list, limits: list) -> None:
+        """Give a strategy its place: the market indexes it trades (the first is its default), and its limits for each.
+
+        `limits` are dicts of LimitsC fields. Called once per strategy, in the order of their numbers.
+        """
+        cdef uint32_t index
+        cdef Seat seat = Seat(trader, len(self.seats), base, self.context.market_count)
+        trader.context = &self.context
+        trader.number = seat.number
+        trader.first = markets[0]
+        trader.indexes = {self.names[at]: at for at in markets}
+        trader.indexes.update({self.names[at].partition("@")[0]: at for at in reversed(markets)})
+        trader.books = {}
+        trader.positions = {}
+        for index, limit in zip(markets, limits, strict=True):
+            self.limits[seat.number * self.context.market_count + index] = limit
+            self.market_seats[index].append(seat)
+            self._open_views(seat, index)
+        trader.first_book = trader.books[markets[0]]
+        trader.first_position = trader.positions[markets[0]]
+        self.seats.append(seat)
+
+    def _open_views(self, Seat seat, index: int):
+        cdef ContextC* context = &self.context
+        cdef PositionView position = open_view(PositionView(), context, index, self.names[index])
+        position.position = ledger_position(&context.ledger, seat.number, index)
+        seat.trader.positions[index] = position
+        seat.trader.books[index] = open_view(BookView(), context, index, self.names[index])
+        seat.position_views[index] = position
+        seat.book_views[index] = seat.trader.books[index]
+        seat.trade_views[index] = open_view(TradeView(), context, index, self.names[index])
+        seat.bar_views[index] = open_view(BarView(), context, index, self.names[index])
+        seat.order_views[index] = open_view(OrderView(), context, index, self.names[index])
+        seat.fill_views[index] = open_view(FillView(), context, index, self.names[index])
+        seat.reject_views[index] = open_view(RejectView(), context, index, self.names[index])
+        seat.timer_views[index] = open_view(TimerView(), context, index, self.names[index])
+        seat.feed_views[index] = open_view(FeedView(), context, index, self.names[index])
+
+    def start(self, time_ns: int) -> None:
+        """Call every `on_start` as of `time_ns`, the time of the first fact to come."""
+        cdef Seat seat
+        self.context.time_ns = time_ns
+        for seat in self.seats:
+            self._start_seat(seat)
+
+    def _start_seat(self, Seat seat):
+        cdef BarSeries series
+        if seat.quarantined:
+            return
+        self.call(seat, seat.trader.on_start, None)
+        for series in seat.trader.series:
+            self.market_series[series.instrument].append((seat, series))
+            self.timer_series[series.timer] = (seat, series)
+
+    def stop(self) -> None:
+        """Call every `on_stop`."""
+        cdef Seat seat
+        for seat in self.seats:
+            if not seat.quarantined:
+                self.call(seat, seat.trader.on_stop, None)
+
+    cdef int step(self, const RecordC* record, const ExtraC* extra) except -1:
+        """Take in one fact. `extra` is the second slot, NULL for market facts and timers."""
+        cdef ContextC* context = &self.context
+        assert record.time_ns >= context.time_ns, "time ran back"
+        context.sequence += 1
+        context.time_ns = record.time_ns
+        digest_slot(&self.digest, record)
+        if extra != NULL:
+            digest_slot(&self.digest, extra)
+        if record.kind == Kind.TIMER:
+            return self.step_timer(record)
+        if record.kind < Kind.ORDER_ACCEPTED:
+            return self.step_market(record)
+        if record.kind == Kind.TRADING_STATE_CHANGED:
+            return self.step_state(record)
+        return self.step_account(record, extra)
+
+    cdef uint32_t market_of(self, uint32_t instrument) except? 0xFFFFFFFF:
+        cdef uint32_t found
+        if self.context.markets[self.hot_market].terms.id == instrument:
+            return self.hot_market
+        found = index_get(&self.by_id, instrument)
+        if found == 0:
+            raise ValueError(f"a fact names instrument {instrument}, which is not in this run")
+        self.hot_market = found - 1
+        return found - 1
+
+    cdef int step_market(self, const RecordC* record) except -1:
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef MarketC* market = &self.context.markets[index]
+        cdef uint8_t kind = record.kind
+        cdef bint book_changed = 0, best_changed = 0
+        cdef BarSeries series
+        if record.flags & Flag.VOID:
+            self.void_count += 1
+            return 0
+        if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
+            market.has_book = 1
+            book_changed = book_apply(&market.book, record)
+            if book_changed:
+                best_changed = self.refresh_best(market, record)
+            if record.flags & Flag.SNAPSHOT:
+                if not record.flags & Flag.LAST:
+                    return 0
+                best_changed = book_changed = 1
+        elif kind == Kind.TRADE:
+            market.last_price = record.price
+            market.last_quantity = record.quantity
+            market.trades += 1
+            for _, series in self.market_series[index]:
+                series.add_trade(record.price, record.quantity)
+        elif kind == Kind.QUOTE:
+            if not market.has_book:
+                best_changed = set_quote(market, record)
+        elif kind == Kind.GAP:
+            self.gap_count += 1
+        elif kind == Kind.FEED_STATE:
+            market.feed_is_up = record.id != 0
+        return self.tell_market(index, record, book_changed, best_changed)
+
+    cdef int refresh_best(self, MarketC* market, const RecordC* record) noexcept nogil:
+        """Read best prices and sizes off the book. Returns 1 where one of the four changed."""
+        cdef int64_t bid = 0 if market.book.bid == NO_BID else market.book.bid
+        cdef int64_t ask = 0 if market.book.ask == NO_ASK else market.book.ask
+        cdef int64_t quantity
+        cdef bint changed = bid != market.bid or ask != market.ask
+        if not changed and record.price != bid and record.price != ask and market.book.parked_count == 0 and record.kind != Kind.L3_CHANGE:
+            return 0
+        quantity = book_level_quantity(&market.book, bid) if bid else 0
+        changed |= quantity != market.bid_quantity
+        market.bid_quantity = quantity
+        quantity = book_level_quantity(&market.book, ask) if ask else 0
+        changed |= quantity != market.ask_quantity
+        market.ask_quantity = quantity
+        market.bid = bid
+        market.ask = ask
+        if bid and ask:
+            market.middle2 = bid + ask
+        return changed
+
+    cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1:
+        cdef Seat seat
+        cdef TradeView trade
+        cdef FeedView feed
+        for seat in <list>self.market_seats[index]:
+            if seat.quarantined:
+                continue
+            if record.kind == Kind.TRADE and seat.on_trade is not None:
+                trade = seat.trade_views[index]
+                trade.record = record
+                self.call(seat, seat.on_trade, trade)
+            if book_changed and seat.on_book is not None and not seat.quarantined:
+                self.call(seat, seat.on_book, seat.book_views[index])
+            if best_changed and seat.on_quote is not None and not seat.quarantined:
+                self.call(seat, seat.on_quote, seat.book_views[index])
+            if (record.kind == Kind.GAP or record.kind == Kind.FEED_STATE) and seat.on_feed is not None:
+                feed = seat.feed_views[index]
+                feed.record = record
+                self.call(seat, seat.on_feed, feed)
+        return 0
+
+    cdef int step_timer(self, const RecordC* record) except -1:
+        cdef TimerC timer
+        cdef Seat seat
+        cdef TimerView view
+        assert self.context.timers.count > 0
+        timers_fire(&self.context.timers, &timer)
+        assert timer.number == record.id
+        if timer.owner == KERNEL_OWNER:
+            seat, series = self.timer_series[timer.number]
+            return self.close_bar(seat, series, timer.due_ns)
+        seat = self.seats[timer.owner]
+        if seat.on_timer is not None and not seat.quarantined:
+            view = seat.timer_views[seat.trader.first]
+            view.record = record
+            self.call(seat, seat.on_timer, view)
+        return 0
+
+    cdef int close_bar(self, Seat seat, BarSeries series, int64_t close_ns) except -1:
+        cdef BarView view
+        if series.close_bar(close_ns) and series.count > series.warmup:
+            if seat.on_bar is not None and not seat.quarantined:
+                view = seat.bar_views[series.instrument]
+                view.series = series
+                self.call(seat, seat.on_bar, view)
+        return 0
+
+    cdef int step_state(self, const RecordC* record) except -1:
+        self.state = <uint8_t>record.id
+        return 0
+
+    cdef int step_account(self, const RecordC* record, const ExtraC* extra) except -1:
+        cdef Seat seat = self.seats[record.owner]
+        cdef OrderC* order = orders_get(&self.context.orders, record.id)
+        cdef OrderC after
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef uint8_t kind = record.kind, state
+        cdef FactC fact
+        fact.head = record[0]
+        fact.tail = extra[0]
+        self.record(&fact)
+        if order == NULL:
+            assert kind == Kind.CANCEL_REJECTED, "an answer names an order that is not open"
+            return self.tell_reject(seat, seat.on_cancel_reject, record, extra, index)
+        state = <uint8_t>order_next_state(order.state, kind)
+        assert state != 0, "an answer that cannot follow the order's state"
+        order.state = state
+        if kind == Kind.ORDER_FILLED:
+            self.fill_count += 1
+            ledger_fill(
+                &self.context.ledger, ledger_position(&self.context.ledger, order.strategy, index),
+                &self.context.markets[index].terms, order.is_sell, record.price, record.quantity, extra.fee, extra.fee_asset,
+            )
+            orders_take(&self.context.orders, order, record.quantity)
+            assert order.filled <= order.quantity
+            if order.filled == order.quantity:
+                order.state = OrderState.DONE
+            self.relock(order, self.needed(&self.context.markets[index], order.is_sell, order.price, order.quantity - order.filled))
+        after = order[0]
+        if order.state == OrderState.DONE:
+            self.relock(order, 0)
+            orders_remove(&self.context.orders, order)
+        if kind == Kind.ORDER_REJECTED:
+            return self.tell_reject(seat, seat.on_reject, record, extra, index)
+        if kind == Kind.CANCEL_REJECTED:
+            return self.tell_reject(seat, seat.on_cancel_reject, record, extra, index)
+        if kind == Kind.ORDER_FILLED:
+            self._tell_fill(seat, record, extra, &after, index)
+        return self.tell_order(seat, &after, index)
+
+    cdef int _tell_fill(self, Seat seat, const RecordC* record, const ExtraC* extra, const OrderC* order, uint32_t index) except -1:
+        cdef FillView view
+        if seat.on_fill is not None and not seat.quarantined:
+            view = seat.fill_views[index]
+            view.record = record
+            view.extra = extra
+            view.order = order[0]
+            self.call(seat, seat.on_fill, view)
+        if seat.on_position is not None and not seat.quarantined:
+            self.call(seat, seat.on_position, seat.position_views[index])
+        return 0
+
+    cdef int tell_order(self, Seat seat, const OrderC* order, uint32_t index) except -1:
+        cdef OrderView view
+        if seat.on_order is not None and not seat.quarantined:
+            view = seat.order_views[index]
+            view.order = order[0]
+            self.call(seat, seat.on_order, view)
+        return 0
+
+    cdef int tell_reject(self, Seat seat, object handler, const RecordC* record, const ExtraC* extra, uint32_t index) except -1:
+        cdef RejectView view
+        if handler is not None and not seat.quarantined:
+            view = seat.reject_views[index]
+            view.record = record
+            view.extra = extra
+            self.call(seat, handler, view)
+        return 0
+
+    cdef int call(self, Seat seat, object handler, View view) except -1:
+        """Call a strategy, then commit what it wished."""
+        self.call_only(seat, handler, view)
+        if self.context.wish_count:
+            self.commit(seat)
+        return 0
+
+    cdef int call_only(self, Seat seat, object handler, View view) except -1:
+        """Call a strategy. If it raises, drop what this call wished and quarantine it."""
+        cdef ContextC* context = &self.context
+        cdef uint32_t wishes = context.wish_count
+        context.call += 1
+        context.calling = seat.number
+        try:
+            if view is None:
+                handler()
+            else:
+                view.call = context.call
+                handler(view)
+        except Exception as error:
+            if getattr(error, "aborts_run", False):
+                raise
+            context.wish_count = wishes
+            context.calling = NOBODY
+            context.call += 1
+            self.quarantine(seat, error)
+            return 0
+        finally:
+            context.calling = NOBODY
+            context.call += 1
+        return 0
+
+    cdef int commit(self, Seat seat) except -1:
+        """Send the wishes on, one by one; refusals may add more at the end."""
+        cdef ContextC* context = &self.context
+        cdef uint32_t at = 0, rejects = 0
+        cdef WishC wish
+        if context.restoring:
+            context.wish_count = 0
+            return 0
+        while at < context.wish_count:
+            wish = context.wishes[at]
+            at += 1
+            if wish.kind == WISH_PLACE:
+                rejects += self.commit_place(seat, &wish)
+            else:
+                rejects += self.commit_cancel(seat, &wish)
+            if rejects > REJECTS_MAX and not seat.quarantined:
+                self.quarantine(seat, RuntimeError(f"{rejects} refusals within one fact"))
+            if seat.quarantined:
+                break
+        context.wish_count = 0
+        return 0
+
+    cdef int commit_place(self, Seat seat, const WishC* wish) except -1:
+        """Returns 1 where the order was refused."""
+        cdef ContextC* context = &self.context
+        cdef MarketC* market = &context.markets[wish.instrument]
+        cdef OrderListC* open = orders_list(&context.orders, seat.number, wish.instrument)
+        cdef IntentC intent
+        cdef OrderC order
+        cdef FactC fact
+        cdef Reject found
+        self.fill_intent(&intent, seat, wish, open)
+        found = check_order(
+            &self.limits[seat.number * context.market_count + wish.instrument], &self.rate, &market.terms, &intent
+        )
+        make_place(&fact, context, wish, market.terms.id, intent.price)
+        if found != Reject.ACCEPTED:
+            fact.head.kind = Kind.ORDER_REJECTED
+            fact.tail.kind = Kind.ORDER_REJECTED
+            fact.tail.reject = <uint16_t>found
+            self.emit(&fact)
+            if seat.on_reject is not None and not seat.quarantined:
+                self._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
+            return 1
+        rate_take(&self.rate, context.time_ns)
+        memset(&order, 0, sizeof(OrderC))
+        order.id = wish.id
+        order.price = intent.price
+        order.quantity = wish.quantity
+        order.sent_ns = context.time_ns
+        order.instrument = wish.instrument
+        order.strategy = seat.number
+        order.is_sell = wish.is_sell
+        order.order_type = wish.order_type
+        order.time_in_force = wish.time_in_force
+        order.state = OrderState.SENT
+        self.relock(orders_add(&context.orders, &order), intent.needed)
+        self.order_count += 1
+        self.command_count += 1
+        self.emit(&fact)
+        if self.send != NULL:
+            self.send(self.target, &fact)
+        return 0
+
+    cdef int fill_intent(self, IntentC* intent, Seat seat, const WishC* wish, const OrderListC* open) noexcept nogil:
+        cdef ContextC* context = &self.context
+        cdef const MarketC* market = &context.markets[wish.instrument]
+        cdef const BalanceC* quote = ledger_balance(&context.ledger, 0, market.terms.quote)
+        cdef const BalanceC* base = ledger_balance(&context.ledger, 0, market.terms.base)
+        intent.is_sell = wish.is_sell
+        intent.order_type = wish.order_type
+        intent.time_in_force = wish.time_in_force
+        intent.state = self.state
+        intent.quarantined = seat.quarantined
+        intent.quantity = wish.quantity
+        intent.reference = market.middle2 >> 1 if market.middle2 else market.last_price
+        intent.price = wish.price if wish.order_type == OrderType.LIMIT else worst_price(market, wish.is_sell, context.worst_band)
+        intent.position = ledger_position(&context.ledger, seat.number, wish.instrument).quantity
+        intent.open_buys = open.open_buys
+        intent.open_sells = open.open_sells
+        intent.orders_open = open.count
+        intent.free_quote = quote.total - quote.locked
+        intent.free_base = base.total - base.locked
+        intent.needed = self.needed(market, wish.is_sell, intent.price, wish.quantity)
+        intent.time_ns = context.time_ns
+        return 0
+
+    cdef int commit_cancel(self, Seat seat, const WishC* wish) except -1:
+        """Returns 1 where the cancel was refused."""
+        cdef ContextC* context = &self.context
+        cdef OrderC* order = orders_get(&context.orders, wish.id)
+        cdef FactC fact
+        cdef uint8_t state
+        memset(&fact, 0, sizeof(FactC))
+        fact.head.time_ns = context.time_ns
+        fact.head.id = wish.id
+        fact.head.instrument = context.markets[wish.instrument].terms.id
+        fact.head.owner = seat.number
+        fact.tail.cause = context.sequence
+        fact.tail.flags = Flag.CONT
+        if order == NULL or order.strategy != seat.number:
+            fact.head.kind = fact.tail.kind = Kind.CANCEL_REJECTED
+            fact.tail.reject = Reject.VENUE_ORDER_UNKNOWN
+            self.emit(&fact)
+            if seat.on_cancel_reject is not None and not seat.quarantined:
+                self._tell_refusal(seat, seat.on_cancel_reject, &fact, wish.instrument)
+            return 1
+        state = <uint8_t>order_next_state(order.state, Kind.CANCEL_ORDER)
+        if state == 0:
+            return 0                    # a cancel is on its way already
+        order.state = state
+        fact.head.flags = Flag.SELL if order.is_sell else 0
+        fact.head.kind = fact.tail.kind = Kind.CANCEL_ORDER
+        self.command_count += 1
+        self.emit(&fact)
+        if self.send != NULL:
+            self.send(self.target, &fact)
+        return 0
+
+    cdef int _tell_refusal(self, Seat seat, object handler, const FactC* fact, uint32_t index) except -1:
+        """Call within a commit: what it wishes joins the end of the same list."""
+        cdef RejectView view = seat.reject_views[index]
+        view.record = &fact.head
+        view.extra = &fact.tail
+        return self.call_only(seat, handler, view)
+
+    cdef int quarantine(self, Seat seat, object error) except -1:
+        """Shut a strategy out, say so as a fact, cancel what it has open."""
+        cdef FactC fact
+        cdef WishC wish
+        cdef uint32_t index
+        seat.quarantined = 1
+        self.failures.append((seat.number, self.context.sequence, error))
+        if self.context.restoring:
+            return 0
+        memset(&fact, 0, sizeof(FactC))
+        fact.head.time_ns = self.context.time_ns
+        fact.head.id = self.context.sequence
+        fact.head.owner = seat.number
+        fact.head.kind = fact.tail.kind = Kind.STRATEGY_QUARANTINED
+        fact.tail.cause = self.context.sequence
+        fact.tail.flags = Flag.CONT
+        self.emit(&fact)
+        for index in range(self.context.market_count):
+            self._cancel_open(seat, index)
+        return 0
+
+    cdef int _cancel_open(self, Seat seat, uint32_t index) except -1:
+        cdef WishC wish
+        cdef uint32_t handle = orders_list(&self.context.orders, seat.number, index).head
+        memset(&wish, 0, sizeof(WishC))
+        while handle:
+            wish.id = self.context.orders.items[handle].id
+            wish.instrument = index
+            handle = self.context.orders.items[handle].next
+            self.commit_cancel(seat, &wish)
+        return 0
+
+    cdef int emit(self, FactC* fact) except -1:
+        """Take a command, or a refusal of our own, into the digest and the audit."""
+        digest_slot(&self.digest, &fact.head)
+        digest_slot(&self.digest, &fact.tail)
+        return self.record(fact)
+
+    cdef int record(self, const FactC* fact) except -1:
+        grow(<void**>&self.audit, sizeof(FactC), &self.audit_max, self.audit_count + 1)
+        self.audit[self.audit_count] = fact[0]
+        self.audit_count += 1
+        return 0
+
+    cdef int64_t needed(self, const MarketC* market, bint is_sell, int64_t price, int64_t quantity) noexcept nogil:
+        """Money units an order holds: of base for a sale; of quote with the taker fee for a buy. Huge on overflow."""
+        cdef int overflow = 0
+        cdef int64_t amount
+        if is_sell:
+            amount = muldiv_up(quantity, 1, market.terms.base_num, market.terms.base_den, &overflow)
+        else:
+            amount = notional_up(&market.terms, price, quantity, &overflow)
+            if not self.fee_in_base:
+                amount += muldiv_up(amount, self.lock_fee, 1, FEE_SCALE, &overflow)
+        return NO_ASK if overflow else amount
+
+    cdef int relock(self, OrderC* order, int64_t needed) noexcept nogil:
+        """Hold `needed` for an order instead of what it held."""
+        cdef const MarketC* market = &self.context.markets[order.instrument]
+        cdef BalanceC* balance = ledger_balance(&self.context.ledger, 0, market.terms.base if order.is_sell else market.terms.quote)
+        balance.locked += needed - order.locked
+        order.locked = needed
+        return 0
+
+    @property
+    def sequence(self) -> int:
+        """Facts stepped so far."""
+        return self.context.sequence
+
+    @property
+    def time_ns(self) -> int:
+        return self.context.time_ns
+
+    @property
+    def next_timer_ns(self) -> int:
+        """When the source must next bring a TIMER fact; 2**63 - 1 where none is set."""
+        return timers_next_ns(&self.context.timers)
+
+    @property
+    def commands(self) -> int:
+        return self.command_count
+
+    @property
+    def orders(self) -> int:
+        """Orders sent so far."""
+        return self.order_count
+
+    @property
+    def fills(self) -> int:
+        return self.fill_count
+
+    @property
+    def gaps(self) -> int:
+        return self.gap_count
+
+    @property
+    def voids(self) -> int:
+        """Facts that were kept for the record and applied to nothing."""
+        return self.void_count
+
+    @property
+    def calls(self) -> int:
+        """Grows with every callback; a watchdog compares it."""
+        return self.context.call
+
+    @property
+    def calling(self) -> int | None:
+        """Number of the strategy whose callback runs, None outside."""
+        return None if self.context.calling == NOBODY else self.context.calling
+
+    @property
+    def digest_text(self) -> str:
+        """The digest so far: 32 hex digits."""
+        return f"{self.digest.high:016x}{self.digest.low:016x}"
+
+    def take_audit(self):
+        """Commands and account facts since the last call, as an array of FACT_DTYPE."""
+        facts = np.empty(self.audit_count, dtype=FACT_DTYPE)
+        cdef FactC[::1] rows
+        if self.audit_count:
+            rows = facts
+            memcpy(&rows[0], self.audit, sizeof(FactC) * self.audit_count)
+            self.audit_count = 0
+        return facts
+
+    def balances(self) -> list[tuple[int, int, int]]:
+        """(opening, total, locked) in money units, by asset number."""
+        return ledger_to_list(&self.context.ledger)[0]
+
+    def positions(self) -> list[tuple]:
+        """The rows of `Ledger.state`, by strategy and instrument."""
+        return ledger_to_list(&self.context.ledger)[1]
+
+    def market(self, index: int) -> tuple[int, int, int, int]:
+        """(bid, ask, last price, middle2) in ticks; 0 where unknown."""
+        cdef const MarketC* market = &self.context.markets[index]
+        return market.bid, market.ask, market.last_price, market.middle2
+
+    def unrealised(self, strategy: int, index: int) -> int:
+        """Money units of quote at the last middle price."""
+        cdef const MarketC* market = &self.context.markets[index]
+        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, market.middle2)
+
+    def set_trading_state(self, state: int) -> None:
+        """Where trading starts; a change during a run is a TRADING_STATE_CHANGED fact."""
+        self.state = state
+
+    def validate(self) -> None:
+        """Assert what books, ledger and orders promise; O(everything)."""
+        cdef uint32_t at
+        for at in range(self.context.market_count):
+            book_validate(&self.context.markets[at].book)
+        for at in range(self.context.ledger.strategies * self.context.ledger.instruments):
+            position_validate(&self.context.ledger.positions[at])
+        for at in range(self.context.ledger.accounts * self.context.ledger.assets):
+            assert self.context.ledger.balances[at].locked >= 0
+            assert self.context.orders.count > 0 or self.context.ledger.balances[at].locked == 0
+
+    def snapshot(self) -> list:
+        """Plain data from which `restore` goes on to the same digest. Taken between steps."""
+        cdef Seat seat
+        assert self.context.wish_count == 0
+        return [
+            self.context.sequence,
+            self.context.time_ns,
+            [self.digest.low, self.digest.high, self.digest.count],
+            self.context.order_number,
+            [self.command_count, self.order_count, self.fill_count, self.void_count, self.gap_count],
+            self.state,
+            [market_to_list(&self.context.markets[at]) for at in range(self.context.market_count)],
+            ledger_to_list(&self.context.ledger),
+            orders_to_list(&self.context.orders),
+            timers_to_list(&self.context.timers),
+            rate_to_list(&self.rate),
+            [
+                [bool(seat.quarantined), seat.trader.save_state(), [series.state() for series in seat.trader.series]]
+                for seat in self.seats
+            ],
+        ]
+
+    def restore(self, state: list) -> None:
+        """Go on from `snapshot`: a kernel built alike, whose strategies declare again in `on_start`."""
+        cdef uint32_t at
+        self.context.restoring = 1
+        self.start(state[1])
+        self.context.restoring = 0
+        self.context.wish_count = 0
+        self.failures.clear()
+        self.context.sequence = state[0]
+        self.digest.low, self.digest.high, self.digest.count = state[2]
+        self.context.order_number = state[3]
+        self.command_count, self.order_count, self.fill_count, self.void_count, self.gap_count = state[4]
+        self.state = state[5]
+        for at in range(self.context.market_count):
+            market_from_list(&self.context.markets[at], state[6][at])
+        ledger_from_list(&self.context.ledger, state[7])
+        orders_from_list(&self.context.orders, state[8])
+        timers_from_list(&self.context.timers, state[9])
+        rate_from_list(&self.rate, state[10])
+        self._restore_seats(state[11])
+
+    def _restore_seats(self, states: list):
+        cdef Seat seat
+        cdef BarSeries series
+        assert len(states) == len(self.seats)
+        self.timer_series = {}
+        for seat, (quarantined, body, bars) in zip(self.seats, states, strict=True):
+            seat.quarantined = quarantined
+            seat.trader.load_state(body)
+            if len(bars) != len(seat.trader.series):
+                raise ValueError(f"strategy {seat.number} declared {len(seat.trader.series)} bar series, the snapshot holds {len(bars)}")
+            for series, saved in zip(seat.trader.series, bars, strict=True):
+                series.restore(saved)
+                self.timer_series[series.timer] = (seat, series)
+
+
+cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
+    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
+    cdef int overflow = 0
+    cdef int64_t best = market.bid if is_sell else market.ask
+    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
+    if best == 0:
+        best = market.middle2 >> 1
+    if is_sell:
+        return best - width if best > width else 1
+    return best + width
+
+
+cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil:
+    cdef int64_t ask = <int64_t>record.id, ask_quantity = <int64_t>record.id2
+    cdef bint changed = (
+        record.price != market.bid or ask != market.ask
+        or record.quantity != market.bid_quantity or ask_quantity != market.ask_quantity
+    )
+    market.bid = record.price
+    market.ask = ask
+    market.bid_quantity = record.quantity
+    market.ask_quantity = ask_quantity
+    if market.bid and market.ask:
+        market.middle2 = market.bid + market.ask
+    return changed
+
+
+cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:
+    memset(fact, 0, sizeof(FactC))
+    fact.head.time_ns = context.time_ns
+    fact.head.price = price
+    fact.head.quantity = wish.quantity
+    fact.head.id = wish.id
+    fact.head.instrument = instrument
+    fact.head.kind = Kind.PLACE_ORDER
+    fact.head.flags = Flag.SELL if wish.is_sell else 0
+    fact.head.owner = wish.strategy
+    fact.tail.cause = context.sequence
+    fact.tail.order_type = wish.order_type
+    fact.tail.time_in_force = wish.time_in_force
+    fact.tail.kind = Kind.PLACE_ORDER
+    fact.tail.flags = Flag.CONT
+    return 0
+
+
+cdef list market_to_list(const MarketC* market):
+    return [
+        book_to_list(&market.book), bool(market.has_book), bool(market.feed_is_up), market.bid, market.ask,
+        market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+    ]
+
+
+cdef int market_from_list(MarketC* market, object state) except -1:
+    book_from_list(&market.book, state[0])
+    (
+        market.has_book, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
+        market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+    ) = state[1:]
+    return 0

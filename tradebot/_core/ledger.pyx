@@ -1,0 +1,190 @@
+"""The books: what each account holds and what each strategy made.
+
+A position keeps cost and quantity, never an average price. A trade of signed value v and signed quantity q
+
+- in the direction held, or from flat: adds q and v;
+- against it: releases cost * closed / held (rounded down once; the rest stays in the cost), and books
+  -(value of the closed part) - released as realised; what is left over opens the other way with its share of v.
+
+So realised - cost == -(sum of all v) holds exactly, always, whatever was rounded: `validate` asserts it against the cash.
+The value of a trade is ticks * lots * n / d, rounded down with the remainder carried to the position's next trade; with it no
+rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset.
+
+Each account's balance of an asset is its opening amount plus all postings; `locked` is what open orders hold.
+"""
+
+from libc.stdlib cimport calloc, free
+
+from tradebot._core.instrument cimport instrument_from_tuple, muldiv_carry, muldiv_down
+
+
+cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32_t strategies, uint32_t instruments) except -1:
+    cdef uint32_t strategy, instrument
+    ledger.accounts = accounts
+    ledger.assets = assets
+    ledger.strategies = strategies
+    ledger.instruments = instruments
+    ledger.balances = <BalanceC*>calloc(accounts * assets + 1, sizeof(BalanceC))
+    ledger.positions = <PositionC*>calloc(strategies * instruments + 1, sizeof(PositionC))
+    if ledger.balances == NULL or ledger.positions == NULL:
+        raise MemoryError("no memory for the ledger")
+    for strategy in range(strategies):
+        for instrument in range(instruments):
+            ledger_position(ledger, <uint16_t>strategy, instrument).strategy = <uint16_t>strategy
+            ledger_position(ledger, <uint16_t>strategy, instrument).instrument = instrument
+    return 0
+
+
+cdef int ledger_close(LedgerC* ledger) noexcept nogil:
+    free(ledger.balances)
+    free(ledger.positions)
+    ledger.balances = NULL
+    ledger.positions = NULL
+    return 0
+
+
+cdef int ledger_fill(
+    LedgerC* ledger, PositionC* position, const InstrumentC* instrument, bint is_sell,
+    int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset,
+) except -1 nogil:
+    """Post one trade: value, quantity and fee. Raises OverflowError where an amount leaves 64 bits."""
+    cdef int overflow = 0
+    cdef int64_t signed_lots = -lots if is_sell else lots
+    cdef int64_t value, base
+    cdef BalanceC* quote_balance = ledger_balance(ledger, position.account, instrument.quote)
+    cdef BalanceC* base_balance = ledger_balance(ledger, position.account, instrument.base)
+    value = muldiv_carry(ticks, signed_lots, instrument.value_num, instrument.value_den, &position.remainder, &overflow)
+    base = muldiv_down(signed_lots, 1, instrument.base_num, instrument.base_den, &overflow)
+    quote_balance.total -= value
+    base_balance.total += base
+    ledger_balance(ledger, position.account, fee_asset).total -= fee
+    if fee_asset == instrument.base:
+        position.fees += muldiv_down(ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, &overflow)
+    elif fee_asset == instrument.quote:
+        position.fees += fee
+    position.turnover += value if value > 0 else -value
+    if is_sell:
+        position.sold += lots
+    else:
+        position.bought += lots
+    position_post(position, signed_lots, value, &overflow)
+    if overflow:
+        with gil:
+            raise OverflowError(f"a posting of {ticks} ticks times {lots} lots leaves 64 bits")
+    return 0
+
+
+cdef int position_post(PositionC* position, int64_t lots, int64_t value, int* overflow) noexcept nogil:
+    cdef int64_t held = position.quantity
+    cdef int64_t size = lots if lots > 0 else -lots
+    cdef int64_t held_size = held if held > 0 else -held
+    cdef int64_t closed, released, value_closed
+    if held == 0 or (held > 0) == (lots > 0):
+        position.quantity += lots
+        position.cost += value
+        return 0
+    closed = size if size < held_size else held_size
+    released = muldiv_down(position.cost, closed, 1, held_size, overflow)
+    value_closed = muldiv_down(value, closed, 1, size, overflow)
+    position.realised -= value_closed + released
+    position.cost += value - value_closed - released
+    position.quantity += lots
+    return 0
+
+
+cdef int64_t position_unrealised(const PositionC* position, const InstrumentC* instrument, int64_t middle2) noexcept nogil:
+    """Money units of quote at the middle price (`middle2` is bid + ask in ticks), rounded down."""
+    cdef int overflow = 0
+    return muldiv_down(middle2, position.quantity, instrument.value_num, 2 * instrument.value_den, &overflow) - position.cost
+
+
+cdef object ledger_to_list(const LedgerC* ledger):
+    cdef uint32_t at
+    balances = [
+        (ledger.balances[at].opening, ledger.balances[at].total, ledger.balances[at].locked)
+        for at in range(ledger.accounts * ledger.assets)
+    ]
+    positions = [
+        (
+            ledger.positions[at].account, ledger.positions[at].strategy, ledger.positions[at].instrument,
+            ledger.positions[at].side, ledger.positions[at].quantity, ledger.positions[at].cost,
+            ledger.positions[at].realised, ledger.positions[at].fees, ledger.positions[at].remainder,
+            ledger.positions[at].bought, ledger.positions[at].sold, ledger.positions[at].turnover,
+        )
+        for at in range(ledger.strategies * ledger.instruments)
+    ]
+    return [balances, positions]
+
+
+cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
+    cdef uint32_t at
+    cdef BalanceC* balance
+    cdef PositionC* position
+    assert len(state[0]) == ledger.accounts * ledger.assets
+    assert len(state[1]) == ledger.strategies * ledger.instruments
+    for at in range(ledger.accounts * ledger.assets):
+        balance = &ledger.balances[at]
+        balance.opening, balance.total, balance.locked = state[0][at]
+    for at in range(ledger.strategies * ledger.instruments):
+        position = &ledger.positions[at]
+        (
+            position.account, position.strategy, position.instrument, position.side, position.quantity,
+            position.cost, position.realised, position.fees, position.remainder, position.bought,
+            position.sold, position.turnover,
+        ) = state[1][at]
+    return 0
+
+
+cdef int position_validate(const PositionC* position) except -1:
+    """Assert that what is held is what was traded, and that nothing held cost nothing."""
+    assert position.quantity == position.bought - position.sold
+    assert position.quantity != 0 or position.cost == 0
+    assert position.remainder >= 0
+    return 0
+
+
+cdef class Ledger:
+    """One account's books with one strategy and instruments for Python: the subject of the oracle's suite.
+
+    Amounts are integer money units; `instruments` are the tuples of `_core.instrument`.
+    """
+
+    cdef LedgerC ledger
+    cdef InstrumentC* instruments
+    cdef uint32_t count
+
+    def __cinit__(self, assets: int, instruments: list):
+        cdef uint32_t at
+        self.count = len(instruments)
+        self.instruments = <InstrumentC*>calloc(self.count, sizeof(InstrumentC))
+        for at in range(self.count):
+            instrument_from_tuple(&self.instruments[at], instruments[at])
+        ledger_open(&self.ledger, 1, assets, 1, self.count)
+
+    def __dealloc__(self):
+        ledger_close(&self.ledger)
+        free(self.instruments)
+
+    def fill(self, instrument: int, is_sell: bool, ticks: int, lots: int, fee: int, fee_asset: int) -> None:
+        """Post a trade of instrument index `instrument`. Raises OverflowError beyond 64 bits."""
+        ledger_fill(
+            &self.ledger, ledger_position(&self.ledger, 0, instrument), &self.instruments[instrument],
+            is_sell, ticks, lots, fee, fee_asset,
+        )
+
+    def unrealised(self, instrument: int, middle2: int) -> int:
+        return position_unrealised(ledger_position(&self.ledger, 0, instrument), &self.instruments[instrument], middle2)
+
+    def validate(self) -> None:
+        """Assert what each position promises."""
+        cdef uint32_t at
+        for at in range(self.count):
+            position_validate(ledger_position(&self.ledger, 0, at))
+
+    def state(self) -> list:
+        """[[(opening, total, locked) per asset], [(account, strategy, instrument, side, quantity, cost, realised, fees,
+        remainder, bought, sold, turnover) per instrument]]."""
+        return ledger_to_list(&self.ledger)
+
+    def restore(self, state: list) -> None:
+        ledger_from_list(&self.ledger, state)

@@ -1,0 +1,615 @@
+"""One matcher for backtest, sandbox and paper: our orders among the recorded ones, in exact queue position.
+
+The simulated venue lives on the venue's own time. It consumes the recorded order-by-order stream at `venue_ns`, and our
+commands when they arrive, `order_latency_ns` after they left; its answers reach the engine `answer_latency_ns` later.
+At one instant the recorded event comes first.
+
+Our orders rest beside the book, not in it: each remembers the rank that the book gave at its arrival. Then the queue is
+exact. When the record says that maker M at price p traded x lots, the taker met better prices first, and earlier
+orders at p before M; so our orders at a better price, or at p with a smaller rank, would have traded: they fill, up to x in all.
+Orders of ours behind M do not. An order that rests, in the record, at or through our price would have met us: we fill against it.
+An arriving order that crosses the recorded book is parked by the book until its executions tell what it did.
+
+What is assumed, and said in every report: recorded flow does not react to us; what we took stays taken (an order that we
+traded with has that much less, for good); an execution that went to us went in the record to another, whose own history is
+left as it is. After a book snapshot our orders stand behind everything in it.
+
+Fees are charged per trade and rounded up, against us. With `fee_in_base` a buy pays out of what it bought, as on Binance
+without a fee coin; a sale pays in the quote asset always.
+"""
+
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memmove, memset
+
+from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
+from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
+from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_up, notional_up
+from tradebot._core.match cimport match_find, matches_close
+from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
+from tradebot._core.types cimport Flag, Kind, OrderType, Reject, Side, TimeInForce
+
+import numpy as np
+
+from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, RECORD_DTYPE
+
+assert sizeof(MarkoutC) == 64
+assert MARKOUT_DTYPE.itemsize == sizeof(MarkoutC)
+
+
+cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil:
+    """The outlet of a backtest's kernel."""
+    cdef SimulatorC* venue = <SimulatorC*>simulator
+    return queue_push(&venue.arrivals, command.head.time_ns + venue.order_latency_ns, command)
+
+
+cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
+    """Take in one recorded event at venue time `time_ns`."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef uint32_t handle
+    cdef uint8_t side
+    markouts_settle(simulator, time_ns)
+    simulator.time_ns = time_ns
+    note_instant(market, time_ns)
+    if record.flags & Flag.VOID or record.kind < Kind.L3_ADD or record.kind > Kind.L3_EXECUTE:
+        return 0
+    side = record.flags & Flag.SELL
+    if record.kind == Kind.L3_EXECUTE and market.resting[side].count:
+        handle = index_get(&market.book.by_id, record.id)
+        fill_ahead_of(
+            simulator, index, side, record.price, market.book.nodes[handle].rank if handle else 0, record.quantity, record.id2
+        )
+    if record.kind == Kind.L3_CHANGE and market.taken_count:
+        apply_change(market, record)
+    else:
+        book_apply(&market.book, record)
+    if market.taken_count and record.kind == Kind.L3_DELETE:
+        index_delete(&market.taken, record.id)
+    if record.flags & Flag.SNAPSHOT:
+        return requeue_after_snapshot(market) if record.flags & Flag.LAST else 0
+    if market.resting[0].count or market.resting[1].count:
+        fill_crossed(simulator, index)
+    return 0
+
+
+cdef inline int note_instant(VenueMarketC* market, int64_t time_ns) noexcept nogil:
+    """Remember the middle price before everything that happens at `time_ns`: a sweep shows as several records."""
+    if time_ns != market.instant_ns:
+        market.instant_ns = time_ns
+        market.instant_middle2 = venue_middle2(market)
+    return 0
+
+
+cdef int requeue_after_snapshot(VenueMarketC* market) noexcept nogil:
+    """A snapshot says nothing of our place, so we take the last one."""
+    cdef uint32_t at
+    cdef uint8_t side
+    for side in range(2):
+        for at in range(market.resting[side].count):
+            market.resting[side].items[at].rank = market.book.rank_next
+            market.book.rank_next += 1
+    return 0
+
+
+cdef int apply_change(VenueMarketC* market, const RecordC* record) except -1 nogil:
+    """A change of an order that we took from: it has that much less than the record says."""
+    cdef RecordC less = record[0]
+    cdef uint32_t entry = index_get(&market.taken, record.id)
+    if entry:
+        less.quantity -= market.taken_lots[entry]
+    book_apply(&market.book, &less)
+    return 0
+
+
+cdef int fill_ahead_of(
+    SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price, uint64_t rank, int64_t quantity, uint64_t taker,
+) except -1 nogil:
+    """Fill our orders of `side` that stand before (`price`, `rank`), up to `quantity` lots."""
+    cdef RestingListC* list = &simulator.markets[index].resting[side]
+    cdef int64_t left = quantity, lots
+    cdef RestingC* order
+    while list.count and left > 0:
+        order = &list.items[0]
+        if order.price != price and (order.price < price if side == Side.BUY else order.price > price):
+            return 0
+        if order.price == price and order.rank >= rank:
+            return 0
+        lots = order.remaining if order.remaining < left else left
+        left -= lots
+        fill_resting(simulator, index, side, 0, lots, taker)
+    return 0
+
+
+cdef int fill_crossed(SimulatorC* simulator, uint32_t index) except -1 nogil:
+    """Fill our orders that a recorded order now rests at or through, at our price, taking from that order."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef RestingListC* list
+    cdef uint8_t side
+    cdef uint32_t at
+    cdef RestingC* order
+    for side in range(2):
+        list = &market.resting[side]
+        while list.count:
+            order = &list.items[0]
+            if market.book.ask > order.price if side == Side.BUY else market.book.bid < order.price:
+                break
+            match_find(&market.book, &simulator.matches, side, order.price, order.remaining)
+            for at in range(simulator.matches.count):
+                fill_resting(simulator, index, side, 0, simulator.matches.items[at].quantity, simulator.matches.items[at].maker)
+            take_matches(simulator, market)
+    return 0
+
+
+cdef int take_matches(SimulatorC* simulator, VenueMarketC* market) except -1 nogil:
+    """Take what was matched out of the recorded book, for good."""
+    cdef uint32_t at, entry
+    for at in range(simulator.matches.count):
+        entry = index_get(&market.taken, simulator.matches.items[at].maker)
+        if entry == 0:
+            market.taken_count += 1
+            entry = market.taken_count
+            grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, entry + 1)
+            market.taken_lots[entry] = 0
+            index_put(&market.taken, simulator.matches.items[at].maker, entry)
+        market.taken_lots[entry] += simulator.matches.items[at].quantity
+    for at in range(simulator.matches.count):
+        book_reduce(&market.book, index_get(&market.book.by_id, simulator.matches.items[at].maker), simulator.matches.items[at].quantity)
+    return 0
+
+
+cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker) except -1 nogil:
+    """Fill `lots` of our resting order `at`; it leaves its list at zero."""
+    cdef RestingListC* list = &simulator.markets[index].resting[side]
+    cdef RestingC order
+    list.items[at].remaining -= lots
+    order = list.items[at]
+    if order.remaining == 0:
+        resting_remove(list, at)
+    return answer_fill(simulator, index, &order, side, order.price, lots, order.remaining, taker, 1)
+
+
+cdef int answer_fill(
+    SimulatorC* simulator, uint32_t index, const RestingC* order, uint8_t side, int64_t price, int64_t lots,
+    int64_t remaining, uint64_t other, bint is_maker,
+) except -1 nogil:
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef int overflow = 0
+    cdef FactC fact
+    cdef int64_t fee_rate = simulator.maker_fee if is_maker else simulator.taker_fee
+    make_answer(simulator, &fact, Kind.ORDER_FILLED, order.id, market.terms.id, order.strategy, side)
+    simulator.trade_number += 1
+    fact.head.price = price
+    fact.head.quantity = lots
+    fact.head.id2 = other
+    fact.tail.trade_id = simulator.trade_number
+    fact.tail.parent = <uint64_t>remaining
+    fact.tail.trigger = market.instant_middle2
+    if is_maker:
+        fact.head.flags |= Flag.MAKER
+        fact.tail.display = book_quantity_ahead(&market.book, price, order.rank)
+    if simulator.fee_in_base and side == Side.BUY:
+        fact.tail.fee_asset = market.terms.base
+        fact.tail.fee = muldiv_up(muldiv_up(lots, 1, market.terms.base_num, market.terms.base_den, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
+    else:
+        fact.tail.fee_asset = market.terms.quote
+        fact.tail.fee = muldiv_up(notional_up(&market.terms, price, lots, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
+    if overflow:
+        with gil:
+            raise OverflowError(f"the fee of {lots} lots at {price} ticks leaves 64 bits")
+    markouts_add(simulator, &fact)
+    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
+    """Bid + ask of the recorded book, 0 where a side is empty."""
+    if market.book.bid == NO_BID or market.book.ask == NO_ASK:
+        return 0
+    return market.book.bid + market.book.ask
+
+
+cdef int make_answer(
+    const SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t id, uint32_t instrument, uint16_t strategy, uint8_t side
+) noexcept nogil:
+    memset(fact, 0, sizeof(FactC))
+    fact.head.time_ns = simulator.time_ns + simulator.answer_latency_ns
+    fact.head.venue_ns = simulator.time_ns
+    fact.head.id = id
+    fact.head.instrument = instrument
+    fact.head.kind = kind
+    fact.head.flags = side
+    fact.head.owner = strategy
+    fact.tail.kind = kind
+    fact.tail.flags = Flag.CONT
+    return 0
+
+
+cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
+    """Take the next command at the venue."""
+    cdef FactC command
+    cdef uint32_t index = 0
+    markouts_settle(simulator, simulator.arrivals.items[0].time_ns)
+    simulator.time_ns = simulator.arrivals.items[0].time_ns
+    queue_pop(&simulator.arrivals, &command)
+    while simulator.markets[index].terms.id != command.head.instrument:
+        index += 1
+    note_instant(&simulator.markets[index], simulator.time_ns)
+    if command.head.kind == Kind.CANCEL_ORDER:
+        return take_cancel(simulator, index, &command)
+    return take_order(simulator, index, &command)
+
+
+cdef int take_cancel(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil:
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef FactC fact
+    cdef uint8_t side
+    cdef uint32_t at
+    for side in range(2):
+        for at in range(market.resting[side].count):
+            if market.resting[side].items[at].id == command.head.id:
+                make_answer(simulator, &fact, Kind.ORDER_CANCELLED, command.head.id, market.terms.id, command.head.owner, side)
+                fact.head.price = market.resting[side].items[at].price
+                fact.head.quantity = market.resting[side].items[at].remaining
+                fact.tail.cause = command.tail.cause
+                resting_remove(&market.resting[side], at)
+                return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+    make_answer(simulator, &fact, Kind.CANCEL_REJECTED, command.head.id, market.terms.id, command.head.owner, command.head.flags & Flag.SELL)
+    fact.tail.reject = Reject.VENUE_ORDER_UNKNOWN
+    fact.tail.cause = command.tail.cause
+    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef int take_order(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil:
+    """An order of ours arrives: refuse it, or accept it, trade what it can, and rest or cancel what remains."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef uint8_t side = command.head.flags & Flag.SELL
+    cdef uint8_t force = command.tail.time_in_force
+    cdef bint meets_own = own_price_blocks(market, side, command.head.price)
+    cdef int64_t limit = command.head.price, left = command.head.quantity
+    if meets_own:
+        limit = own_limit(market, side)
+    match_find(&market.book, &simulator.matches, side, limit, left)
+    if force == TimeInForce.POST_ONLY and (simulator.matches.count or meets_own):
+        return answer_end(simulator, index, command, Kind.ORDER_REJECTED, left, Reject.VENUE_POST_ONLY_WOULD_TAKE)
+    if force == TimeInForce.FOK and simulator.matches.quantity < left:
+        return answer_end(simulator, index, command, Kind.ORDER_REJECTED, left, Reject.VENUE_FILL_OR_KILL_UNFILLED)
+    if simulator.matches.count == 0 and not meets_own and force != TimeInForce.IOC and force != TimeInForce.FOK:
+        return rest_order(simulator, index, command, left, 1)
+    answer_accept(simulator, index, command, left, -1)
+    left = trade_order(simulator, index, command, left)
+    if left == 0:
+        return 0
+    if meets_own:
+        return answer_end(simulator, index, command, Kind.ORDER_CANCELLED, left, Reject.VENUE_SELF_TRADE)
+    if force == TimeInForce.IOC or force == TimeInForce.FOK:
+        return answer_end(simulator, index, command, Kind.ORDER_CANCELLED, left, Reject.VENUE_NO_LIQUIDITY)
+    return rest_order(simulator, index, command, left, 0)
+
+
+cdef int64_t trade_order(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity) except? -1 nogil:
+    """Trade what `matches` holds; returns the lots that remain."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef RestingC order
+    cdef uint32_t at
+    cdef int64_t left = quantity
+    order.id = command.head.id
+    order.strategy = command.head.owner
+    order.price = command.head.price
+    order.rank = 0
+    for at in range(simulator.matches.count):
+        left -= simulator.matches.items[at].quantity
+        answer_fill(
+            simulator, index, &order, command.head.flags & Flag.SELL, simulator.matches.items[at].price,
+            simulator.matches.items[at].quantity, left, simulator.matches.items[at].maker, 0,
+        )
+    take_matches(simulator, market)
+    return left
+
+
+cdef bint own_price_blocks(const VenueMarketC* market, uint8_t side, int64_t price) noexcept nogil:
+    """An order of ours rests on the other side within reach."""
+    cdef const RestingListC* other = &market.resting[1 - side]
+    if other.count == 0:
+        return 0
+    return price >= other.items[0].price if side == Side.BUY else price <= other.items[0].price
+
+
+cdef int64_t own_limit(const VenueMarketC* market, uint8_t side) noexcept nogil:
+    """The last price before our own resting order: the venue prevents self-trades by ending the newer order."""
+    cdef const RestingListC* other = &market.resting[1 - side]
+    return other.items[0].price - 1 if side == Side.BUY else other.items[0].price + 1
+
+
+cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t left, bint accept) except -1 nogil:
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef uint8_t side = command.head.flags & Flag.SELL
+    cdef RestingC order
+    order.id = command.head.id
+    order.price = command.head.price
+    order.remaining = left
+    order.rank = market.book.rank_next
+    order.strategy = command.head.owner
+    market.book.rank_next += 1
+    resting_insert(&market.resting[side], &order, side)
+    if accept:
+        answer_accept(simulator, index, command, left, book_level_quantity(&market.book, order.price))
+    return 0
+
+
+cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil:
+    cdef FactC fact
+    make_answer(
+        simulator, &fact, Kind.ORDER_ACCEPTED, command.head.id, simulator.markets[index].terms.id, command.head.owner,
+        command.head.flags & Flag.SELL,
+    )
+    fact.head.price = command.head.price
+    fact.head.quantity = quantity
+    fact.head.id2 = command.head.id
+    fact.tail.display = ahead
+    fact.tail.cause = command.tail.cause
+    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef int answer_end(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t left, Reject why) except -1 nogil:
+    """The venue ends an order: refused, or cancelled by its own rules."""
+    cdef FactC fact
+    make_answer(
+        simulator, &fact, kind, command.head.id, simulator.markets[index].terms.id, command.head.owner,
+        command.head.flags & Flag.SELL,
+    )
+    fact.head.price = command.head.price
+    fact.head.quantity = left
+    fact.tail.reject = <uint16_t>why
+    fact.tail.cause = command.tail.cause
+    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil:
+    cdef uint32_t at
+    grow(<void**>&list.items, sizeof(RestingC), &list.items_max, list.count + 1)
+    at = list.count
+    while at and (list.items[at - 1].price < order.price if side == Side.BUY else list.items[at - 1].price > order.price):
+        list.items[at] = list.items[at - 1]
+        at -= 1
+    list.items[at] = order[0]
+    list.count += 1
+    return 0
+
+
+cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
+    list.count -= 1
+    memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(RestingC))
+    return 0
+
+
+cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
+    """Ask for the middle price at each horizon after a fill, on the venue's time."""
+    cdef MarkoutC markout
+    cdef PendingC* pending
+    cdef uint32_t at
+    memset(&markout, 0, sizeof(MarkoutC))
+    markout.time_ns = fill.head.venue_ns
+    markout.trade_id = fill.tail.trade_id
+    markout.price = fill.head.price
+    markout.quantity = -fill.head.quantity if fill.head.flags & Flag.SELL else fill.head.quantity
+    markout.instrument = fill.head.instrument
+    markout.strategy = fill.head.owner
+    markout.maker = 1 if fill.head.flags & Flag.MAKER else 0
+    for at in range(HORIZONS):
+        pending = &simulator.pending[at]
+        if pending.head and pending.tail >= pending.items_max:
+            memmove(pending.items, &pending.items[pending.head], (pending.tail - pending.head) * sizeof(MarkoutC))
+            pending.tail -= pending.head
+            pending.head = 0
+        grow(<void**>&pending.items, sizeof(MarkoutC), &pending.items_max, pending.tail + 1)
+        markout.horizon_ns = simulator.horizons_ns[at]
+        pending.items[pending.tail] = markout
+        pending.tail += 1
+    return 0
+
+
+cdef inline int markouts_settle(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
+    """Answer what became due before `time_ns`: the book has not changed since."""
+    cdef uint32_t at
+    for at in range(HORIZONS):
+        if simulator.pending[at].head != simulator.pending[at].tail:
+            markouts_settle_one(simulator, &simulator.pending[at], time_ns)
+    return 0
+
+
+cdef int markouts_settle_one(SimulatorC* simulator, PendingC* pending, int64_t time_ns) except -1 nogil:
+    cdef MarkoutC* markout
+    cdef uint32_t index
+    while pending.head != pending.tail:
+        markout = &pending.items[pending.head]
+        if markout.time_ns + markout.horizon_ns >= time_ns:
+            return 0
+        for index in range(simulator.market_count):
+            if simulator.markets[index].terms.id == markout.instrument:
+                markout.middle2 = venue_middle2(&simulator.markets[index])
+        grow(<void**>&simulator.markouts, sizeof(MarkoutC), &simulator.markouts_max, simulator.markout_count + 1)
+        simulator.markouts[simulator.markout_count] = markout[0]
+        simulator.markout_count += 1
+        pending.head += 1
+    return 0
+
+
+cdef class Simulator:
+    """A simulated venue. Latencies in ns; fees are fractions in 1e-8, negative for a rebate; instruments as in the kernel."""
+
+    def __cinit__(
+        self, instruments: list, order_latency_ns: int, answer_latency_ns: int, maker_fee: int, taker_fee: int,
+        fee_in_base: bool, horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+    ):
+        cdef uint32_t at
+        assert order_latency_ns >= 0
+        assert answer_latency_ns >= 0
+        memset(&self.simulator, 0, sizeof(SimulatorC))
+        self.simulator.market_count = len(instruments)
+        self.simulator.markets = <VenueMarketC*>calloc(len(instruments) + 1, sizeof(VenueMarketC))
+        if self.simulator.markets == NULL:
+            raise MemoryError("no memory for the simulated markets")
+        index_open(&self.by_id, 64)
+        for at in range(self.simulator.market_count):
+            instrument_from_tuple(&self.simulator.markets[at].terms, instruments[at])
+            book_open(&self.simulator.markets[at].book)
+            index_open(&self.simulator.markets[at].taken, 64)
+            index_put(&self.by_id, self.simulator.markets[at].terms.id, at + 1)
+        self.simulator.order_latency_ns = order_latency_ns
+        self.simulator.answer_latency_ns = answer_latency_ns
+        self.simulator.maker_fee = maker_fee
+        self.simulator.taker_fee = taker_fee
+        self.simulator.fee_in_base = fee_in_base
+        for at in range(HORIZONS):
+            self.simulator.horizons_ns[at] = horizons_ns[at]
+
+    def __dealloc__(self):
+        cdef uint32_t at
+        for at in range(self.simulator.market_count):
+            book_close(&self.simulator.markets[at].book)
+            index_close(&self.simulator.markets[at].taken)
+            free(self.simulator.markets[at].taken_lots)
+            free(self.simulator.markets[at].resting[0].items)
+            free(self.simulator.markets[at].resting[1].items)
+        for at in range(HORIZONS):
+            free(self.simulator.pending[at].items)
+        free(self.simulator.markets)
+        free(self.simulator.markouts)
+        queue_close(&self.simulator.arrivals)
+        queue_close(&self.simulator.answers)
+        matches_close(&self.simulator.matches)
+        index_close(&self.by_id)
+
+    def market(self, records) -> None:
+        """Take in recorded events, each at its `venue_ns`; commands that arrive before one are taken first."""
+        cdef const RecordC[::1] rows
+        cdef Py_ssize_t at
+        if records.dtype != RECORD_DTYPE:
+            raise TypeError(f"expected an array of RECORD_DTYPE, found {records.dtype}")
+        rows = np.ascontiguousarray(records)
+        for at in range(rows.shape[0]):
+            self.advance(rows[at].venue_ns - 1)
+            simulator_market(&self.simulator, index_get(&self.by_id, rows[at].instrument) - 1, &rows[at], rows[at].venue_ns)
+
+    def send(self, commands) -> None:
+        """Send commands: an array of FACT_DTYPE; each arrives `order_latency_ns` after its `time_ns`."""
+        cdef const FactC[::1] rows
+        cdef Py_ssize_t at
+        if commands.dtype != FACT_DTYPE:
+            raise TypeError(f"expected an array of FACT_DTYPE, found {commands.dtype}")
+        rows = np.ascontiguousarray(commands)
+        for at in range(rows.shape[0]):
+            simulator_send(&self.simulator, &rows[at])
+
+    def advance(self, time_ns: int) -> None:
+        """Take every command that has arrived by `time_ns`."""
+        cdef int64_t until = time_ns
+        while self.simulator.arrivals.count and self.simulator.arrivals.items[0].time_ns <= until:
+            simulator_arrive(&self.simulator)
+
+    def take_answers(self):
+        """Answers so far, in the order they reach the engine, as an array of FACT_DTYPE."""
+        facts = np.empty(self.simulator.answers.count, dtype=FACT_DTYPE)
+        cdef FactC[::1] rows = facts
+        cdef Py_ssize_t at
+        for at in range(rows.shape[0]):
+            queue_pop(&self.simulator.answers, &rows[at])
+        return facts
+
+    def take_markouts(self):
+        """Markouts that came due since the last call, as an array of MARKOUT_DTYPE."""
+        cdef bytes body = (<char*>self.simulator.markouts)[: self.simulator.markout_count * sizeof(MarkoutC)] if self.simulator.markout_count else b""
+        self.simulator.markout_count = 0
+        return np.frombuffer(body, dtype=MARKOUT_DTYPE)
+
+    def resting(self, index: int, side: int) -> list[tuple[int, int, int, int]]:
+        """(order id, price, lots that remain, lots ahead of it) of our resting orders, the best first."""
+        cdef const VenueMarketC* market = &self.simulator.markets[index]
+        cdef const RestingListC* list = &market.resting[side]
+        cdef uint32_t at
+        return [
+            (
+                list.items[at].id, list.items[at].price, list.items[at].remaining,
+                book_quantity_ahead(&market.book, list.items[at].price, list.items[at].rank),
+            )
+            for at in range(list.count)
+        ]
+
+    def snapshot(self) -> list:
+        """Plain data that `restore` takes."""
+        cdef uint32_t at
+        assert self.simulator.markout_count == 0, "take the markouts before a snapshot"
+        return [
+            self.simulator.time_ns,
+            self.simulator.trade_number,
+            queue_to_list(&self.simulator.arrivals),
+            queue_to_list(&self.simulator.answers),
+            [venue_market_to_list(&self.simulator.markets[at]) for at in range(self.simulator.market_count)],
+            [pending_to_bytes(&self.simulator.pending[at]) for at in range(HORIZONS)],
+        ]
+
+    def restore(self, state: list) -> None:
+        cdef uint32_t at
+        self.simulator.time_ns = state[0]
+        self.simulator.trade_number = state[1]
+        queue_from_list(&self.simulator.arrivals, state[2])
+        queue_from_list(&self.simulator.answers, state[3])
+        for at in range(self.simulator.market_count):
+            venue_market_from_list(&self.simulator.markets[at], state[4][at])
+        for at in range(HORIZONS):
+            pending_from_bytes(&self.simulator.pending[at], state[5][at])
+
+
+cdef list venue_market_to_list(const VenueMarketC* market):
+    """The book, our resting orders per side, and what we took: by recorded order id."""
+    cdef uint32_t at
+    cdef uint64_t entry
+    resting = [
+        [
+            (
+                market.resting[side].items[at].id, market.resting[side].items[at].price, market.resting[side].items[at].remaining,
+                market.resting[side].items[at].rank, market.resting[side].items[at].strategy,
+            )
+            for at in range(market.resting[side].count)
+        ]
+        for side in range(2)
+    ]
+    taken = sorted(
+        (market.taken.entries[entry].id, market.taken_lots[market.taken.entries[entry].handle])
+        for entry in range(market.taken.mask + 1)
+        if market.taken.entries[entry].handle
+    )
+    return [book_to_list(&market.book), resting, taken, market.instant_ns, market.instant_middle2]
+
+
+cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
+    cdef RestingC order
+    cdef uint8_t side
+    book_from_list(&market.book, state[0])
+    for side in range(2):
+        market.resting[side].count = 0
+        for order.id, order.price, order.remaining, order.rank, order.strategy in state[1][side]:
+            resting_insert(&market.resting[side], &order, side)
+    index_clear(&market.taken)
+    market.taken_count = 0
+    market.instant_ns, market.instant_middle2 = state[3:]
+    for id, lots in state[2]:
+        market.taken_count += 1
+        grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)
+        market.taken_lots[market.taken_count] = lots
+        index_put(&market.taken, id, market.taken_count)
+    return 0
+
+
+cdef bytes pending_to_bytes(const PendingC* pending):
+    if pending.head == pending.tail:
+        return b""
+    return (<const char*>&pending.items[pending.head])[: (pending.tail - pending.head) * sizeof(MarkoutC)]
+
+
+cdef int pending_from_bytes(PendingC* pending, bytes body) except -1:
+    cdef const char* data = body
+    cdef uint32_t count = <uint32_t>(len(body) // sizeof(MarkoutC))
+    grow(<void**>&pending.items, sizeof(MarkoutC), &pending.items_max, count + 1)
+    memcpy(pending.items, data, len(body))
+    pending.head = 0
+    pending.tail = count
+    return 0

@@ -1,0 +1,23 @@
+"""A strategy's hands: what it may ask for, and what it may look at."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+
+from tradebot._core.context cimport ContextC, MarketC, WishC
+from tradebot._core.views cimport BookView, PositionView
+
+
+cdef class Trader:
+    cdef ContextC* context
+    cdef public uint16_t number             # strategy number of the run, from 0
+    cdef uint32_t first                     # index of its first instrument
+    cdef dict indexes                       # name -> market index
+    cdef dict books                         # market index -> BookView
+    cdef dict positions                     # market index -> PositionView
+    cdef BookView first_book
+    cdef PositionView first_position
+    cdef public list series                 # BarSeries in order of declaration
+    cdef uint32_t index_of(self, object instrument) except? 0xFFFFFFFF
+    cdef WishC* wish(self, uint32_t index) except NULL
+    cdef object place(self, bint is_sell, object quantity, object notional, object price, bint post_only, object time_in_force, object instrument)
+    cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1
+    cdef object _timer(self, int64_t delay_ns, int64_t interval_ns)

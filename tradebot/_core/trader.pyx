@@ -1,0 +1,259 @@
+"""The part of a strategy that is compiled: orders, cancels, timers, bars, and views of what it holds.
+
+A call here never acts. It writes a wish; the kernel takes the wishes when the callback returns, sends each
+through the risk gate, and drops all of them if the callback raised. So a strategy cannot act twice on half a thought.
+
+Sizes and prices are given in base and quote units. A quantity is rounded down to whole lots; a limit is rounded to the
+tick on the safe side, down for a buy and up for a sale; a value within 1e-6 of a step counts as on it.
+"""
+
+from tradebot._core.arena cimport grow
+from tradebot._core.bars cimport BarSeries
+from tradebot._core.context cimport WISH_CANCEL, WISH_PLACE, MarketC
+from tradebot._core.instrument cimport InstrumentC, price_of, quantity_of, steps_down, steps_up
+from tradebot._core.ledger cimport ledger_balance, ledger_position
+from tradebot._core.orders cimport OrderC, orders_get, orders_list
+from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
+from tradebot._core.types cimport OrderType, TimeInForce
+
+cdef double LARGEST = 9.0e15
+cdef dict TIMES_IN_FORCE = {
+    "GTC": TimeInForce.GTC,
+    "IOC": TimeInForce.IOC,
+    "FOK": TimeInForce.FOK,
+    "POST_ONLY": TimeInForce.POST_ONLY,
+}
+
+
+cdef class Trader:
+    """What `Strategy` is built on. Instruments are named as in the configuration; the first is the default."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.context = NULL
+        self.series = []
+
+    cdef uint32_t index_of(self, object instrument) except? 0xFFFFFFFF:
+        if instrument is None:
+            return self.first
+        found = self.indexes.get(instrument)
+        if found is None:
+            raise KeyError(f"{instrument!r} is not an instrument of this strategy: {', '.join(self.indexes)}")
+        return found
+
+    cdef WishC* wish(self, uint32_t index) except NULL:
+        cdef ContextC* context = self.context
+        cdef WishC* wish
+        if context.calling != self.number:
+            raise RuntimeError("orders are placed and cancelled inside the strategy's own callbacks only")
+        grow(<void**>&context.wishes, sizeof(WishC), &context.wishes_max, context.wish_count + 1)
+        wish = &context.wishes[context.wish_count]
+        wish.strategy = self.number
+        wish.instrument = index
+        context.wish_count += 1
+        return wish
+
+    cdef object place(
+        self, bint is_sell, object quantity, object notional, object price, bint post_only,
+        object time_in_force, object instrument,
+    ):
+        cdef uint32_t index = self.index_of(instrument)
+        cdef const MarketC* market = &self.context.markets[index]
+        cdef int64_t ticks = 0, lots
+        cdef uint8_t force = TimeInForce.GTC
+        cdef WishC* wish
+        if price is not None:
+            ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
+        if time_in_force is not None:
+            force = TIMES_IN_FORCE[time_in_force]
+        if post_only:
+            force = TimeInForce.POST_ONLY
+        if price is None:
+            if force == TimeInForce.POST_ONLY:
+                raise ValueError("a post-only order needs a price")
+            if force == TimeInForce.GTC:
+                force = TimeInForce.IOC
+        lots = self._lots(market, quantity, notional, ticks, is_sell)
+        wish = self.wish(index)
+        self.context.order_number += 1
+        wish.id = self.context.order_base | self.context.order_number
+        wish.kind = WISH_PLACE
+        wish.is_sell = is_sell
+        wish.price = ticks
+        wish.quantity = lots
+        wish.order_type = OrderType.MARKET if price is None else OrderType.LIMIT
+        wish.time_in_force = force
+        return wish.id
+
+    cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1:
+        cdef int overflow = 0
+        cdef int64_t reference
+        if (quantity is None) == (notional is None):
+            raise TypeError("expected one of quantity= (base units) and notional= (quote units)")
+        if quantity is not None:
+            return to_steps(quantity, market.terms.lot_num, market.terms.lot_den, False, "quantity")
+        reference = ticks or (market.bid if is_sell else market.ask) or market.last_price
+        if reference <= 0:
+            raise ValueError("notional= needs a price, and the market has none yet")
+        return to_steps(
+            <double>notional / price_of(&market.terms, reference),
+            market.terms.lot_num, market.terms.lot_den, False, "notional",
+        )
+
+    def buy(
+        self, quantity=None, *, notional=None, price=None, post_only=False, time_in_force=None, instrument=None,
+        risk=None, stop_loss=None, take_profit=None, trail=None,
+    ):
+        """Ask to buy; returns the order id.
+
+        `quantity` in base units or `notional` in quote units; without `price` a market order (IOC). `time_in_force` is
+        "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY". The last four are refused by name until they are built.
+        Raises TypeError or ValueError on a malformed call.
+        """
+        if risk is not None or stop_loss is not None or take_profit is not None or trail is not None:
+            self.refuse({"risk": risk, "stop_loss": stop_loss, "take_profit": take_profit, "trail": trail})
+        return self.place(False, quantity, notional, price, post_only, time_in_force, instrument)
+
+    def sell(
+        self, quantity=None, *, notional=None, price=None, post_only=False, time_in_force=None, instrument=None,
+        risk=None, stop_loss=None, take_profit=None, trail=None,
+    ):
+        """Ask to sell; as `buy`."""
+        if risk is not None or stop_loss is not None or take_profit is not None or trail is not None:
+            self.refuse({"risk": risk, "stop_loss": stop_loss, "take_profit": take_profit, "trail": trail})
+        return self.place(True, quantity, notional, price, post_only, time_in_force, instrument)
+
+    def cancel(self, order_id: int) -> None:
+        """Ask to cancel one order. A cancel of an order that is done is refused by `on_cancel_reject`."""
+        cdef OrderC* order = orders_get(&self.context.orders, order_id)
+        cdef WishC* wish = self.wish(order.instrument if order != NULL else self.first)
+        wish.kind = WISH_CANCEL
+        wish.id = order_id
+
+    def cancel_all(self, instrument=None) -> None:
+        """Ask to cancel every open order of this strategy in one instrument."""
+        for order_id in self.open_orders(instrument):
+            self.cancel(order_id)
+
+    def close(self, instrument=None):
+        """Ask to bring the position to zero by a market order; returns its id, 0 where it is flat already."""
+        cdef uint32_t index = self.index_of(instrument)
+        cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
+        if held == 0:
+            return 0
+        return self.place(held > 0, quantity_of(&self.context.markets[index].terms, abs(held)), None, None, False, None, instrument)
+
+    def refuse(self, later: dict):
+        """Say by name what an order cannot take yet; `Strategy` says when it comes."""
+        raise TypeError(f"an order takes no {', '.join(name for name, value in later.items() if value is not None)}")
+
+    def save_state(self) -> bytes:
+        """What a snapshot keeps of the strategy; `Strategy` encodes its State."""
+        return b""
+
+    def load_state(self, body: bytes) -> None:
+        """Take back what `save_state` gave."""
+        assert body == b""
+
+    def open_orders(self, instrument=None) -> list[int]:
+        """Ids of the strategy's open orders in one instrument, in order of placement."""
+        cdef uint32_t handle = orders_list(&self.context.orders, self.number, self.index_of(instrument)).head
+        cdef list ids = []
+        while handle:
+            ids.append(self.context.orders.items[handle].id)
+            handle = self.context.orders.items[handle].next
+        return ids
+
+    def order_price(self, order_id: int) -> float | None:
+        """The limit of an open order in quote units, None where it is not open."""
+        cdef OrderC* order = orders_get(&self.context.orders, order_id)
+        return None if order == NULL else price_of(&self.context.markets[order.instrument].terms, order.price)
+
+    def order_remaining(self, order_id: int) -> float:
+        """What an order may still fill in base units, 0 where it is not open."""
+        cdef OrderC* order = orders_get(&self.context.orders, order_id)
+        return 0.0 if order == NULL else quantity_of(&self.context.markets[order.instrument].terms, order.quantity - order.filled)
+
+    def every(self, interval_ns: int) -> int:
+        """Call `on_timer` each `interval_ns` from now; returns the timer's number."""
+        return self._timer(interval_ns, interval_ns)
+
+    def after(self, delay_ns: int) -> int:
+        """Call `on_timer` once, `delay_ns` from now; returns the timer's number."""
+        return self._timer(delay_ns, 0)
+
+    cdef object _timer(self, int64_t delay_ns, int64_t interval_ns):
+        if delay_ns <= 0:
+            raise ValueError(f"expected a time of at least 1 ns, found {delay_ns}")
+        if self.context.restoring:
+            return 0
+        return timers_add(&self.context.timers, self.context.time_ns + delay_ns, interval_ns, self.number)
+
+    def stop_timer(self, number: int) -> None:
+        timers_cancel(&self.context.timers, number)
+
+    def bars_of(self, interval_ns: int, warmup: int, instrument=None) -> BarSeries:
+        """Follow time bars; declared in on_start. `on_bar` is first called after `warmup` bars."""
+        cdef BarSeries series = BarSeries()
+        cdef int64_t now = self.context.time_ns
+        if interval_ns <= 0 or warmup < 0:
+            raise ValueError(f"expected a positive interval and a warm-up of 0 or more bars, found {interval_ns} ns and {warmup}")
+        series.interval_ns = interval_ns
+        series.warmup = warmup
+        series.instrument = self.index_of(instrument)
+        series.terms = &self.context.markets[series.instrument].terms
+        if not self.context.restoring:
+            series.timer = timers_add(
+                &self.context.timers, now - now % interval_ns + interval_ns, interval_ns, KERNEL_OWNER
+            )
+        self.series.append(series)
+        return series
+
+    @property
+    def time_ns(self) -> int:
+        """When the engine received the fact being handled, ns since 1970."""
+        return self.context.time_ns
+
+    @property
+    def position(self) -> PositionView:
+        """Of the first instrument."""
+        return self.first_position
+
+    def position_of(self, instrument) -> PositionView:
+        return self.positions[self.index_of(instrument)]
+
+    @property
+    def book(self) -> BookView:
+        """Of the first instrument; readable in the callback that asked."""
+        self.first_book.call = self.context.call
+        return self.first_book
+
+    def book_of(self, instrument) -> BookView:
+        cdef BookView view = self.books[self.index_of(instrument)]
+        view.call = self.context.call
+        return view
+
+    @property
+    def tick(self) -> float:
+        """Of the first instrument, in quote units."""
+        return price_of(&self.context.markets[self.first].terms, 1)
+
+    @property
+    def lot(self) -> float:
+        """Of the first instrument, in base units."""
+        return quantity_of(&self.context.markets[self.first].terms, 1)
+
+    def free(self, side: str = "quote") -> float:
+        """What open orders do not hold of the first instrument's "quote" or "base" asset."""
+        cdef const InstrumentC* terms = &self.context.markets[self.first].terms
+        cdef uint16_t asset = terms.quote if side == "quote" else terms.base
+        return (
+            ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked
+        ) / 1e8
+
+
+cdef int64_t to_steps(object value, int64_t num, int64_t den, bint up, str what) except? -1:
+    """Whole steps of num / den in a number given by a user. Raises ValueError where it is no number of a sane size."""
+    cdef double number = value
+    if not -LARGEST < number * <double>den / <double>num < LARGEST:
+        raise ValueError(f"expected a finite {what} below 9e15 steps, found {value!r}")
+    return steps_up(number, num, den) if up else steps_down(number, num, den)

@@ -1,0 +1,140 @@
+"""The record, its kinds and flags, the numbered refusals: the contract of every compiled module.
+
+The normative table of what each slot means per kind is `RECORD_TABLE` in types.pyx.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef struct RecordC:
+    int64_t time_ns             # when we received it; never decreases along a stream
+    int64_t venue_ns            # when the venue says it happened; 0 where unknown
+    uint64_t venue_sequence     # the venue's own number; 0 where unknown
+    int64_t price               # ticks
+    int64_t quantity            # lots
+    uint64_t id                 # per kind
+    uint64_t id2                # per kind
+    uint32_t instrument         # instrument version
+    uint8_t kind                # Kind
+    uint8_t flags               # Flag, or'ed
+    uint16_t owner              # account or strategy, per kind
+
+
+cdef struct ExtraC:             # the second slot of commands and account facts
+    int64_t trigger             # per kind
+    int64_t expiry_ns           # 0: none
+    int64_t display             # per kind
+    uint64_t parent             # order id of the parent; 0: none
+    int64_t fee                 # money units of the fee asset; positive is paid
+    uint64_t trade_id           # of a fill
+    uint64_t cause              # sequence of the fact that triggered it
+    uint16_t fee_asset          # asset number
+    uint8_t order_type          # OrderType
+    uint8_t time_in_force       # TimeInForce
+    uint8_t kind                # as in the first slot
+    uint8_t flags               # CONT, and Flag per kind
+    uint16_t reject             # Reject
+
+
+cdef struct FactC:              # what commands and account facts are: 128 bytes
+    RecordC head
+    ExtraC tail
+
+
+cpdef enum Kind:
+    TRADE = 1
+    L2_LEVEL = 2
+    L3_ADD = 3
+    L3_CHANGE = 4
+    L3_DELETE = 5
+    L3_EXECUTE = 6
+    QUOTE = 7
+    BAR = 8
+    MARK = 9
+    GAP = 10
+    FEED_STATE = 11
+    TIMER = 12
+    ORDER_ACCEPTED = 64
+    ORDER_REJECTED = 65
+    ORDER_FILLED = 66
+    ORDER_CANCELLED = 67
+    CANCEL_REJECTED = 68
+    STRATEGY_QUARANTINED = 80
+    TRADING_STATE_CHANGED = 81
+    PLACE_ORDER = 128
+    CANCEL_ORDER = 129
+
+
+cpdef enum Flag:
+    SELL = 1                    # side: absent is buy or bid
+    SNAPSHOT = 2                # part of a book snapshot
+    BEGIN = 4                   # first record of a snapshot: the book is cleared before it
+    LAST = 8                    # last record of a venue message or snapshot
+    MAKER = 16                  # of a fill: our order rested
+    VOID = 64                   # kept for the record, applied to nothing (an importer's repair)
+    CONT = 128                  # second slot of a two-slot record
+
+
+cpdef enum Side:
+    BUY = 0
+    SELL_SIDE = 1
+
+
+cpdef enum OrderType:
+    LIMIT = 1
+    MARKET = 2
+
+
+cpdef enum TimeInForce:
+    GTC = 1
+    IOC = 2
+    FOK = 3
+    POST_ONLY = 4
+
+
+cpdef enum OrderState:
+    SENT = 1                    # the command left; the venue has not answered
+    OPEN = 2                    # resting
+    CANCELLING = 3              # resting, a cancel is on its way
+    DONE = 4                    # filled, cancelled or rejected
+
+
+cpdef enum TradingState:
+    ACTIVE = 0
+    REDUCING = 1                # only orders that bring a position nearer to zero
+    HALTED = 2                  # no new orders; cancels pass
+
+
+cpdef enum Reject:
+    ACCEPTED = 0
+    # 1xx malformed
+    SIDE_UNKNOWN = 101
+    ORDER_TYPE_UNKNOWN = 102
+    TIME_IN_FORCE_UNKNOWN = 103
+    QUANTITY_NOT_POSITIVE = 104
+    PRICE_MISSING = 105
+    # 2xx instrument
+    INSTRUMENT_UNKNOWN = 201
+    INSTRUMENT_NOT_TRADED = 202
+    NO_MARKET = 203
+    # 3xx price and size
+    QUANTITY_TOO_SMALL = 301
+    QUANTITY_TOO_LARGE = 302
+    NOTIONAL_TOO_SMALL = 303
+    NOTIONAL_TOO_LARGE = 304
+    PRICE_OUT_OF_BAND = 305
+    POSITION_TOO_LARGE = 306
+    # 4xx capital
+    BALANCE_TOO_SMALL = 401
+    # 5xx halted
+    TRADING_HALTED = 501
+    TRADING_REDUCING = 502
+    ORDER_RATE_TOO_HIGH = 503
+    ORDERS_OPEN_TOO_MANY = 504
+    STRATEGY_IS_QUARANTINED = 505
+    # 9xx venue
+    VENUE_POST_ONLY_WOULD_TAKE = 901
+    VENUE_FILL_OR_KILL_UNFILLED = 902
+    VENUE_NO_LIQUIDITY = 903
+    VENUE_ORDER_UNKNOWN = 904
+    VENUE_SELF_TRADE = 905

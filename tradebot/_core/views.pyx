@@ -1,0 +1,381 @@
+"""Views of facts and state for strategies: prices and sizes in quote and base units, no object per event.
+
+One view of each kind exists per instrument and strategy; it is pointed at the fact before the callback and shut after. To keep a
+value, keep the value: reading a view later raises StaleViewError, instead of showing what has since changed underneath.
+"""
+
+from tradebot._core.book cimport NO_ASK, NO_BID, book_level, book_next_down, book_next_up
+from tradebot._core.context cimport NOBODY
+from tradebot._core.instrument cimport price_of, quantity_of
+from tradebot._core.ledger cimport position_unrealised
+from tradebot._core.types cimport Flag, Kind, OrderState
+
+from tradebot._core import types as _types
+
+cdef double MONEY_UNIT = 1e8
+cdef double NAN_VALUE = float("nan")
+
+
+class StaleViewError(RuntimeError):
+    """A view was read after its callback returned."""
+
+
+cdef class View:
+    cdef int check(self) except -1:
+        if self.call != self.context.call:
+            raise StaleViewError(
+                f"{type(self).__name__} was read after its callback returned: keep the values you need, not the view"
+            )
+        return 0
+
+    @property
+    def instrument(self) -> str:
+        """Its name, such as BTC/USD@bitstamp."""
+        return self.name_of_instrument
+
+    @property
+    def time_ns(self) -> int:
+        """When the engine received the fact being handled, ns since 1970."""
+        self.check()
+        return self.context.time_ns
+
+
+cdef class TradeView(View):
+    """A trade at the venue."""
+
+    @property
+    def price(self) -> float:
+        self.check()
+        return price_of(&self.market.terms, self.record.price)
+
+    @property
+    def quantity(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.record.quantity)
+
+    @property
+    def is_sell(self) -> bool:
+        """The aggressor sold."""
+        self.check()
+        return bool(self.record.flags & Flag.SELL)
+
+    @property
+    def venue_ns(self) -> int:
+        self.check()
+        return self.record.venue_ns
+
+    @property
+    def trade_id(self) -> int:
+        self.check()
+        return self.record.venue_sequence
+
+
+cdef class BookView(View):
+    """The book of one instrument, as received so far."""
+
+    @property
+    def bid(self) -> float:
+        """Best bid, nan where there is none."""
+        self.check()
+        return price_of(&self.market.terms, self.market.bid) if self.market.bid else NAN_VALUE
+
+    @property
+    def ask(self) -> float:
+        """Best ask, nan where there is none."""
+        self.check()
+        return price_of(&self.market.terms, self.market.ask) if self.market.ask else NAN_VALUE
+
+    @property
+    def bid_quantity(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.market.bid_quantity)
+
+    @property
+    def ask_quantity(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.market.ask_quantity)
+
+    @property
+    def middle(self) -> float:
+        """(bid + ask) / 2, nan where a side is empty."""
+        self.check()
+        if self.market.bid == 0 or self.market.ask == 0:
+            return NAN_VALUE
+        return (price_of(&self.market.terms, self.market.bid) + price_of(&self.market.terms, self.market.ask)) / 2.0
+
+    @property
+    def spread(self) -> float:
+        """ask - bid, nan where a side is empty."""
+        self.check()
+        if self.market.bid == 0 or self.market.ask == 0:
+            return NAN_VALUE
+        return price_of(&self.market.terms, self.market.ask - self.market.bid)
+
+    def bids(self, levels: int = 10) -> list[tuple[float, float]]:
+        """(price, quantity) of up to `levels` prices, the best first. Empty where only quotes are fed."""
+        cdef int64_t price = self.market.book.bid
+        cdef list rows = []
+        self.check()
+        while price != NO_BID and len(rows) < levels:
+            rows.append(self._row(price))
+            price = book_next_down(&self.market.book, price)
+        return rows
+
+    def asks(self, levels: int = 10) -> list[tuple[float, float]]:
+        """(price, quantity) of up to `levels` prices, the best first. Empty where only quotes are fed."""
+        cdef int64_t price = self.market.book.ask
+        cdef list rows = []
+        self.check()
+        while price != NO_ASK and len(rows) < levels:
+            rows.append(self._row(price))
+            price = book_next_up(&self.market.book, price)
+        return rows
+
+    cdef tuple _row(self, int64_t price):
+        return (
+            price_of(&self.market.terms, price),
+            quantity_of(&self.market.terms, book_level(&self.market.book, price).quantity),
+        )
+
+
+cdef class BarView(View):
+    """A closed bar."""
+
+    @property
+    def open(self) -> float:
+        self.check()
+        return self.series.open
+
+    @property
+    def high(self) -> float:
+        self.check()
+        return self.series.high
+
+    @property
+    def low(self) -> float:
+        self.check()
+        return self.series.low
+
+    @property
+    def close(self) -> float:
+        self.check()
+        return self.series.close
+
+    @property
+    def volume(self) -> float:
+        self.check()
+        return self.series.volume
+
+    @property
+    def open_ns(self) -> int:
+        """Its label: the start of the interval."""
+        self.check()
+        return self.series.closed.open_ns
+
+    @property
+    def interval_ns(self) -> int:
+        self.check()
+        return self.series.interval_ns
+
+    @property
+    def trades(self) -> int:
+        self.check()
+        return self.series.closed.trades
+
+
+cdef class OrderView(View):
+    """One of the strategy's own orders, as it stands after the fact."""
+
+    @property
+    def id(self) -> int:
+        self.check()
+        return self.order.id
+
+    @property
+    def is_sell(self) -> bool:
+        self.check()
+        return bool(self.order.is_sell)
+
+    @property
+    def price(self) -> float:
+        """The limit as sent, after rounding to the tick; of a market order the bound it may fill at."""
+        self.check()
+        return price_of(&self.market.terms, self.order.price)
+
+    @property
+    def quantity(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.order.quantity)
+
+    @property
+    def filled(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.order.filled)
+
+    @property
+    def remaining(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.order.quantity - self.order.filled)
+
+    @property
+    def state(self):
+        """OrderState."""
+        self.check()
+        return _types.OrderState(self.order.state)
+
+    @property
+    def is_done(self) -> bool:
+        self.check()
+        return self.order.state == OrderState.DONE
+
+    @property
+    def order_type(self):
+        """OrderType."""
+        self.check()
+        return _types.OrderType(self.order.order_type)
+
+    @property
+    def time_in_force(self):
+        """TimeInForce."""
+        self.check()
+        return _types.TimeInForce(self.order.time_in_force)
+
+
+cdef class FillView(View):
+    """A trade of the strategy's own order."""
+
+    @property
+    def order_id(self) -> int:
+        self.check()
+        return self.record.id
+
+    @property
+    def price(self) -> float:
+        self.check()
+        return price_of(&self.market.terms, self.record.price)
+
+    @property
+    def quantity(self) -> float:
+        self.check()
+        return quantity_of(&self.market.terms, self.record.quantity)
+
+    @property
+    def remaining(self) -> float:
+        """What the order may still fill, base units."""
+        self.check()
+        return quantity_of(&self.market.terms, self.order.quantity - self.order.filled)
+
+    @property
+    def is_sell(self) -> bool:
+        self.check()
+        return bool(self.record.flags & Flag.SELL)
+
+    @property
+    def is_maker(self) -> bool:
+        self.check()
+        return bool(self.record.flags & Flag.MAKER)
+
+    @property
+    def fee(self) -> float:
+        """In the fee asset; positive is paid."""
+        self.check()
+        return <double>self.extra.fee / MONEY_UNIT
+
+    @property
+    def venue_ns(self) -> int:
+        self.check()
+        return self.record.venue_ns
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing of the order remains."""
+        self.check()
+        return self.order.state == OrderState.DONE
+
+
+cdef class RejectView(View):
+    """A refusal of an order or of a cancel, with its number."""
+
+    @property
+    def order_id(self) -> int:
+        self.check()
+        return self.record.id
+
+    @property
+    def reason(self):
+        """Reject."""
+        self.check()
+        return _types.Reject(self.extra.reject)
+
+    @property
+    def is_sell(self) -> bool:
+        self.check()
+        return bool(self.record.flags & Flag.SELL)
+
+
+cdef class PositionView(View):
+    """What the strategy holds in one instrument by its own trades. Readable in any callback."""
+
+    cdef int check(self) except -1:
+        if self.context.calling == NOBODY:
+            raise StaleViewError("a position is read inside callbacks only")
+        return 0
+
+    @property
+    def quantity(self) -> float:
+        """Base units, negative when short."""
+        self.check()
+        return quantity_of(&self.market.terms, self.position.quantity)
+
+    @property
+    def flat(self) -> bool:
+        self.check()
+        return self.position.quantity == 0
+
+    @property
+    def cost(self) -> float:
+        """Quote units paid for what is held, negative when short."""
+        self.check()
+        return <double>self.position.cost / MONEY_UNIT
+
+    @property
+    def realised(self) -> float:
+        """Quote units, before fees."""
+        self.check()
+        return <double>self.position.realised / MONEY_UNIT
+
+    @property
+    def unrealised(self) -> float:
+        """Quote units at the last middle price."""
+        self.check()
+        return <double>position_unrealised(self.position, &self.market.terms, self.market.middle2) / MONEY_UNIT
+
+    @property
+    def fees(self) -> float:
+        """Quote units paid so far."""
+        self.check()
+        return <double>self.position.fees / MONEY_UNIT
+
+
+cdef class TimerView(View):
+    """A timer that fired."""
+
+    @property
+    def number(self) -> int:
+        """What `every` or `after` returned."""
+        self.check()
+        return self.record.id
+
+
+cdef class FeedView(View):
+    """A change of a feed: a gap, or down and up."""
+
+    @property
+    def is_gap(self) -> bool:
+        self.check()
+        return self.record.kind == Kind.GAP
+
+    @property
+    def is_up(self) -> bool:
+        self.check()
+        return bool(self.market.feed_is_up)

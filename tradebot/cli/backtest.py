@@ -1,0 +1,36 @@
+"""`backtest`: one run of a configuration over stored ticks."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from tradebot.cli.call import Call, Verbs
+from tradebot.cli.output import Output, one_line
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
+
+
+def add(verbs: Verbs) -> None:
+    verbs.add("backtest", run, "run a configuration over stored ticks")
+
+
+def run(call: Call) -> int:
+    """A strategy that raised is quarantined and the run goes on; the exit code then says that it failed."""
+    loaded = call.load_config()
+    from tradebot.node.build import run_backtest
+
+    found = run_backtest(loaded, call.make_home(), call.output.progress, call.command)
+    call.output.answer(found, lambda: draw_run(call.output, found))
+    quarantined = list(cast(list[object], found.get("quarantined") or []))
+    for strategy in quarantined:
+        call.output.note(f"tradebot: quarantined: {one_line(str(strategy))}")
+    return EXIT_FAILED if quarantined else EXIT_DONE
+
+
+def draw_run(output: Output, found: Mapping[str, object]) -> None:
+    """A run for people: what it did, its metrics, where the report lies."""
+    names = ("run_id", "events", "seconds", "events_per_s", "orders", "fills", "digest")
+    metrics = cast(Mapping[str, object], found["metrics"])
+    output.table(("run", "value"), [(name, found[name]) for name in names])
+    output.line("")
+    output.table(("metric", "value"), [(name, value) for name, value in metrics.items() if not isinstance(value, list | dict)])
+    output.line("")
+    output.line(f"report: {found['report']}")

@@ -1,0 +1,103 @@
+"""`data sample / import / list`: ticks into the store, and what it holds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+from tradebot.cli.call import Call, Verbs
+from tradebot.cli.output import Output
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
+
+REJECTS_SHOWN_MAX: Final = 20
+
+
+def add(verbs: Verbs) -> None:
+    group = verbs.add_group("data", "bring ticks into the store and see what it holds")
+    group.add("sample", sample, "get the real sample ticks, or the seeded stand-in where there is no network")
+    importer = group.add("import", import_files, "import recorded ticks from files, folders or archives")
+    importer.add_argument(
+        "paths", metavar="PATH", nargs="+", type=Path, help="a file, a folder or an archive"
+    )
+    importer.add_argument("--format", metavar="F", default="auto", help="auto (default), bitstamp-l3")
+    importer.add_argument(
+        "--instrument", metavar="I", help='such as "BTC/USD@bitstamp"; default: what the format says'
+    )
+    importer.add_argument("--tick", metavar="T", help="price step, for an instrument the store does not know")
+    importer.add_argument(
+        "--lot", metavar="L", help="quantity step, for an instrument the store does not know"
+    )
+    group.add("list", list_data, "what the store holds, per instrument")
+
+
+def sample(call: Call) -> int:
+    from tradebot.node.ticks import import_sample
+
+    found = import_sample(call.make_home(), call.output.progress)
+    call.output.answer(found, lambda: _draw_fields(call.output, found))
+    if found["note"]:
+        call.output.note(str(found["note"]))
+    return EXIT_DONE
+
+
+def import_files(call: Call) -> int:
+    """Rows that cannot be read are listed and the rest is imported; only an import of nothing at all has
+    failed."""
+    from tradebot.node.ticks import import_paths
+
+    words = call.words
+    found = import_paths(
+        call.make_home(),
+        words.paths,
+        words.format,
+        words.instrument,
+        words.tick,
+        words.lot,
+        call.output.progress,
+    )
+    call.output.answer(found, lambda: _draw_import(call.output, found))
+    if found["rows"]:
+        return EXIT_DONE
+    call.output.note(
+        "tradebot: expected rows to import, found none: check the files, --format and --instrument"
+    )
+    return EXIT_FAILED
+
+
+def list_data(call: Call) -> int:
+    from tradebot.node.ticks import list_catalogue
+
+    entries = list_catalogue(call.make_home())
+    call.output.answer({"instruments": entries}, lambda: _draw_catalogue(call.output, entries))
+    return EXIT_DONE
+
+
+def _draw_import(output: Output, found: Mapping[str, object]) -> None:
+    _draw_fields(output, {name: value for name, value in found.items() if name != "rejects"})
+    rejects = cast(Sequence[Mapping[str, object]], found["rejects"])
+    for reject in rejects[:REJECTS_SHOWN_MAX]:
+        output.line(f"rejected {reject['file']}:{reject['line']}: {reject['why']}")
+    rest = cast(int, found["rejected"]) - min(len(rejects), REJECTS_SHOWN_MAX)
+    if rest:
+        output.line(f"and {rest:,} more rejected rows; --json lists more of them")
+
+
+def _draw_fields(output: Output, found: Mapping[str, object]) -> None:
+    rows = [(name, _field_text(name, value)) for name, value in found.items() if value not in (None, "")]
+    output.table(("ticks", "value"), rows)
+
+
+def _draw_catalogue(output: Output, entries: Sequence[Mapping[str, object]]) -> None:
+    if not entries:
+        output.line("no ticks yet: bring some with `tradebot data sample` or `tradebot data import`")
+        return
+    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes")
+    rows = [[_field_text(name, entry[name]) for name in columns] for entry in entries]
+    output.table([name.removesuffix("_ns") for name in columns], rows)
+
+
+def _field_text(name: str, value: object) -> object:
+    from tradebot.domain.units import time_text
+
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {below:,}" for key, below in value.items()) or "none"
+    return time_text(value) if name.endswith("_ns") and isinstance(value, int) else value

@@ -1,0 +1,74 @@
+"""What is traded: an instrument *version*, which fixes the tick, the lot and the multiplier.
+
+A change of any of them is a new version with a new `id`; rows in the store carry that id, so old rows keep their
+meaning. `name` is how people write it: the unified symbol, an at sign, the venue: ``BTC/USD@bitstamp``.
+"""
+
+from decimal import Decimal
+from functools import cached_property
+
+from msgspec import Struct
+
+from tradebot.domain.units import parse_decimal, steps_exactly, steps_text, value_ratio
+
+SPOT = "spot"
+
+
+class Instrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """One version of one instrument. Prices count ticks of `tick` quote units, quantities lots of `lot` base units."""
+
+    id: int
+    symbol: str
+    venue: str
+    base: str
+    quote: str
+    tick: str
+    lot: str
+    kind: str = SPOT
+    multiplier: str = "1"
+    version: int = 1
+    valid_from_ns: int = 0
+    quantity_min: str = "0"
+    notional_min: str = "0"
+
+    @property
+    def name(self) -> str:
+        return f"{self.symbol}@{self.venue}"
+
+    @cached_property
+    def tick_size(self) -> Decimal:
+        return parse_decimal(self.tick)
+
+    @cached_property
+    def lot_size(self) -> Decimal:
+        return parse_decimal(self.lot)
+
+    @cached_property
+    def notional_ratio(self) -> tuple[int, int]:
+        """(n, d): ticks * lots * n / d is a notional in money units of the quote asset."""
+        return value_ratio(self.tick_size, self.lot_size, parse_decimal(self.multiplier))
+
+    @cached_property
+    def base_ratio(self) -> tuple[int, int]:
+        """(n, d): lots * n / d is an amount in money units of the base asset."""
+        return value_ratio(Decimal(1), self.lot_size, Decimal(1))
+
+    def ticks(self, text: str) -> int:
+        """A price in ticks. Raises ValueError where the text is off the grid or not a number."""
+        return steps_exactly(parse_decimal(text), self.tick_size)
+
+    def lots(self, text: str) -> int:
+        """A quantity in lots. Raises ValueError where the text is off the grid or not a number."""
+        return steps_exactly(parse_decimal(text), self.lot_size)
+
+    def price_text(self, ticks: int) -> str:
+        return steps_text(ticks, self.tick_size)
+
+    def quantity_text(self, lots: int) -> str:
+        return steps_text(lots, self.lot_size)
+
+
+def split_name(text: str) -> tuple[str, str | None]:
+    """("BTC/USD", "bitstamp") from "BTC/USD@bitstamp"; the venue is None where it is not named."""
+    symbol, _, venue = text.partition("@")
+    return symbol, venue or None

@@ -1,0 +1,27 @@
+"""Market facts between actors: one message that carries many records.
+
+Inside the core, the journal and the store a fact is a 64-byte record (`_core.types`). Between actors records travel
+as the bytes of an array, one message per drain, never one message per tick.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from tradebot._core.types import RECORD_DTYPE
+
+RECORDS_MAX: Final = 256  # records in one message
+
+
+class Records(Struct, frozen=True, tag=1, array_like=True):
+    """Records of market facts as they left one source, in its order. `sequence` is the sender's own count."""
+
+    version: int
+    sequence: int
+    data: bytes
+
+    def array(self) -> npt.NDArray[np.void]:
+        """The records, without copying. Raises ValueError where the bytes are no whole number of records."""
+        return np.frombuffer(self.data, dtype=RECORD_DTYPE)

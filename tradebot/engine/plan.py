@@ -1,0 +1,113 @@
+"""A run before it starts: everything that decides what it will do, except the strategies' code and the facts.
+
+A plan is plain data, so it can be hashed into a run's identity, written into its manifest, and built twice into engines that
+behave alike.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from tradebot._core.kernel import Kernel
+from tradebot._core.merge import Merge
+from tradebot._core.simulator import Simulator
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.orders import TradingState, client_order_id
+from tradebot.strategies.strategy import Strategy
+
+FEE_SCALE: Final = 10**8
+ACCOUNT: Final = 1
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one strategy may do in one instrument; 0 is no limit. Lots, money units of quote, fractions in 1e-8."""
+
+    quantity_max: int = 0
+    notional_max: int = 0
+    position_max: int = 0
+    band: int = 0
+    orders_open_max: int = 0
+
+
+class Place(Struct, frozen=True):
+    """Where one strategy sits: the instruments it trades, by index, the first its default, and its limits for each."""
+
+    markets: list[int]
+    limits: list[Limits]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """A run over one account. `opening` is in money units by asset; fees are fractions in 1e-8, latencies ns."""
+
+    instruments: list[Instrument]
+    opening: dict[str, int]
+    places: list[Place]
+    maker_fee: int
+    taker_fee: int
+    fee_in_base: bool
+    order_latency_ns: int
+    answer_latency_ns: int
+    rate_orders: int = 0
+    rate_interval_ns: int = 1
+    worst_band: int = FEE_SCALE // 20
+    trading_state: int = int(TradingState.ACTIVE)
+    sample_interval_ns: int = 0
+    epoch: int = 1
+
+    @property
+    def assets(self) -> list[str]:
+        """Names by asset number: sorted, so that numbers do not depend on how the configuration is written."""
+        names = {name for one in self.instruments for name in (one.base, one.quote)}
+        return sorted(names | set(self.opening))
+
+
+def core_terms(instrument: Instrument, assets: Sequence[str]) -> tuple[int, ...]:
+    """An instrument as `_core.instrument` takes it."""
+    tick, lot = instrument.tick_size.as_integer_ratio(), instrument.lot_size.as_integer_ratio()
+    return (
+        instrument.id,
+        assets.index(instrument.base),
+        assets.index(instrument.quote),
+        *tick,
+        *lot,
+        *instrument.notional_ratio,
+        *instrument.base_ratio,
+        instrument.lots(instrument.quantity_min),
+        _money(instrument.notional_min),
+    )
+
+
+def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
+    """Build engine, simulated venue and the merge of both over stored facts."""
+    assert len(strategies) == len(plan.places)
+    assets = plan.assets
+    terms = [core_terms(one, assets) for one in plan.instruments]
+    kernel = Kernel(
+        terms,
+        [one.name for one in plan.instruments],
+        [plan.opening.get(asset, 0) for asset in assets],
+        len(strategies),
+        (plan.rate_orders, plan.rate_interval_ns),
+        max(plan.maker_fee, plan.taker_fee, 0),
+        plan.fee_in_base,
+        plan.worst_band,
+        client_order_id(ACCOUNT, plan.epoch, 1) - 1,
+    )
+    kernel.set_trading_state(plan.trading_state)
+    for strategy, place in zip(strategies, plan.places, strict=True):
+        kernel.seat(strategy, Strategy, place.markets, [_limits(limits) for limits in place.limits])
+    simulator = Simulator(
+        terms, plan.order_latency_ns, plan.answer_latency_ns, plan.maker_fee, plan.taker_fee, plan.fee_in_base
+    )
+    return Merge(kernel, simulator, plan.sample_interval_ns)
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    return {name: getattr(limits, name) for name in limits.__struct_fields__}
+
+
+def _money(text: str) -> int:
+    from tradebot.domain.units import money_from_text
+
+    return money_from_text(text)

@@ -1,0 +1,345 @@
+"""The configuration of a run, from its sources to a checked value, and back.
+
+`load_config` merges the sources (`sources`), compares the tree with the schema (`shape`, `schema`), reads
+each text (`values`) and says no in one line that names where the wrong thing was written. What comes out is
+frozen, whole, and can be written into a manifest and read again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, cast
+
+import msgspec
+
+from tradebot.domain.errors import ConfigError
+from tradebot.node.schema import Config, FeeRates, Grid, Latency, StrategyUse
+from tradebot.node.shape import Shape
+from tradebot.node.sources import (
+    FROM_DEFAULT,
+    FROM_FILE,
+    KeyPath,
+    Layers,
+    Table,
+    Value,
+    command_settings,
+    environment_settings,
+    leaves,
+    merge_table,
+    read_file,
+    set_value,
+    source_label,
+    source_of,
+)
+from tradebot.node.values import (
+    Rate,
+    Target,
+    parse_balances,
+    parse_fraction,
+    parse_fraction_positive,
+    parse_from,
+    parse_interval,
+    parse_key,
+    parse_latency,
+    parse_positive,
+    parse_rate,
+    parse_to,
+    parse_use,
+)
+
+__all__ = [
+    "Config",
+    "FeeRates",
+    "Grid",
+    "Latency",
+    "Loaded",
+    "Rate",
+    "StrategyUse",
+    "Target",
+    "config_from_dict",
+    "config_identity",
+    "config_to_dict",
+    "explain",
+    "json_schema",
+    "load_config",
+    "merge_sources",
+]
+
+# Keys and values of parts that a later version brings: refused by name, so that nobody trades without a limit
+# that he believes he set.
+KEYS_LATER: Final = frozenset(
+    {"risk.daily_loss", "risk.drawdown", "risk.gross", "risk.on_breach", "risk.stop_trigger"}
+)
+CHOICES_BUILT: Final = {
+    "mode": "backtest",
+    "account.margin": "isolated",
+    "account.leverage": 1,
+    "data.grade": "book",
+    "costs.queue": "exact",
+}
+
+SECRET: Final = frozenset({"account.key"})
+
+# How each text is read, for the check; `*` is any index. Texts that are a choice of words are in the schema.
+READERS: Final[dict[str, Callable[[str], object]]] = {
+    "account.start": parse_balances,
+    "account.key": parse_key,
+    "data.from": parse_from,
+    "data.to": parse_to,
+    "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
+    "costs.fees.maker": parse_fraction,
+    "costs.fees.taker": parse_fraction,
+    "costs.latency": parse_latency,
+    "costs.latency.order": parse_latency,
+    "costs.latency.answer": parse_latency,
+    "risk.quantity_max": parse_positive,
+    "risk.notional_max": parse_positive,
+    "risk.position_max": parse_positive,
+    "risk.price_band": parse_fraction_positive,
+    "risk.order_rate": parse_rate,
+    "strategy.*.use": parse_use,
+    "report.sample": lambda text: None if text == "auto" else parse_interval(text),
+    "report.grid.fees.*": parse_fraction,
+    "report.grid.latencies.*": parse_latency,
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked configuration, the source of each leaf by dotted path, and its values as plain data."""
+
+    config: Config
+    sources: dict[str, str]
+    values: Table
+
+
+def load_config(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Loaded:
+    """Defaults < files in order < environment < settings (`a.b=value`). Raises ConfigError, one line."""
+    layers = merge_sources(files, environment, settings)
+    _resolve_strategies(layers)
+    config = _checked(layers.values, layers.sources)
+    values = config_to_dict(config)
+    sources = {path: layers.sources.get(path, FROM_DEFAULT) for path, _ in leaves(values)}
+    return Loaded(config, sources, values)
+
+
+def merge_sources(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Layers:
+    """The merged tree before any check of its keys, for `explain` of a configuration that is not whole."""
+    layers = Layers()
+    for path in files:
+        merge_table(layers, read_file(path), f"{FROM_FILE}{path}")
+    for setting in (*environment_settings(environment), *command_settings(list(settings))):
+        set_value(layers, setting, _fitting(setting.path, setting.value, setting.text))
+    return layers
+
+
+def config_to_dict(config: Config) -> Table:
+    """The whole effective configuration as plain data, in the order of the schema; absent values are None."""
+    return cast(Table, msgspec.to_builtins(config))
+
+
+def config_from_dict(values: Mapping[str, object]) -> Config:
+    """The configuration that `config_to_dict` wrote. Raises ConfigError."""
+    return _checked(cast(Table, dict(values)), {})
+
+
+def config_identity(config: Config) -> Table:
+    """What makes two runs the same run: paths of strategy files are reduced to their names."""
+    values = config_to_dict(config)
+    for entry, use in zip(cast(list[Table], values["strategy"]), config.strategy, strict=True):
+        if use.target.is_file:
+            entry["use"] = f"{Path(use.target.module).name}:{use.target.name}"
+    return values
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON schema (2020-12) of a configuration file, with descriptions, defaults and examples."""
+    schema = msgspec.json.schema(Config)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tradebot configuration",
+        "$ref": schema["$ref"],
+        "$defs": schema["$defs"],
+    }
+
+
+def explain(values: Table, sources: Mapping[str, str], key: str) -> dict[str, object]:
+    """One key: value, source, type, default and meaning. Raises ConfigError that names the nearest key."""
+    path = tuple(key.split("."))
+    node = _shape().node_at(path)
+    if node is None:
+        raise ConfigError(_shape().unknown(path, {key: "config explain"}))
+    described = {
+        "key": key,
+        "value": _value_at(values, path),
+        "source": source_of(sources, key),
+        "type": _shape().expected(node),
+        "default": node.get("default"),
+        "doc": node.get("description"),
+        "examples": node.get("examples", []),
+    }
+    keys = _shape().keys_at(path)
+    return {**described, "keys": keys} if keys else described
+
+
+@cache
+def _shape() -> Shape:
+    return Shape(json_schema())
+
+
+def _fitting(path: KeyPath, value: Value, text: str) -> Value:
+    """The typed text where its reading as a number does not fit: --set risk.quantity_max=2 means the text
+    "2"."""
+    is_meant = isinstance(value, list | dict) or _shape().admits(path, value)
+    return value if is_meant or not _shape().admits(path, text) else text
+
+
+def _checked(values: Table, sources: Mapping[str, str]) -> Config:
+    present = cast(Table, _without_nothing(values))
+    _refuse_later_keys(present, sources)
+    _shape().check(present, sources, SECRET)
+    for path, value in _texts(present):
+        _read_text(path, value, sources)
+    named = _with_names(present)
+    try:
+        config = msgspec.convert(named, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"configuration: {error}") from error
+    _refuse_later_choices(named, sources)
+    _check_together(config, sources)
+    return config
+
+
+def _refuse_later_keys(values: Table, sources: Mapping[str, str]) -> None:
+    for path in (path for path, _ in leaves(values)):
+        if any(path == key or path.startswith(f"{key}.") for key in KEYS_LATER):
+            raise ConfigError(f"{_where(sources, path)}: comes with a later version: remove the key")
+
+
+def _refuse_later_choices(values: Table, sources: Mapping[str, str]) -> None:
+    for path, built in CHOICES_BUILT.items():
+        value = _value_at(values, tuple(path.split(".")))
+        if value not in (None, built):
+            raise ConfigError(
+                f"{_where(sources, path)}: {value!r} comes with a later version; this one has {built!r}"
+            )
+
+
+def _read_text(path: str, value: Value, sources: Mapping[str, str]) -> None:
+    reader = READERS.get(_pattern(path))
+    if reader is None:
+        return
+    try:
+        reader(cast(str, value))
+    except ValueError as error:
+        raise ConfigError(f"{_where(sources, path)}: {error}") from error
+    except ArithmeticError as error:
+        where = _where(sources, path)
+        raise ConfigError(f"{where}: expected a number of a usual size, found {value!r}") from error
+
+
+def _check_together(config: Config, sources: Mapping[str, str]) -> None:
+    """What single keys cannot show."""
+    first_ns, end_ns = config.data.from_ns, config.data.to_ns
+    if first_ns is not None and end_ns is not None and first_ns >= end_ns:
+        raise ConfigError(
+            f"{_where(sources, 'data.to')}: expected an end after {config.data.from_}, found {config.data.to}"
+        )
+    names: set[str] = set()
+    for index, use in enumerate(config.strategy):
+        where = f"strategy.{index}"
+        if use.name in names:
+            raise ConfigError(
+                f"{_where(sources, f'{where}.name')}: expected each name once, found {use.name!r} twice: "
+                "give one of them a name of its own"
+            )
+        names.add(use.name)
+        _check_instruments(use, config.account.venue, _where(sources, f"{where}.instruments"))
+
+
+def _check_instruments(use: StrategyUse, venue: str, where: str) -> None:
+    names = use.instrument_names(venue)
+    for name in names:
+        symbol, _, place = name.partition("@")
+        if not symbol or not place:
+            raise ConfigError(f'{where}: expected a name such as "BTC/USD@bitstamp", found {name!r}')
+        if place != venue:
+            raise ConfigError(
+                f"{where}: expected an instrument of the account's venue {venue}, found {name!r}"
+            )
+        if names.count(name) > 1:
+            raise ConfigError(f"{where}: expected each instrument once, found {name!r} twice")
+
+
+def _resolve_strategies(layers: Layers) -> None:
+    """Make the path of each strategy file whole: relative to the file that names it, else to where we are."""
+    entries = layers.values.get("strategy")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        use = entry.get("use") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict) or not isinstance(use, str):
+            continue
+        module, colon, name = use.rpartition(":")
+        if colon and module.endswith(".py"):
+            entry["use"] = f"{_strategy_file(Path(module), layers.sources, f'strategy.{index}.use')}:{name}"
+
+
+def _strategy_file(module: Path, sources: Mapping[str, str], path: str) -> Path:
+    source = source_of(sources, path)
+    folder = Path(source.removeprefix(FROM_FILE)).parent if source.startswith(FROM_FILE) else Path()
+    found = (folder / module).resolve()
+    if not found.is_file():
+        raise ConfigError(f"{_where(sources, path)}: expected a Python file, found none at {found}")
+    return found
+
+
+def _with_names(values: Table) -> Table:
+    """Each strategy with its name: the class name in lower case where none is written."""
+    entries = cast(list[Table], values["strategy"])
+    named = [
+        {**entry, "name": entry.get("name") or parse_use(cast(str, entry["use"])).name.lower()}
+        for entry in entries
+    ]
+    return {**values, "strategy": cast(list[Value], named)}
+
+
+def _texts(values: Table) -> Iterator[tuple[str, Value]]:
+    """The leaves that a reader may want: lists whole, and each of their entries too."""
+    for path, value in leaves(values):
+        yield path, value
+        for index, entry in enumerate(value if isinstance(value, list) else []):
+            yield f"{path}.{index}", entry
+
+
+def _pattern(path: str) -> str:
+    return ".".join("*" if part.isdecimal() else part for part in path.split("."))
+
+
+def _value_at(values: Value, path: KeyPath) -> Value | None:
+    """The value at a path; None where there is none."""
+    value: Value | None = values
+    for part in path:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
+
+
+def _without_nothing(value: Value) -> Value:
+    if isinstance(value, dict):
+        return {key: _without_nothing(below) for key, below in value.items() if below is not None}
+    if isinstance(value, list):
+        return [_without_nothing(below) for below in value]
+    return value
+
+
+def _where(sources: Mapping[str, str], path: str) -> str:
+    source = source_of(sources, path)
+    return path if source == FROM_DEFAULT else f"{source_label(source)}: {path}"
+
+
+def _refuse_fees(text: str) -> None:
+    raise ValueError(f'expected "account" or a table {{ maker = "0.3%", taker = "0.4%" }}, found {text!r}')

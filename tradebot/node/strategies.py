@@ -1,0 +1,66 @@
+"""Loads users' strategy classes by the name the configuration gives, and says in one line what is wrong with them."""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from tradebot.domain.errors import ConfigError
+from tradebot.node.schema import StrategyUse
+from tradebot.strategies.strategy import Strategy
+
+
+def load_class(use: StrategyUse) -> type[Strategy]:
+    """The class that `use` names. Raises ConfigError: no such module, file or class, or code that does not load."""
+    target = use.target
+    module = _load_file(Path(target.module)) if target.is_file else _load_module(target.module)
+    found = getattr(module, target.name, None)
+    if not (inspect.isclass(found) and issubclass(found, Strategy)):
+        known = ", ".join(name for name, value in vars(module).items() if _is_strategy(value, module)) or "none"
+        raise ConfigError(f"strategy {use.use!r}: expected a Strategy class {target.name!r}, found strategies: {known}")
+    return found
+
+
+def make_strategy(use: StrategyUse) -> Strategy:
+    """An instance with its Params. Raises ConfigError on a parameter that is unknown or out of bounds."""
+    return load_class(use)(use.params)
+
+
+def source_hash(strategy: type[Strategy]) -> str:
+    """SHA-256 of the file that defines the class."""
+    return hashlib.sha256(Path(inspect.getfile(strategy)).read_bytes()).hexdigest()
+
+
+def _is_strategy(value: object, module: ModuleType) -> bool:
+    return inspect.isclass(value) and issubclass(value, Strategy) and value.__module__ == module.__name__
+
+
+def _load_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise _unloadable(name, error) from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    name = f"tradebot_user_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"strategy file {path}: expected Python source, found something else")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _unloadable(str(path), error) from error
+    return module
+
+
+def _unloadable(name: str, error: Exception) -> ConfigError:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return ConfigError(f"strategy {name}: expected code that loads, found {type(error).__name__}: {error}{place}")

@@ -1,0 +1,171 @@
+"""Ticks into the home's store: from files, from the published sample, or from the seeded stand-in without a
+network.
+
+The store knows formats and rows; this file says where the store and the downloads of a home lie, and what to
+do when the sample is out of reach.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tradebot.domain.errors import DownloadFailed, StoreError
+from tradebot.node.progress import Progress
+
+if TYPE_CHECKING:
+    from tradebot.store.client import Store
+    from tradebot.store.formats import Import
+    from tradebot.store.imports import ImportReport
+
+ROUND_TRIP_EVENTS: Final = 2_000
+
+
+def store_path(home: Path) -> Path:
+    """Where the embedded store of a home lies."""
+    return home / "data"
+
+
+def import_paths(
+    home: Path,
+    paths: Sequence[Path],
+    format_name: str,
+    instrument: str | None,
+    tick: str | None,
+    lot: str | None,
+    progress: Progress,
+) -> dict[str, object]:
+    """Import each path; what cannot be opened is refused before the first row is written.
+
+    Raises UsageError, UnknownInstrument, BadContainer or StoreError.
+    """
+    from tradebot.store.client import open_store
+    from tradebot.store.formats import open_import
+
+    with open_store(store_path(home)) as store:
+        known = store.instruments()
+        imports = [open_import(path, format_name, instrument, tick, lot, known) for path in paths]
+        reports = [_import_one(store, one, progress) for one in imports]
+    return _merged(reports)
+
+
+def import_sample(home: Path, progress: Progress) -> dict[str, object]:
+    """The sample ticks in the home's store; see `import_sample_into`."""
+    from tradebot.store.client import open_store
+
+    with open_store(store_path(home)) as store:
+        return import_sample_into(store, home, progress)
+
+
+def import_sample_into(store: "Store", home: Path, progress: Progress) -> dict[str, object]:
+    """The real sample, fetched where it is absent; where no index is in reach, the seeded synthetic stream.
+
+    Keys: rows, instrument, first_ns, last_ns, source ("sample" or "synthetic"), note (why, where it is
+    synthetic), repaired, repairs, repeated (it was there before).
+    """
+    try:
+        source, opened, note = "sample", _open_sample(store, home, progress), ""
+    except DownloadFailed as error:
+        source, opened = "synthetic", _open_synthetic()
+        note = f"no sample: {error}; this is the seeded synthetic stream instead"
+    report = _import_one(store, opened, progress)
+    return {
+        "rows": report.rows,
+        "instrument": report.instrument,
+        "first_ns": report.first_ns,
+        "last_ns": report.last_ns,
+        "source": source,
+        "note": note,
+        "repaired": report.repaired,
+        "repairs": report.repairs,
+        "repeated": report.repeated,
+    }
+
+
+def list_catalogue(home: Path) -> list[dict[str, object]]:
+    """What the home's store holds, one entry an instrument version."""
+    from tradebot.store.client import open_store
+
+    with open_store(store_path(home)) as store:
+        return [msgspec.to_builtins(entry) for entry in store.catalogue()]
+
+
+def round_trip(folder: Path) -> int:
+    """Write records into a new store in `folder` and read them back; how many. Raises StoreError where they
+    differ."""
+    import numpy as np
+
+    from tradebot.node.progress import Silent
+    from tradebot.store import synthetic
+    from tradebot.store.client import open_store
+    from tradebot.store.formats import Import
+
+    source, batches = synthetic.open_source(events=ROUND_TRIP_EVENTS)
+    written = np.concatenate(list(batches))
+    with open_store(folder) as store:
+        _import_one(store, Import(synthetic.INSTRUMENT, source, iter([written])), Silent())
+        read = np.concatenate(list(store.stream([synthetic.INSTRUMENT.id])))
+    if not np.array_equal(written, read):
+        raise StoreError(
+            f"expected the {len(written)} records that were written, found {len(read)} that differ"
+        )
+    return len(read)
+
+
+def _open_sample(store: "Store", home: Path, progress: Progress) -> "Import":
+    from tradebot.store.formats import open_import
+    from tradebot.store.sample import fetch_sample
+
+    wheel = fetch_sample(store_path(home) / "downloads", lambda text: progress.start(text, None))
+    progress.done()
+    return open_import(wheel, known=store.instruments())
+
+
+def _open_synthetic() -> "Import":
+    from tradebot.store import synthetic
+    from tradebot.store.formats import Import
+
+    return Import(synthetic.INSTRUMENT, *synthetic.open_source())
+
+
+def _import_one(store: "Store", opened: "Import", progress: Progress) -> "ImportReport":
+    progress.start(f"importing {opened.instrument.name}", None)
+    try:
+        return store.import_records(opened.instrument, opened.source, opened.batches, _advance_to(progress))
+    finally:
+        progress.done()
+
+
+def _advance_to(progress: Progress) -> Callable[[int], None]:
+    """The store tells how far it is, progress wants how much was added."""
+    before = 0
+
+    def tell(rows: int) -> None:
+        nonlocal before
+        progress.advance(rows - before)
+        before = rows
+
+    return tell
+
+
+def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
+    filled = [report for report in reports if report.rows]
+    repairs: dict[str, int] = {}
+    for report in reports:
+        for reason, count in report.repairs.items():
+            repairs[reason] = repairs.get(reason, 0) + count
+    return {
+        "instrument": ", ".join(dict.fromkeys(report.instrument for report in reports)),
+        "rows": sum(report.rows for report in reports),
+        "first_ns": min((report.first_ns for report in filled), default=None),
+        "last_ns": max((report.last_ns for report in filled), default=None),
+        "gaps": sum(report.gaps for report in reports),
+        "duplicates": sum(report.duplicates for report in reports),
+        "repaired": sum(report.repaired for report in reports),
+        "rejected": sum(report.rejected for report in reports),
+        "late": sum(report.late for report in reports),
+        "repairs": repairs,
+        "repeated": all(report.repeated for report in reports),
+        "rejects": [msgspec.structs.asdict(reject) for report in reports for reject in report.rejects],
+    }

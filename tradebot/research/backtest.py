@@ -1,0 +1,111 @@
+"""One run over stored facts: drive the engine, watch the strategies, count what happened."""
+
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from tradebot._core.merge import Merge
+from tradebot.domain.errors import LocalError
+from tradebot.engine.drive import drive
+from tradebot.engine.plan import Plan, make_merge
+from tradebot.engine.ports import Recorder, Source
+from tradebot.research.watchdog import watch
+from tradebot.strategies.strategy import Strategy
+
+CALLBACK_LIMIT_S: Final = 10.0
+
+# What the simulated venue takes for granted; every report says it.
+ASSUMPTIONS: Final = [
+    "Recorded orders do not react to ours.",
+    "What we took stays taken: a recorded order that we traded with has that much less from then on.",
+    "Our resting orders stand in the recorded queue at the place they arrived; an execution of a recorded order behind "
+    "ours, or at a worse price, fills ours first, and the recorded order keeps its own history.",
+    "A recorded order that rests at or through our price fills us at our price.",
+    "Orders that cross the book on arrival show at no price until the venue says what they did.",
+    "After a book snapshot our orders stand last at their price.",
+    "Orders and answers each take the stated latency, always the same; market data the recorded time, at most 10 s.",
+    "Fees are charged on each trade and rounded up.",
+]
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a run came to. `seconds` is wall time of the run itself; `failures` say which strategies were quarantined."""
+
+    events: int
+    facts: int
+    commands: int
+    orders: int
+    fills: int
+    voids: int
+    gaps: int
+    seconds: float
+    digest: str
+    balances: list[tuple[int, int, int]]
+    positions: list[tuple[int, ...]]
+    unrealised: list[int]
+    failures: list[str]
+
+    @property
+    def events_per_s(self) -> float:
+        return self.events / self.seconds if self.seconds > 0 else 0.0
+
+    def net(self) -> int:
+        """Realised and unrealised profit after fees, money units of the quote asset."""
+        return sum(row[6] - row[7] for row in self.positions) + sum(self.unrealised)
+
+
+def run(
+    plan: Plan,
+    strategies: Sequence[Strategy],
+    names: Sequence[str],
+    source: Source,
+    recorder: Recorder,
+    callback_limit_s: float = CALLBACK_LIMIT_S,
+) -> Outcome:
+    """Run strategies over a source. A strategy that raises is quarantined and the run goes on.
+
+    Raises StrategyBlocked where a callback does not return, LocalError where the facts are out of order.
+    """
+    merge = make_merge(plan, strategies)
+    started = time.perf_counter()
+    try:
+        with watch(merge.kernel, names, callback_limit_s):
+            drive(merge, source, recorder)
+    except ValueError as error:
+        raise LocalError(str(error)) from error
+    seconds = time.perf_counter() - started
+    merge.kernel.validate()
+    return outcome(merge, names, seconds)
+
+
+def outcome(merge: Merge, names: Sequence[str], seconds: float) -> Outcome:
+    """Read off what a finished merge came to."""
+    kernel = merge.kernel
+    markets = range(len(kernel.names))
+    return Outcome(
+        events=merge.events,
+        facts=kernel.sequence,
+        commands=kernel.commands,
+        orders=kernel.orders,
+        fills=kernel.fills,
+        voids=kernel.voids,
+        gaps=kernel.gaps,
+        seconds=seconds,
+        digest=kernel.digest_text,
+        balances=kernel.balances(),
+        positions=kernel.positions(),
+        unrealised=[kernel.unrealised(number, market) for number in range(len(names)) for market in markets],
+        failures=[_failure(names[number], sequence, error) for number, sequence, error in kernel.failures],
+    )
+
+
+def _failure(name: str, sequence: int, error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+    return (
+        f"strategy {name!r} raised {type(error).__name__}: {error}{place}, on fact {sequence}; it was quarantined and its "
+        "orders were cancelled: mend it and run again"
+    )

@@ -1,0 +1,211 @@
+"""The store: market facts in, market facts out in order, results of runs beside them.
+
+One process owns one store. `open_store` takes the lock, opens the engine and makes the tables; everything
+else is a method of what it returns. This version has the embedded engine only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from tradebot.domain.errors import StoreError, StoreFull, UsageError
+from tradebot.domain.instrument import Instrument
+from tradebot.store import results, ticks
+from tradebot.store.batches import Records
+from tradebot.store.engine import Column, Engine, is_disk_full
+from tradebot.store.imports import ImportReport, ImportSource
+from tradebot.store.instruments import find_instrument
+from tradebot.store.owner import Owner
+from tradebot.store.results import Chunk
+from tradebot.store.schema import TABLES, VERSION
+from tradebot.store.ticks import Dataset, Progress, Selection
+
+
+def open_store(path: Path) -> "Store":
+    """Open the store at `path`, making it where there is none (0700).
+
+    Raises StoreOwned where another process holds it, StoreFull on a full disk, StoreError where this process
+    has another store open or the store was made by a newer version.
+    """
+    path = path.absolute()
+    try:
+        _make_folders(path)
+        owner = Owner(path)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        return Store(Engine(path), owner)
+    except BaseException:
+        owner.close()
+        raise
+
+
+def _make_folders(path: Path) -> None:
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in (*reversed(missing), path):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _unusable(path: Path, error: OSError) -> StoreError:
+    if is_disk_full(error):
+        return StoreFull(
+            f"expected room on the disk of {path}, found it full; free some, or give another --home"
+        )
+    return StoreError(f"expected a folder for the store at {path}, found: {error}; give another --home")
+
+
+class Store:
+    """An open store; close it, or use it in a `with`."""
+
+    def __init__(self, engine: Engine, owner: Owner) -> None:
+        self.path = engine.path
+        self._engine = engine
+        self._owner = owner
+        try:
+            self._prepare()
+        except BaseException:
+            engine.close()
+            raise
+
+    def close(self) -> None:
+        """Close the engine and let the next process in. May be called again."""
+        self._engine.close()
+        self._owner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def register(self, instrument: Instrument) -> None:
+        """Make an instrument version known. Raises UsageError where its id stands for another definition."""
+        known = self._known(instrument)
+        if not known:
+            text = msgspec.json.encode(instrument).decode()
+            row: dict[str, Column] = {"id": [instrument.id], "definition": [text]}
+            self._engine.insert("instruments", row, {"id": "UInt32", "definition": "String"})
+
+    def instruments(self) -> list[Instrument]:
+        """All that are known, by name and version."""
+        rows = self._engine.rows("SELECT definition FROM instruments")
+        found = [msgspec.json.decode(row[0], type=Instrument) for row in rows]
+        return sorted(found, key=lambda one: (one.name, one.version))
+
+    def instrument(self, text: str) -> Instrument:
+        """By "BTC/USD@bitstamp", or "BTC/USD" where one venue has it; the newest version.
+
+        Raises UnknownInstrument, which names the nearest known.
+        """
+        return find_instrument(self.instruments(), text)
+
+    def import_records(
+        self,
+        instrument: Instrument,
+        source: ImportSource,
+        batches: Iterable[Records],
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Bring in records of one instrument, ordered by time_ns; all are visible at the end, or none.
+
+        The same import again reads no batch and returns the earlier report with `repeated` set. `progress`
+        gets the rows written so far. Raises StoreFull, and whatever the batches raise; the store is then as
+        before.
+        """
+        self._known(instrument)
+        report = ticks.find_report(self._engine, source.import_id(instrument.id))
+        if report is not None:
+            return report
+        return ticks.import_records(self._engine, instrument, source, batches, progress, self.register)
+
+    def stream(
+        self,
+        instrument_ids: Sequence[int],
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        batch_rows: int = ticks.BLOCK_ROWS,
+    ) -> Iterator[Records]:
+        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive.
+
+        Batches have `batch_rows` rows each, the last may be shorter, and their concatenation does not depend
+        on it. Memory is bounded by the batch, not by the range. Streams may run side by side.
+        """
+        return ticks.stream(self._engine, instrument_ids, from_ns, to_ns, batch_rows)
+
+    def selection(
+        self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None
+    ) -> Selection:
+        """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists.
+        """
+        return ticks.select(self._engine, self._by_id(instrument_ids), from_ns, to_ns)
+
+    def catalogue(self) -> list[Dataset]:
+        """What the store holds, one entry an instrument version with committed imports."""
+        return ticks.catalogue(self._engine, self.instruments())
+
+    def write_run(self, manifest: Mapping[str, Any]) -> None:
+        """Begin to write a run: whatever is there of its `run_id` goes first, so writing a run again replaces
+        it.
+        """
+        results.write_run(self._engine, manifest)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The manifests of the runs written, oldest first."""
+        return results.read_runs(self._engine)
+
+    def write_orders(
+        self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
+    ) -> None:
+        """Add the order events among a chunk of the run's facts, which begins at `first_row` of them."""
+        results.write_orders(self._engine, run_id, facts, first_row, strategies)
+
+    def write_fills(
+        self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
+    ) -> None:
+        """Add the fills among a chunk of the run's facts, which begins at `first_row` of them."""
+        results.write_fills(self._engine, run_id, facts, first_row, strategies)
+
+    def write_equity(self, run_id: str, samples: Chunk, strategies: Sequence[str] = ()) -> None:
+        """Add a chunk of the run's equity samples."""
+        results.write_equity(self._engine, run_id, samples, strategies)
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a small result, for reports and tests."""
+        return self._engine.rows(sql, parameters)
+
+    def _prepare(self) -> None:
+        for statement in TABLES:
+            self._engine.command(statement)
+        versions = [row[0] for row in self._engine.rows("SELECT version FROM schema_versions")]
+        if not versions:
+            self._engine.insert("schema_versions", {"version": [VERSION]}, {"version": "UInt32"})
+        elif max(versions) > VERSION:
+            raise StoreError(
+                f"expected a store of schema version {VERSION} at {self.path}, found {max(versions)}; "
+                "update tradebot, or give another --home"
+            )
+
+    def _known(self, instrument: Instrument) -> bool:
+        rows = self._engine.rows(f"SELECT definition FROM instruments WHERE id = {instrument.id}")
+        known = [msgspec.json.decode(row[0], type=Instrument) for row in rows]
+        if known and known[0] != instrument:
+            raise UsageError(
+                f"expected {known[0].name} version {known[0].version} with tick {known[0].tick} and lot "
+                f"{known[0].lot} for instrument {instrument.id}, found {instrument.name} version "
+                f"{instrument.version} with tick {instrument.tick} and lot {instrument.lot}; give it a new version"
+            )
+        return bool(known)
+
+    def _by_id(self, instrument_ids: Sequence[int]) -> list[Instrument]:
+        known = {one.id: one for one in self.instruments()}
+        missing = [one for one in instrument_ids if one not in known]
+        if missing:
+            raise UsageError(
+                f"expected ids of known instruments, found {missing[0]}; see `tradebot data list`"
+            )
+        return [known[one] for one in instrument_ids]

@@ -1,0 +1,123 @@
+"""The import formats by name, and how a file, a format and an instrument come together.
+
+Only formats that exist are here. `auto` asks each whether it recognises the file.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
+from tradebot.domain.instrument import Instrument, split_name
+from tradebot.store import bitstamp_l3
+from tradebot.store.batches import Records
+from tradebot.store.imports import ImportSource
+from tradebot.store.instruments import find_instrument, spot_instrument
+
+AUTO: Final = "auto"
+
+
+class Importer(NamedTuple):
+    """A format: how to tell it, how to read it, and the instrument it means when none is named."""
+
+    name: str
+    recognises: Callable[[Path], bool]
+    open_source: Callable[[Path, Instrument], tuple[ImportSource, Iterator[Records]]]
+    default_instrument: Instrument | None
+
+
+class Import(NamedTuple):
+    """What `Store.import_records` takes."""
+
+    instrument: Instrument
+    source: ImportSource
+    batches: Iterator[Records]
+
+
+FORMATS: Final = {
+    bitstamp_l3.NAME: Importer(
+        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.DEFAULT_INSTRUMENT
+    ),
+}
+
+
+def open_import(
+    path: Path,
+    format_name: str = AUTO,
+    instrument: str | None = None,
+    tick: str | None = None,
+    lot: str | None = None,
+    known: Sequence[Instrument] = (),
+) -> Import:
+    """Make a file ready for import. `known` are the store's instruments; `tick` and `lot` are decimal text.
+
+    Raises UsageError for an unknown format, UnknownInstrument where the instrument has no tick and lot,
+    BadContainer where the file is not what the format says.
+    """
+    if not path.exists():
+        raise UsageError(f"expected a file or folder to import, found nothing at {path}")
+    importer = find_importer(path, format_name)
+    chosen = choose_instrument(importer, instrument, tick, lot, known)
+    return Import(chosen, *importer.open_source(path, chosen))
+
+
+def find_importer(path: Path, format_name: str) -> Importer:
+    """By name, or by looking at the file where the name is "auto"."""
+    if format_name == AUTO:
+        for importer in FORMATS.values():
+            if importer.recognises(path):
+                return importer
+        raise BadContainer(
+            f"expected one of the formats {_listed()} in {path}, recognised none; name it with --format"
+        )
+    if format_name not in FORMATS:
+        raise UsageError(f"expected one of the formats {AUTO}, {_listed()}, found {format_name!r}")
+    return FORMATS[format_name]
+
+
+def choose_instrument(
+    importer: Importer, name: str | None, tick: str | None, lot: str | None, known: Sequence[Instrument]
+) -> Instrument:
+    """The instrument named, from the store, from the format's own, or from tick and lot."""
+    if name is None:
+        if importer.default_instrument is None:
+            raise UsageError(f"expected --instrument for the format {importer.name}, found none")
+        name = importer.default_instrument.name
+    named = _find_named(importer, name, known)
+    if named is None:
+        return _make_instrument(name, tick, lot)
+    if tick is None and lot is None:
+        return named
+    wished = spot_instrument(named.name, tick or named.tick, lot or named.lot, named.version)
+    if named in known and (wished.tick_size, wished.lot_size) != (named.tick_size, named.lot_size):
+        raise UsageError(
+            f"expected tick {named.tick} and lot {named.lot}, which {named.name} has in the store, "
+            f"found tick {wished.tick} and lot {wished.lot}; leave them away"
+        )
+    return named if named in known else wished
+
+
+def _find_named(importer: Importer, name: str, known: Sequence[Instrument]) -> Instrument | None:
+    """None where nobody knows it; the store's word comes before the format's."""
+    symbol, venue = split_name(name)
+    default = importer.default_instrument
+    if default is not None and default.symbol == symbol and venue in (None, default.venue):
+        return next((one for one in known if one.id == default.id), default)
+    try:
+        return find_instrument(known, name)
+    except UnknownInstrument:
+        if venue is None:
+            raise
+        return None
+
+
+def _make_instrument(name: str, tick: str | None, lot: str | None) -> Instrument:
+    if tick is None or lot is None:
+        raise UnknownInstrument(
+            f"expected a known instrument, found {name!r}; give its --tick and --lot, or see `tradebot data list`"
+        )
+    return spot_instrument(name, tick, lot)
+
+
+def _listed() -> str:
+    return ", ".join(FORMATS)

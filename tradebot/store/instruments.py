@@ -1,0 +1,72 @@
+"""Instruments by name: how a spot instrument is made from four words, and how people find one.
+
+The id is a checksum of symbol, venue and version, so that every store gives an instrument the same number.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from zlib import crc32
+
+from tradebot.domain.errors import UnknownInstrument, UsageError
+from tradebot.domain.instrument import Instrument, split_name
+
+LIST_REMEDY = "see `tradebot data list`, or bring ticks with `tradebot data import`"
+
+
+def instrument_id(symbol: str, venue: str, version: int) -> int:
+    return crc32(f"{symbol}@{venue}#{version}".encode())
+
+
+def spot_instrument(name: str, tick: str, lot: str, version: int = 1) -> Instrument:
+    """The spot instrument "BASE/QUOTE@venue". Raises UsageError where the name, tick or lot is not one."""
+    symbol, venue = split_name(name)
+    base, slash, quote = symbol.partition("/")
+    if not (base and slash and quote and venue):
+        raise UsageError(f'expected an instrument such as "BTC/USD@bitstamp", found {name!r}')
+    instrument = Instrument(
+        id=instrument_id(symbol, venue, version),
+        symbol=symbol,
+        venue=venue,
+        base=base,
+        quote=quote,
+        tick=tick,
+        lot=lot,
+        version=version,
+    )
+    _check_steps(instrument)
+    return instrument
+
+
+def _check_steps(instrument: Instrument) -> None:
+    try:
+        positive = instrument.tick_size > 0 and instrument.lot_size > 0
+    except ValueError as error:
+        raise UsageError(f"expected a tick and a lot for {instrument.name}: {error}") from error
+    if not positive:
+        raise UsageError(
+            f"expected a positive tick and lot for {instrument.name}, found {instrument.tick} and {instrument.lot}"
+        )
+
+
+def find_instrument(known: Sequence[Instrument], text: str) -> Instrument:
+    """The newest version of "BTC/USD@bitstamp", or of "BTC/USD" where one venue has it. Raises
+    UnknownInstrument.
+    """
+    symbol, venue = split_name(text)
+    found = [one for one in known if one.symbol == symbol and venue in (None, one.venue)]
+    names = sorted({one.name for one in found})
+    if len(names) > 1:
+        raise UnknownInstrument(
+            f"expected one instrument for {text!r}, found {', '.join(names)}; add the @venue"
+        )
+    if not found:
+        raise UnknownInstrument(f"expected a known instrument, found {text!r}; {_nearest(known, text)}")
+    return max(found, key=lambda one: one.version)
+
+
+def _nearest(known: Sequence[Instrument], text: str) -> str:
+    names = sorted({one.name for one in known})
+    if not names:
+        return f"the store holds none yet; {LIST_REMEDY}"
+    nearest = get_close_matches(text, names, n=1, cutoff=0.0)
+    return f"the nearest is {nearest[0]}; {LIST_REMEDY}"

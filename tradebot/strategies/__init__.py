@@ -1,0 +1,1 @@
+"""The face that a user writes against, and two strategies that show it."""

@@ -1,0 +1,180 @@
+"""The face that a user writes: a class with Params, State and callbacks, and nothing about where it runs.
+
+A strategy gets facts by callback and asks for orders; the same class runs in a backtest, a sandbox session and live. What
+it may rely on:
+
+- a callback that it does not override costs nothing;
+- what it asks for takes effect when the callback returns, all of it, or none if it raises;
+- `self.state` is the only thing that survives a restart, and it is a declared msgspec Struct; indicators and timers are
+  declared in `on_start`, which runs again after a restart, before state, indicators and timers are put back;
+- views (`trade`, `book`, `bar`, `order`, `fill`, ...) show core memory and are shut when the callback returns;
+- time is `self.time_ns`. A strategy that asks a clock, or chance, does not replay.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tradebot._core.bars import BarSeries
+from tradebot._core.trader import Trader
+from tradebot.domain.errors import ConfigError, NotBuiltYet
+from tradebot.domain.units import parse_duration
+
+if TYPE_CHECKING:
+    from tradebot._core.views import (
+        BarView,
+        BookView,
+        FeedView,
+        FillView,
+        OrderView,
+        PositionView,
+        RejectView,
+        TimerView,
+        TradeView,
+    )
+
+__all__ = ["Int", "NoParams", "NoState", "Real", "Strategy", "Struct"]
+
+# What an order will take later, and with what.
+_LATER: Final = {
+    "risk": "position sizing comes with the risk layer; until then give quantity= or notional=",
+    "stop_loss": 'conditional orders come with "Books and ticks"; until then watch the price and close()',
+    "take_profit": 'conditional orders come with "Books and ticks"; until then place a limit order',
+    "trail": 'conditional orders come with "Books and ticks"; until then watch the price and close()',
+}
+
+_SNAPSHOT_EVERY: Final = msgspec.msgpack.Encoder(order="deterministic")
+
+
+if TYPE_CHECKING:
+    # A type checker reads Int[5, 50] as an int; the bounds are data for search, schema and docs.
+    Int = Annotated[int, ...]
+    Real = Annotated[float, ...]
+else:
+
+    class Int:
+        """`Int[5, 50]`: a whole number with bounds that are also its search space."""
+
+        def __class_getitem__(cls, bounds: tuple[int, int]) -> object:
+            low, high = bounds
+            return Annotated[int, Meta(ge=low, le=high)]
+
+    class Real:
+        """`Real[0.1, 2.0]`: a number with bounds that are also its search space."""
+
+        def __class_getitem__(cls, bounds: tuple[float, float]) -> object:
+            low, high = bounds
+            return Annotated[float, Meta(ge=low, le=high)]
+
+
+class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Params of a strategy that declares none."""
+
+
+class NoState(Struct):
+    """The State of a strategy that declares none."""
+
+
+class Strategy(Trader):
+    """Subclass it, declare Params and State, and override the callbacks you need.
+
+    Orders: `buy`, `sell`, `cancel`, `cancel_all`, `close`; what is open: `open_orders`, `order_price`, `order_remaining`,
+    `position`; the market: `book`, `bars`; time: `time_ns`, `every`, `after`.
+    """
+
+    Params: ClassVar[type[Struct]] = NoParams
+    State: ClassVar[type[Struct]] = NoState
+
+    params: Any
+    state: Any
+
+    def __init__(self, params: Mapping[str, object] | Struct | None = None) -> None:
+        self.params = params if isinstance(params, self.Params) else make_params(type(self), params or {})
+        self.state = self.State()
+
+    def bars(self, interval: str, warmup: int = 0, instrument: str | None = None) -> BarSeries:
+        """Follow time bars of `interval` ("5s", "1m"), declared in on_start.
+
+        `on_bar` is first called when `warmup` bars have closed. Raises ValueError on a malformed interval.
+        """
+        return self.bars_of(parse_duration(interval), warmup, instrument)
+
+    def timer(self, interval: str) -> int:
+        """Call `on_timer` each `interval` ("250ms"); returns the timer's number."""
+        return self.every(parse_duration(interval))
+
+    def refuse(self, later: dict[str, object]) -> None:
+        """Say by name what an order cannot take yet."""
+        for name, value in later.items():
+            if value is not None:
+                raise NotBuiltYet(f"{name}= is not built yet: {_LATER[name]}")
+        super().refuse(later)
+
+    def amend(self, order_id: int, **_: object) -> None:
+        raise NotBuiltYet('amend is not built yet: it comes with "Books and ticks"; until then cancel and place')
+
+    def target_position(self, quantity: float, **_: object) -> None:
+        raise NotBuiltYet('target_position is not built yet: it comes with "Books and ticks"; until then buy or sell')
+
+    def save_state(self) -> bytes:
+        """State as bytes for a snapshot."""
+        return _SNAPSHOT_EVERY.encode(self.state)
+
+    def load_state(self, body: bytes) -> None:
+        """Take State back. Raises msgspec.ValidationError where its fields have changed their types."""
+        self.state = msgspec.msgpack.decode(body, type=self.State)
+
+    def on_start(self) -> None:
+        """Before the first fact; declare bars, indicators and timers here."""
+
+    def on_trade(self, trade: "TradeView") -> None:
+        """A trade at the venue."""
+
+    def on_book(self, book: "BookView") -> None:
+        """The book changed, anywhere."""
+
+    def on_quote(self, book: "BookView") -> None:
+        """The best bid or ask changed, in price or size."""
+
+    def on_bar(self, bar: "BarView") -> None:
+        """A bar closed."""
+
+    def on_timer(self, timer: "TimerView") -> None:
+        """A timer fired."""
+
+    def on_order(self, order: "OrderView") -> None:
+        """One of the strategy's orders was accepted, filled or cancelled."""
+
+    def on_fill(self, fill: "FillView") -> None:
+        """One of the strategy's orders traded; called before on_position and on_order."""
+
+    def on_reject(self, reject: "RejectView") -> None:
+        """The risk gate or the venue refused an order."""
+
+    def on_cancel_reject(self, reject: "RejectView") -> None:
+        """A cancel was refused: most often the order was filled first."""
+
+    def on_position(self, position: "PositionView") -> None:
+        """The strategy's position changed."""
+
+    def on_feed(self, feed: "FeedView") -> None:
+        """A feed went down, came back, or lost messages."""
+
+    def on_stop(self) -> None:
+        """After the last fact."""
+
+
+def make_params(strategy: type[Strategy], values: Mapping[str, object]) -> Struct:
+    """Params of a strategy from plain values. Raises ConfigError that names the key and what it expects."""
+    known = {field.name for field in msgspec.structs.fields(strategy.Params)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"params.{unknown[0]} is no parameter of {strategy.__name__}: expected one of {', '.join(sorted(known)) or 'none'}"
+        )
+    try:
+        return msgspec.convert(dict(values), strategy.Params)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"params of {strategy.__name__}: {error}; see its Params class for the bounds") from error
