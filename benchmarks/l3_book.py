@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from tradebot._core.book import L3Book
 from tradebot._core.types import RECORD_DTYPE, Kind
-
 from tradebot.engine.ports import Records
 
 GOAL_RATIO = 1.5

@@ -35,8 +35,8 @@ print(json.dumps({"events": merge.events, "peak_mb": peak, "digest": merge.kerne
 def stream(repeats: int):  # type: ignore[no-untyped-def]
     """The seeded stream `repeats` times over, each round later than the one before and begun with a cleared book."""
     import numpy as np
-    from tradebot._core.types import Flag, Kind
 
+    from tradebot._core.types import Flag, Kind
     from tradebot.store import synthetic
 
     _, batches = synthetic.open_source(events=EVENTS)

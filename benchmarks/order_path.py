@@ -10,8 +10,8 @@ import sys
 import time
 
 import numpy as np
-from tradebot._core.types import RECORD_DTYPE, Flag, Kind
 
+from tradebot._core.types import RECORD_DTYPE, Flag, Kind
 from tradebot.domain.instrument import Instrument
 from tradebot.engine.drive import drive
 from tradebot.engine.plan import Limits, Place, Plan, make_merge

@@ -11,9 +11,7 @@ from tradebot.store.sample import fetch_sample
 
 @pytest.fixture(scope="session")
 def sample_wheel() -> Path:
-    """The wheel with the real sample, fetched once for all runs; skips where the package index is out of
-    reach.
-    """
+    """The wheel with the real sample, fetched once for all runs; skips where no index is in reach."""
     cache = os.environ.get("TRADEBOT_TEST_CACHE")
     folder = Path(cache) if cache else Path.home() / ".cache" / "tradebot-tests"
     try:

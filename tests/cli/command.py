@@ -4,10 +4,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import tradebot
 
 ROOT = str(Path(tradebot.__file__).parents[1])
+
+
+class Demo(NamedTuple):
+    """The demo run twice in `folder`, on its own home: for people, then as JSON."""
+
+    folder: Path
+    first: subprocess.CompletedProcess[str]
+    second: subprocess.CompletedProcess[str]
 
 
 def environment(**more: str) -> dict[str, str]:

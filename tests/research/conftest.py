@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE, Flag
 
+from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE, Flag
 from tradebot.domain.orders import Kind, OrderType, Reject, TimeInForce
 
 SECOND = 1_000_000_000

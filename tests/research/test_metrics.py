@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE, Flag
 
+from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE, Flag
 from tradebot.domain.errors import BadContainer, NotBuiltYet
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import Kind, Reject

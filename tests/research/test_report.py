@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
 
+from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
 from tradebot.domain.orders import Kind
 from tradebot.domain.units import time_text
 from tradebot.research import report
@@ -192,6 +192,7 @@ def test_capped_tables_say_how_many_rows_are_left_out(
     folder = make_run()
     found = metrics(folder)
     monkeypatch.setattr(report, "FILLS_MAX", 10)
+    monkeypatch.setattr(report, "ORDERS_MAX", 200)
     html, _ = read(folder)
     assert f"The first 200 of {found['orders']:,} orders; {found['orders'] - 200:,} are left out." in html
     assert f"The first 10 of {found['fills']:,} fills; {found['fills'] - 10:,} are left out." in html

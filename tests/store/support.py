@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tradebot._core.types import RECORD_DTYPE
 
+from tradebot._core.types import RECORD_DTYPE
 from tradebot.domain.instrument import Instrument
 from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import spot_instrument

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tradebot._core.types import RECORD_DTYPE
 
 from tests.store.support import FIRST, SECOND, Records, joined, kill, line_of, python, random_records, source
+from tradebot._core.types import RECORD_DTYPE
 from tradebot.domain.errors import (
     EmptyRange,
     StoreError,

@@ -38,7 +38,7 @@ def test_an_unknown_format_lists_the_known_ones(capture: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nothing at .*absent"):
+    with pytest.raises(UsageError, match=r"nothing at .*absent"):
         open_import(tmp_path / "absent", "bitstamp-l3")
 
 

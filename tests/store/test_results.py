@@ -97,7 +97,9 @@ def test_chunks_without_orders_write_nothing(store: Store) -> None:
     store.write_orders("r1", facts(TIMER))
     store.write_fills("r1", facts(PLACE))
     store.write_equity("r1", np.zeros(0, SAMPLE_DTYPE))
-    assert [store.query(f"SELECT count() FROM {table}") for table in ("orders", "fills", "equity")] == [[(0,)]] * 3
+    assert [store.query(f"SELECT count() FROM {table}") for table in ("orders", "fills", "equity")] == [
+        [(0,)]
+    ] * 3
 
 
 def test_a_manifest_without_a_run_id_is_refused(store: Store) -> None:

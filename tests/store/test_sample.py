@@ -33,7 +33,8 @@ def write_wheel(folder: Path) -> str:
 
 
 def test_a_fetched_wheel_is_verified_kept_and_fetched_once(index: Path, tmp_path: Path) -> None:
-    digest, said = write_wheel(index), []
+    digest = write_wheel(index)
+    said: list[str] = []
     kept = fetch_sample(tmp_path / "cache", said.append, sha256=digest)
     assert hashlib.sha256(kept.read_bytes()).hexdigest() == digest
     assert len(said) == 1

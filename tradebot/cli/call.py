@@ -37,6 +37,11 @@ class Call:
 
         return load_config(self.files, os.environ, self.settings)
 
+    def refuse_config(self, why: str) -> None:
+        """For verbs that take none: a setting that changes nothing would be believed. Raises UsageError."""
+        if self.files or self.settings:
+            raise UsageError(f"expected no --config and no --set here, found one: {why}")
+
     def make_home(self) -> Path:
         """The home, made where it is missing. Raises UsageError."""
         from tradebot.node.home import make_home

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from tradebot.cli.call import Call, Verbs
-from tradebot.domain.errors import EXIT_DONE
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 
 
 def add(verbs: Verbs) -> None:
@@ -12,10 +12,11 @@ def add(verbs: Verbs) -> None:
 
 
 def run(call: Call) -> int:
+    call.refuse_config("the demo is one fixed run; give your own to `tradebot backtest`")
     from tradebot.node.build import run_demo
 
     found = run_demo(call.make_home(), call.output.progress, call.command)
     lines = cast(Sequence[str], found["lines"])
     answer = {key: value for key, value in found.items() if key != "lines"}
     call.output.answer(answer, lambda: call.output.line("\n".join(lines)))
-    return EXIT_DONE
+    return EXIT_DONE if found["replayed_identical"] and not found["quarantined"] else EXIT_FAILED

@@ -43,7 +43,8 @@ def _run(arguments: list[str]) -> int:
     words = _parser().parse_args(rest)
     run: Run = words.run
     try:
-        return run(make_call(words, shared, arguments, output))
+        with output.guarded():
+            return run(make_call(words, shared, arguments, output))
     finally:
         output.close()
 

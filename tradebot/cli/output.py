@@ -6,7 +6,8 @@ aligned text elsewhere. Progress appears only when the work takes longer than a 
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
@@ -23,15 +24,22 @@ class Output:
 
     def __init__(self, is_json: bool) -> None:
         self.is_json = is_json
+        self._answers = sys.stdout
         self.progress = Progress(sys.stderr, time.monotonic)
 
     def answer(self, values: Mapping[str, object], draw: Callable[[], None]) -> None:
         """The result of the call: as JSON, or as `draw` shows it to people."""
         self.progress.done()
         if self.is_json:
-            print(json_text(values))
+            print(json_text(values), file=self._answers)
         else:
             draw()
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """With --json, what anybody else prints goes to stderr: a strategy may print what it likes."""
+        with redirect_stdout(sys.stderr) if self.is_json else nullcontext():
+            yield
 
     def line(self, text: str) -> None:
         """One line of the answer, for people."""

@@ -15,6 +15,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(call: Call) -> int:
+    call.refuse_config("a replay takes all from the run's manifest; give it to `tradebot backtest`")
     from tradebot.node.build import run_replay
 
     found = run_replay(call.words.run_name, call.home, call.words.verify, call.output.progress)

@@ -3,14 +3,14 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
-from tradebot.domain.errors import ConfigError, LocalError
+from tradebot.domain.errors import BadContainer, ConfigError, LocalError
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import TradingState
 from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, parse_decimal, steps_exactly
@@ -19,12 +19,13 @@ from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
 from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
 from tradebot.node.progress import Progress
+from tradebot.node.sources import Table, leaves
 from tradebot.node.strategies import load_class, make_strategy, source_hash
 from tradebot.node.ticks import store_path
 from tradebot.research import backtest
 from tradebot.research.recording import FolderRecorder
 from tradebot.research.replay import changed_environment, first_difference
-from tradebot.research.results import BookCheck, GridCell, open_results
+from tradebot.research.results import BookCheck, GridCell, Manifest, open_results
 
 if TYPE_CHECKING:
     from tradebot.store.client import Store
@@ -43,6 +44,8 @@ class Setup(Struct, frozen=True):
     instruments: list[Instrument]
     selection: "Selection"
     plan: Plan
+    from_ns: int | None
+    to_ns: int | None
 
     @property
     def names(self) -> list[str]:
@@ -71,9 +74,14 @@ def backtest_in(
     folder = runs.make_folder(home, identity.identity(manifest["identity"]))
     manifest = {"run_id": folder.name, **manifest, "book_check": msgspec.to_builtins(check)}
     runs.write_manifest(folder, manifest)
-    with FolderRecorder(folder) as recorder:
-        done = run_once(store, setup, recorder, progress, "backtest")
-    manifest |= result_of(setup, done)
+    try:
+        with FolderRecorder(folder) as recorder:
+            done = run_once(store, setup, recorder, progress, "backtest")
+        manifest |= result_of(setup, done)
+        runs.write_manifest(folder, manifest)
+    except BaseException:  # also an interrupt: what did not end can be neither replayed nor reported
+        runs.remove_folder(folder)
+        raise
     grid = config.report.grid_wanted
     if grid is not None:
         manifest["grid"] = msgspec.to_builtins(run_grid(store, setup, grid, progress))
@@ -85,10 +93,16 @@ def backtest_in(
 
 def prepare(store: "Store", config: Config) -> Setup:
     """Find the instruments and the ticks. Raises UnknownInstrument, EmptyRange, ConfigError."""
+    return prepare_range(store, config, config.data.from_ns, config.data.to_ns)
+
+
+def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: int | None) -> Setup:
+    """As `prepare`, over a range that another run had: ticks that came later are not part of it."""
     names = list(dict.fromkeys(name for use in config.strategy for name in use.instrument_names(config.account.venue)))
     instruments = [store.instrument(name) for name in names]
-    selection = store.selection([one.id for one in instruments], config.data.from_ns, config.data.to_ns)
-    return Setup(config, instruments, selection, make_plan(config, instruments, selection.last_ns - selection.first_ns))
+    selection = store.selection([one.id for one in instruments], from_ns, to_ns)
+    plan = make_plan(config, instruments, selection.last_ns - selection.first_ns)
+    return Setup(config, instruments, selection, plan, from_ns, to_ns)
 
 
 def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Plan:
@@ -198,8 +212,7 @@ def run_once(
 
 
 def _counted(store: "Store", setup: Setup, advance: Callable[[int], None]) -> Iterator[Records]:
-    data = setup.config.data
-    for batch in store.stream([one.id for one in setup.instruments], data.from_ns, data.to_ns):
+    for batch in store.stream([one.id for one in setup.instruments], setup.from_ns, setup.to_ns):
         yield batch
         advance(len(batch))
 
@@ -307,10 +320,9 @@ def run_replay(run: str, home: Path, verify: bool, progress: Progress) -> dict[s
 
 def replay_in(store: "Store", folder: Path, progress: Progress) -> dict[str, object]:
     """Replay over an open store. `first_difference` names the first fact that differs, and what changed around it."""
-    manifest = open_results(folder).manifest
-    if manifest.digest is None:
-        raise LocalError(f"expected a finished run in {folder}, found one that did not end: run it again")
-    setup = prepare(store, config_from_dict(manifest.config))
+    manifest = finished_manifest(folder)
+    selection = manifest.selection
+    setup = prepare_range(store, recorded_config(folder, manifest), selection.first_ns, selection.last_ns + 1)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replay-") as scratch:
         with FolderRecorder(Path(scratch)) as recorder:
             done = run_once(store, setup, recorder, progress, "replay")
@@ -329,22 +341,49 @@ def replay_in(store: "Store", folder: Path, progress: Progress) -> dict[str, obj
     }
 
 
+def finished_manifest(folder: Path) -> Manifest:
+    """The manifest of a whole results folder. Raises BadContainer where it is torn, LocalError where the run did not end."""
+    manifest = open_results(folder).manifest
+    if manifest.digest is None:
+        raise LocalError(f"expected a finished run in {folder}, found one that did not end: run it again")
+    return manifest
+
+
+def recorded_config(folder: Path, manifest: Manifest) -> Config:
+    """The configuration that a run had. Raises BadContainer where the manifest holds none that can be read."""
+    try:
+        return config_from_dict(manifest.config)
+    except ConfigError as error:
+        raise BadContainer(
+            f"expected the configuration of a run in {folder / runs.MANIFEST}, found: {error}; run the backtest again"
+        ) from error
+
+
 def _changes(folder: Path, setup: Setup) -> list[str]:
     """What is no longer as it was when the run was made."""
     manifest = open_results(folder).manifest
     changes = changed_environment(manifest, identity.versions())
+    before = runs.read_manifest(folder).get("identity", {})
+    changes += _changed_keys(before, config_identity(setup.config))
     if setup.selection.checksum != manifest.selection.checksum:
         changes.append(f"ticks: checksum {manifest.selection.checksum} -> {setup.selection.checksum}")
-    for entry, use in zip(manifest.strategies, setup.config.strategy, strict=True):
+    for entry, use in zip(manifest.strategies, setup.config.strategy, strict=False):
         if source_hash(load_class(use)) != entry.source_hash:
             changes.append(f"the source of strategy {entry.name} has changed")
     return changes
 
 
+def _changed_keys(identified: object, config: Table) -> list[str]:
+    """The keys of a manifest's configuration that are not what its identity says."""
+    was = dict(leaves(cast(Table, identified["config"]))) if isinstance(identified, dict) and "config" in identified else {}
+    return [f"the manifest's {key}: {was[key]} -> {value}" for key, value in leaves(config) if key in was and was[key] != value]
+
+
 def run_report(run: str, home: Path) -> dict[str, object]:
     """Write the report of a finished run again."""
     folder = runs.find_folder(home, run)
-    return {"run_id": folder.name, "report": str(write_report(folder))}
+    finished_manifest(folder)
+    return {"run_id": folder.name, "report": str(write_report(folder).resolve())}
 
 
 def run_demo(home: Path, progress: Progress, command: str) -> dict[str, object]:

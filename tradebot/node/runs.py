@@ -1,5 +1,6 @@
 """The results folders of a home: made, named, found again."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,11 @@ def find_folder(home: Path, name: str) -> Path:
     raise UsageError(f"expected a run {name!r} in {home / 'results'}, found {found}; the latest runs: {known}")
 
 
+def remove_folder(folder: Path) -> None:
+    """Take away what a run that did not end has left. What cannot be removed stays: the reason it ended counts more."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
     """Write it whole or not at all."""
     path = folder / (MANIFEST + ".new")
@@ -49,7 +55,7 @@ def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, object]:
-    """Raises UsageError where it is no manifest."""
+    """All of a manifest as plain data. Raises UsageError where it is none."""
     try:
         return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, object])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

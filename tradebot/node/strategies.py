@@ -26,8 +26,14 @@ def load_class(use: StrategyUse) -> type[Strategy]:
 
 
 def make_strategy(use: StrategyUse) -> Strategy:
-    """An instance with its Params. Raises ConfigError on a parameter that is unknown or out of bounds."""
-    return load_class(use)(use.params)
+    """An instance with its Params. Raises ConfigError on a parameter that is unknown or out of bounds, or code that fails."""
+    strategy = load_class(use)
+    try:
+        return strategy(use.params)
+    except ConfigError as error:
+        raise ConfigError(f"strategy {use.name!r}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise _unloadable(use.use, error) from error
 
 
 def source_hash(strategy: type[Strategy]) -> str:
@@ -42,7 +48,7 @@ def _is_strategy(value: object, module: ModuleType) -> bool:
 def _load_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unloadable(name, error) from error
 
 
@@ -55,12 +61,12 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unloadable(str(path), error) from error
     return module
 
 
-def _unloadable(name: str, error: Exception) -> ConfigError:
+def _unloadable(name: str, error: BaseException) -> ConfigError:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return ConfigError(f"strategy {name}: expected code that loads, found {type(error).__name__}: {error}{place}")
+    return ConfigError(f"strategy {name}: expected code that loads, found {type(error).__name__}: {error}{place}; mend it")

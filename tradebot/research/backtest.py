@@ -1,5 +1,6 @@
 """One run over stored facts: drive the engine, watch the strategies, count what happened."""
 
+import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from tradebot._core.merge import Merge
-from tradebot.domain.errors import LocalError
+from tradebot.domain.errors import LocalError, StrategyFailed
 from tradebot.engine.drive import drive
 from tradebot.engine.plan import Plan, make_merge
 from tradebot.engine.ports import Recorder, Source
@@ -67,7 +68,8 @@ def run(
 ) -> Outcome:
     """Run strategies over a source. A strategy that raises is quarantined and the run goes on.
 
-    Raises StrategyBlocked where a callback does not return, LocalError where the facts are out of order.
+    Raises StrategyBlocked where a callback does not return, StrategyFailed where one asks the program to end, LocalError
+    where the facts are out of order.
     """
     merge = make_merge(plan, strategies)
     started = time.perf_counter()
@@ -76,12 +78,16 @@ def run(
             drive(merge, source, recorder)
     except ValueError as error:
         raise LocalError(str(error)) from error
+    except SystemExit as error:
+        raise StrategyFailed(
+            f"a strategy asked the program to end{_place(error, strategies)}; a callback ends by returning: remove the exit"
+        ) from error
     seconds = time.perf_counter() - started
     merge.kernel.validate()
-    return outcome(merge, names, seconds)
+    return outcome(merge, strategies, names, seconds)
 
 
-def outcome(merge: Merge, names: Sequence[str], seconds: float) -> Outcome:
+def outcome(merge: Merge, strategies: Sequence[Strategy], names: Sequence[str], seconds: float) -> Outcome:
     """Read off what a finished merge came to."""
     kernel = merge.kernel
     markets = range(len(kernel.names))
@@ -98,14 +104,20 @@ def outcome(merge: Merge, names: Sequence[str], seconds: float) -> Outcome:
         balances=kernel.balances(),
         positions=kernel.positions(),
         unrealised=[kernel.unrealised(number, market) for number in range(len(names)) for market in markets],
-        failures=[_failure(names[number], sequence, error) for number, sequence, error in kernel.failures],
+        failures=[_failure(names[number], sequence, error, strategies) for number, sequence, error in kernel.failures],
     )
 
 
-def _failure(name: str, sequence: int, error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+def _failure(name: str, sequence: int, error: BaseException, strategies: Sequence[Strategy]) -> str:
     return (
-        f"strategy {name!r} raised {type(error).__name__}: {error}{place}, on fact {sequence}; it was quarantined and its "
-        "orders were cancelled: mend it and run again"
+        f"strategy {name!r} raised {type(error).__name__}: {error}{_place(error, strategies)}, on fact {sequence}; it was "
+        "quarantined and its orders were cancelled: mend it and run again"
     )
+
+
+def _place(error: BaseException, strategies: Sequence[Strategy]) -> str:
+    """The innermost line of a strategy's own file, for what is raised below it was mostly asked for there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    files = {getattr(sys.modules.get(type(one).__module__), "__file__", None) for one in strategies}
+    own = [frame for frame in frames if frame.filename in files] or frames
+    return f" at {own[-1].filename}:{own[-1].lineno} in {own[-1].name}" if own else ""

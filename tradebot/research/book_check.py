@@ -29,7 +29,7 @@ def check_book(instrument: Instrument, stream: Callable[[], Iterable[Records]]) 
     misses = []
     for batch in stream():
         done = 0
-        for at in np.flatnonzero((batch["kind"] == Kind.L3_ADD) & np.isin(batch["id"], takers)):
+        for at in np.flatnonzero((batch["kind"] == Kind.L3_ADD) & np.isin(batch["id"], takers)).tolist():
             book.apply(batch[done:at])
             done = at
             expected = trades[int(batch[at]["id"])]

@@ -127,7 +127,7 @@ class Chart:
         return f'<path class="{classes}" d="M{x},{y}m0,-6.5l6.5,6.5l-6.5,6.5l-6.5,-6.5z">{title}</path>'
 
     def _value_axis(self) -> list[str]:
-        ticks = round_ticks(self.y_min, self.y_max, max(2, self.height // 55))
+        ticks = round_ticks(self.y_min, self.y_max, max(3, self.height // 55))
         digits = tick_digits(ticks)
         return [_value_tick(self._y(tick), f"{tick:,.{digits}f}") for tick in ticks]
 
@@ -149,14 +149,14 @@ def waterfall(title: str, bars: Sequence[Bar], height: int = 280) -> str:
     ends = [value for bar in bars for value in (bar.start, bar.end)]
     frame = Chart(title, (0.0, 1.0), (min([0.0, *ends]), max([0.0, *ends])), height)
     slot = (WIDTH - LEFT - RIGHT) / max(len(bars), 1)
-    parts = frame._value_axis()
     frame.level(0.0, "zero")
+    parts = [*frame._value_axis(), *frame.parts]
     for number, bar in enumerate(bars):
         parts += _waterfall_bar(frame, bar, LEFT + slot * number, slot)
     for number, (bar, _) in enumerate(pairwise(bars)):
         at, y = round(LEFT + slot * (number + 0.84), 1), frame._y(bar.end)
         parts.append(f'<path class="grid" d="M{at},{y}h{round(slot * 0.32, 1)}"/>')
-    return _svg(title, height, parts + frame.parts)
+    return _svg(title, height, parts)
 
 
 def thinned(y: Floats, points_max: int) -> Integers:
@@ -250,11 +250,11 @@ def _value_tick(y: float, label: str) -> str:
 def _waterfall_bar(frame: Chart, bar: Bar, left: float, slot: float) -> list[str]:
     top, bottom = sorted((frame._y(bar.start), frame._y(bar.end)))
     x, width, middle = round(left + slot * 0.16, 1), round(slot * 0.68, 1), round(left + slot / 2, 1)
-    over = round(top - 6 if top - 20 > TOP else bottom + 16, 1)
+    label_y = round(bottom + 16 if bar.end < bar.start else top - 6, 1)  # where the next bar does not begin
     return [
         f'<rect class="bar {escape(bar.classes)}" x="{x}" y="{top}" width="{width}" '
         f'height="{round(max(bottom - top, 1.0), 1)}"/>',
-        f'<text class="value" x="{middle}" y="{over}" text-anchor="middle">{escape(bar.label)}</text>',
+        f'<text class="value" x="{middle}" y="{label_y}" text-anchor="middle">{escape(bar.label)}</text>',
         f'<text class="tick" x="{middle}" y="{frame.height - 22}" '
         f'text-anchor="middle">{escape(bar.name)}</text>',
     ]

@@ -40,7 +40,7 @@ def price_figure(run: RunFiles, instrument: Instrument, books: list[Book]) -> Ht
     chart.line(samples["time_ns"], (bid + ask) / 2, "thin")
     chart.marks(shown)
     left_out = f"{count - len(shown):,} fills are left out of the drawing." if count > len(shown) else ""
-    return figure(chart.to_svg(), _price_legend(instrument), left_out)
+    return figure(chart.to_svg(), _price_legend(instrument, ask - bid), left_out)
 
 
 def fill_marks(run: RunFiles, book: Book, count_max: int) -> list[Mark]:
@@ -178,8 +178,10 @@ def _range(bid: Floats, ask: Floats, marks: list[Mark]) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
 
 
-def _price_legend(instrument: Instrument) -> Html:
-    names = [element("span", name) for name in ("▒ bid to ask", "━ middle price")]
+def _price_legend(instrument: Instrument, spreads: Floats) -> Html:
+    seen = spreads[~np.isnan(spreads)]
+    usual = f" (median spread {float(np.median(seen)):,.6g})" if len(seen) else ""
+    names = [element("span", name) for name in (f"▒ bid to ask{usual}", "━ middle price")]
     for shape, who in (("●", "maker"), ("◆", "taker")):
         names += [
             element("span", element("b", shape, classes=side), f" {word} as {who}")

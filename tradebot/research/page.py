@@ -175,7 +175,7 @@ p{margin:.4em 0}.note,figcaption,.soft{color:var(--soft);font-size:.9rem}
 .sum i{align-self:center;font-style:normal;color:var(--soft);font-size:1.3rem}
 .claim{font-size:1.05rem;border-left:4px solid var(--line);padding:.1em 0 .1em .8em;margin:1em 0}
 .gain{color:var(--good)}.loss{color:var(--bad)}
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:8px 18px;margin:.8em 0}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:8px 18px;margin:.8em 0}
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
 figure{margin:.6em 0 1.2em}figcaption span{margin-right:1em;display:inline-block}
@@ -194,11 +194,12 @@ td{white-space:nowrap}details{margin:.2em 0}summary{cursor:pointer}
 pre{background:var(--box);border:1px solid var(--rule);border-radius:8px;padding:12px;overflow-x:auto;
 font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 .copy{user-select:all;-webkit-user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}
-.grid{stroke:var(--rule);stroke-width:1;fill:none}.tick{fill:var(--soft)}.value{fill:var(--ink);font-weight:600}
+.grid{stroke:var(--rule);stroke-width:1;fill:none}.tick{fill:var(--soft)}.value{fill:var(--ink);font-weight:600;
+stroke:var(--page);stroke-width:4px;paint-order:stroke}
 .zero{stroke:var(--soft);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke:var(--line)}.line.second{stroke:var(--second);
 stroke-dasharray:5 3}.line.thin{stroke-width:1}
-.band{fill:var(--band);fill-opacity:.35;stroke:none}
+.band{fill:var(--band);fill-opacity:.35;stroke:var(--band);stroke-width:1}
 .area{stroke:none;fill:var(--line);fill-opacity:.15}.area.fall{fill:var(--bad);fill-opacity:.3}
 .mark{stroke:var(--page);stroke-width:1}.mark.buy{fill:var(--buy)}.mark.sell{fill:var(--sell)}
 .mark:hover{stroke:var(--ink);stroke-width:2}

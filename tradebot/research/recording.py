@@ -53,7 +53,7 @@ class FolderRecorder:
             raise self._full(error) from error
 
     def _full(self, error: OSError) -> OSError | StoreFull:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return error
         return StoreFull(
             f"expected room for the results in {self._folder}, found the disk full; free some space, or give another --home"

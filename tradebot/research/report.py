@@ -17,8 +17,9 @@ import msgspec
 import numpy as np
 
 from tradebot._core.types import Flag
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import Kind, OrderType, TimeInForce
-from tradebot.domain.units import NS_PER_SECOND, duration_text, money_from_text, parse_decimal, time_text
+from tradebot.domain.units import NS_PER_SECOND, duration_text, money_from_text, parse_decimal
 from tradebot.research.equity import EquityCurve
 from tradebot.research.figures import (
     ahead_text,
@@ -56,13 +57,13 @@ from tradebot.research.page import (
     span,
     table,
 )
-from tradebot.research.results import GridCell, Manifest, RunFiles, open_results
+from tradebot.research.results import GridCell, Manifest, RunFiles, StrategyEntry, open_results
 
 HTML_NAME: Final = "report.html"
 JSON_NAME: Final = "report.json"
 SCHEMA: Final = 1
 
-ORDERS_MAX: Final = 200  # rows of the orders table
+ORDERS_MAX: Final = 300  # rows of the orders table
 FILLS_MAX: Final = 300  # rows of the fills table
 CHARTS_MAX: Final = 6  # price charts, and position charts
 
@@ -307,7 +308,7 @@ def _grid(manifest: Manifest, asset: str) -> Html:
     fees = sorted({cell.fee for cell in manifest.grid}, key=Decimal)
     latencies = sorted({cell.latency_ns for cell in manifest.grid})
     largest = max(abs(cell.net) for cell in manifest.grid) or 1
-    head = ["maker fee", *(f"latency {duration_text(one)}" for one in latencies)]
+    head = ["fee", *(f"latency {duration_text(one)}" for one in latencies)]
     rows = [
         [percent(fee, 4), *(_heat(cells.get((fee, one)), largest, manifest, asset) for one in latencies)]
         for fee in fees
@@ -316,7 +317,8 @@ def _grid(manifest: Manifest, asset: str) -> Html:
         "Net P&L by fee and latency",
         table(head, rows, classes="heat"),
         note=f"The same strategy on the same ticks, each cell a run of its own; in {asset}, fills below. "
-        "Latency is each way. This run is outlined where it is one of them.",
+        "Maker and taker pay the same fee here; latency is each way. The cell with the maker fee and the latency of this "
+        "run is outlined.",
     )
 
 
@@ -336,7 +338,7 @@ def _markouts(run: RunFiles, metrics: Metrics) -> Html:
         return section("Markouts", element("p", "No fills to follow.", classes="note"))
     horizons = sorted({one.horizon_s for one in metrics.markouts})
     groups: dict[str, dict[float, Markout]] = {}
-    for one in metrics.markouts:
+    for one in _telling(metrics):
         name = _markout_name(one, len(run.manifest.instruments) > 1)
         groups.setdefault(name, {})[one.horizon_s] = one
     rows = [
@@ -350,6 +352,12 @@ def _markouts(run: RunFiles, metrics: Metrics) -> Html:
         "us. Mean ± standard error; each fill counts once. Neighbouring fills share one market, so the true "
         "error is larger than the one shown.",
     )
+
+
+def _telling(metrics: Metrics) -> list[Markout]:
+    """The markouts worth a row: where all fills were makers or all takers, the split would say everything twice."""
+    both_ways = metrics.maker_fills and metrics.taker_fills
+    return [one for one in metrics.markouts if both_ways or one.liquidity == "both"]
 
 
 def _markout_name(one: Markout, several: bool) -> str:
@@ -404,9 +412,9 @@ def _order_row(run: RunFiles, life: OrderLife) -> list[object]:
         _side(int(placed["flags"]), "buy", "sell"),
         _words(f"{kind} {force}"),
         price,
-        number(instrument.quantity_text(int(placed["quantity"]))),
+        _quantity(instrument, int(placed["quantity"])),
         ahead,
-        number(instrument.quantity_text(life.filled_lots)) if life.filled_lots else NOTHING,
+        _quantity(instrument, life.filled_lots) if life.filled_lots else NOTHING,
         end,
         after,
     ]
@@ -449,10 +457,14 @@ def _fill_row(run: RunFiles, book: Book, index: int, wait_ns: int, ahead: int, m
         _side(int(fill["flags"]), "bought", "sold"),
         "maker" if maker else "taker",
         number(instrument.price_text(int(fill["price"]))),
-        number(instrument.quantity_text(int(fill["quantity"]))),
+        _quantity(instrument, int(fill["quantity"])),
         money(int(book.fees_each[index]), instrument.quote),
         *(queue if maker else [NOTHING] * 3),
     ]
+
+
+def _quantity(instrument: Instrument, lots: int) -> str:
+    return number(Decimal(instrument.quantity_text(lots)).normalize())
 
 
 def _side(flags: int, buy: str, sell: str) -> Html:
@@ -489,9 +501,9 @@ def _metrics_table(metrics: Metrics) -> Html:
     skipped.add("annualised_withheld")  # it stands in the note
     rows = [
         (
-            details(_words(name), text),
+            details(_figure_name(name), text),
             _figure_text(name, getattr(metrics, name), metrics),
-            unit.replace("quote", metrics.quote_asset),
+            _figure_unit(unit, metrics.quote_asset),
         )
         for name, (unit, text) in DEFINITIONS.items()
         if name not in skipped
@@ -500,6 +512,16 @@ def _metrics_table(metrics: Metrics) -> Html:
     if metrics.annualised_withheld:
         note = f"{note} Not given here: {metrics.annualised_withheld}."
     return section("All figures", table(["figure", "value", "unit"], rows, classes="define"), note=note)
+
+
+def _figure_name(name: str) -> str:
+    """The words of a figure's name; its unit stands in a column of its own."""
+    return _words(name.removesuffix("_s").removesuffix("_fraction").replace("pnl", "P&L"))
+
+
+def _figure_unit(unit: str, asset: str) -> str:
+    """A fraction is shown as a percentage."""
+    return unit.replace("quote", asset).replace("fraction", "").strip()
 
 
 def _figure_text(name: str, value: object, metrics: Metrics) -> str:
@@ -547,8 +569,8 @@ def _data(manifest: Manifest, metrics: Metrics) -> Html:
             ("checksum", str(selection.checksum) or NOTHING),
             ("gaps", f"{counters.gaps:,}"),
             ("late facts", f"{counters.late:,}"),
-            ("from", time_text(selection.first_ns)),
-            ("to", time_text(selection.last_ns)),
+            ("from", clock(selection.first_ns) + " UTC"),
+            ("to", clock(selection.last_ns) + " UTC"),
             ("imports", ", ".join(str(one) for one in selection.imports) or NOTHING),
             ("books: fills against ledger", books_),
         ]
@@ -576,7 +598,7 @@ def _reproduce(manifest: Manifest) -> Html:
         f"# created   {manifest.created}",
         f"# digest    {manifest.digest or ''}",
         f"# checksum  {manifest.selection.checksum}",
-        *(f"# strategy  {one.number} {one.name} {one.use} {one.source_hash}" for one in manifest.strategies),
+        *(line for one in manifest.strategies for line in _strategy_lines(one)),
         *(f"# version   {name} {version}" for name, version in manifest.versions.items()),
     ]
     return section(
@@ -588,8 +610,15 @@ def _reproduce(manifest: Manifest) -> Html:
     )
 
 
+def _strategy_lines(entry: StrategyEntry) -> Iterator[str]:
+    """A strategy with all its parameters, also those that the configuration leaves to their defaults."""
+    yield f"# strategy  {entry.number} {entry.name} {entry.use} {entry.source_hash}"
+    if entry.params:
+        yield f"# params    {entry.number} {', '.join(f'{name} = {_toml(value)}' for name, value in entry.params.items())}"
+
+
 def _words(name: str) -> str:
-    return name.lower().replace("_", " ")
+    return " ".join(word if word == "P&L" else word.lower() for word in name.split("_"))
 
 
 def _config_lines(config: dict[str, object], path: str) -> Iterator[str]:

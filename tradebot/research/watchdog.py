@@ -18,6 +18,10 @@ from tradebot.domain.errors import StrategyBlocked
 LOOK_S: Final = 0.5
 
 
+class _Blocked(BaseException):
+    """Goes through a strategy's `except Exception`; leaves this file as StrategyBlocked."""
+
+
 @contextmanager
 def watch(kernel: Kernel, names: Sequence[str], limit_s: float) -> Iterator[None]:
     """Raise StrategyBlocked where one callback takes longer than `limit_s` seconds.
@@ -37,7 +41,7 @@ def watch(kernel: Kernel, names: Sequence[str], limit_s: float) -> Iterator[None
         looks += 1
         if looks * LOOK_S >= limit_s:
             looks = 0
-            raise StrategyBlocked(
+            raise _Blocked(
                 f"strategy {names[kernel.calling]!r} did not return from a callback for {limit_s:g} s{_place(frame)}; "
                 "callbacks must not wait or loop without end"
             )
@@ -46,6 +50,8 @@ def watch(kernel: Kernel, names: Sequence[str], limit_s: float) -> Iterator[None
     signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
     try:
         yield
+    except _Blocked as error:
+        raise StrategyBlocked(str(error)) from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

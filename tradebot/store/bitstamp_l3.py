@@ -25,12 +25,10 @@ hundred megabytes. The text itself is streamed, twice: once for the hash, once t
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
-from itertools import islice
+from collections.abc import Iterator
 from json import JSONDecodeError, loads
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +39,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.store.archive import Archive
 from tradebot.store.imports import Findings, ImportSource
 from tradebot.store.instruments import spot_instrument
+from tradebot.store.table import Column, Rows, read_integers, read_steps, read_table, read_words
 
 NAME: Final = "bitstamp-l3"
 VERSION: Final = 1  # part of the import id: raise it whenever the same file would give other records
@@ -56,14 +55,10 @@ DEFAULT_INSTRUMENT: Final = spot_instrument("BTC/USD@bitstamp", tick="1", lot="0
 BATCH_ROWS: Final = 1 << 18
 _NS_PER_MS: Final = 1_000_000
 _MS_MAX: Final = ((1 << 63) - 1) // _NS_PER_MS
-_STEPS_MAX: Final = (1 << 63) - 1
 _CREATED, _CHANGED, _DELETED = 0, 1, 2
 _ACTIONS: Final = {"created": _CREATED, "changed": _CHANGED, "deleted": _DELETED}
 _DIRECTIONS: Final = {"bid": 0, "ask": int(Flag.SELL)}
 _SIDES: Final = {"buy": 0, "sell": int(Flag.SELL)}
-_DIGITS: Final = frozenset("0123456789.eE+-")
-_CACHE_MAX: Final = 1 << 16
-_CHUNK_ROWS: Final = 1 << 13
 _ID_MAX: Final = (1 << 64) - 1
 
 _ROW: Final = np.dtype(
@@ -92,7 +87,6 @@ _TRADE: Final = np.dtype(
     ]
 )
 
-Rows = npt.NDArray[np.void]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 Mask = npt.NDArray[np.bool_]
 _NAMES: Final = [name for name in _ROW.fields or () if name != "line"]
@@ -127,14 +121,14 @@ def _check_header(archive: Archive, name: str, columns: str) -> None:
         found = lines.readline(4 * len(columns)).rstrip("\r\n")
     if found != columns:
         raise BadContainer(
-            f"expected the columns {columns} in {archive.locate(name)} of {archive.path}, found {found[:120]!r}; "
-            f"is --format {NAME} right for it?"
+            f"expected the columns {columns} in {archive.locate(name)} of {archive.path}, "
+            f"found {found[:120]!r}; is --format {NAME} right for it?"
         )
 
 
 def _batches(archive: Archive, instrument: Instrument, findings: Findings) -> Iterator[Rows]:
-    rows = _read(archive, ANCHOR, _order_columns(instrument), _ROW, findings)
-    trades = _read(archive, TRADES, _trade_columns(instrument), _TRADE, findings)
+    rows = read_table(archive, ANCHOR, _order_columns(instrument), _ROW, findings)
+    trades = read_table(archive, TRADES, _trade_columns(instrument), _TRADE, findings)
     findings.gaps += _read_reconnects(archive)
     records = make_records(rows, trades, findings, archive.locate(ANCHOR), archive.locate(TRADES))
     records["instrument"] = instrument.id
@@ -156,116 +150,16 @@ def _read_reconnects(archive: Archive) -> int:
     return found if isinstance(found, int) else 0
 
 
-class _Column(NamedTuple):
-    """How a column is read: one cell, which can say what is wrong with it, or many at once, which is ten
-    times faster and raises ValueError or KeyError for all.
-    """
-
-    read_one: Callable[[str], int]
-    read_many: Callable[[Sequence[str]], Iterable[int]]
+def _order_columns(instrument: Instrument) -> list[Column]:
+    order, time = read_integers("an id", _ID_MAX), read_integers("a time in milliseconds", _MS_MAX)
+    price, volume = read_steps("price", instrument.ticks), read_steps("volume", instrument.lots)
+    return [order, time, time, price, volume, read_words(_ACTIONS), read_words(_DIRECTIONS)]
 
 
-def _read(
-    archive: Archive, name: str, columns: list[_Column], dtype: np.dtype[np.void], findings: Findings
-) -> Rows:
-    """Rows as an array. A row that cannot be read is listed with its file and line, and the rest goes on."""
-    member = archive.locate(name)
-    blocks = [np.empty(0, dtype)]
-    with archive.open_text(name) as text:
-        lines = (line.rstrip("\r\n") for line in text)
-        first = 1 + len(list(islice(lines, 1)))
-        while chunk := list(islice(lines, _CHUNK_ROWS)):
-            blocks.append(_read_chunk(chunk, first, member, columns, dtype, findings))
-            first += len(chunk)
-    return np.concatenate(blocks)
-
-
-def _read_chunk(
-    chunk: list[str],
-    first: int,
-    member: str,
-    columns: list[_Column],
-    dtype: np.dtype[np.void],
-    findings: Findings,
-) -> Rows:
-    try:
-        return _read_columns(chunk, first, columns, dtype)
-    except (ValueError, KeyError):
-        return np.array(list(_read_rows(chunk, first, member, columns, findings)), dtype)
-
-
-def _read_columns(chunk: list[str], first: int, columns: list[_Column], dtype: np.dtype[np.void]) -> Rows:
-    rows = np.empty(len(chunk), dtype)
-    cells = zip(*(line.split(",") for line in chunk), strict=True)
-    for column, name, values in zip(columns, dtype.names or (), cells, strict=False):
-        rows[name] = list(column.read_many(values))
-    if next(cells, None) is not None or chunk[0].count(",") + 1 != len(columns):
-        raise ValueError("more or fewer fields than columns")
-    rows["line"] = np.arange(first, first + len(chunk))
-    return rows
-
-
-def _read_rows(
-    chunk: list[str], first: int, member: str, columns: list[_Column], findings: Findings
-) -> Iterator[tuple[int, ...]]:
-    for line, text in enumerate(chunk, first):
-        cells = text.split(",")
-        try:
-            if len(cells) != len(columns):
-                raise ValueError(f"expected {len(columns)} fields, found {len(cells)}")
-            yield (*(column.read_one(cell) for column, cell in zip(columns, cells, strict=True)), line)
-        except ValueError as error:
-            findings.reject(member, line, str(error))
-
-
-def _order_columns(instrument: Instrument) -> list[_Column]:
-    order, time = _integers("an id", _ID_MAX), _integers("a time in milliseconds", _MS_MAX)
-    price, volume = _steps("price", instrument.ticks), _steps("volume", instrument.lots)
-    return [order, time, time, price, volume, _words(_ACTIONS), _words(_DIRECTIONS)]
-
-
-def _trade_columns(instrument: Instrument) -> list[_Column]:
-    number, time = _integers("an id", _ID_MAX), _integers("a time in milliseconds", _MS_MAX)
-    price, amount = _steps("price", instrument.ticks), _steps("amount", instrument.lots)
-    return [number, time, time, price, amount, number, number, _words(_SIDES)]
-
-
-def _integers(what: str, largest: int) -> _Column:
-    def read_one(text: str) -> int:
-        if not text.isdigit() or (number := int(text)) > largest:
-            raise ValueError(f"expected {what} of at most {largest}, found {text!r}")
-        return number
-
-    def read_many(texts: Sequence[str]) -> list[int]:
-        if not all(map(str.isdigit, texts)) or max(numbers := list(map(int, texts))) > largest:
-            raise ValueError(what)
-        return numbers
-
-    return _Column(read_one, read_many)
-
-
-def _steps(what: str, steps: Callable[[str], int]) -> _Column:
-    """Exact decimal reading, remembered: most texts of a book come again."""
-
-    @lru_cache(maxsize=_CACHE_MAX)
-    def read_one(text: str) -> int:
-        if not text or not _DIGITS.issuperset(text):
-            raise ValueError(f"expected a decimal {what}, found {text!r}")
-        count = steps(text)
-        if not 0 <= count <= _STEPS_MAX:
-            raise ValueError(f"expected a {what} from 0 to {_STEPS_MAX} steps, found {text}")
-        return count
-
-    return _Column(read_one, partial(map, read_one))
-
-
-def _words(words: dict[str, int]) -> _Column:
-    def read_one(text: str) -> int:
-        if text not in words:
-            raise ValueError(f"expected one of {', '.join(words)}, found {text!r}")
-        return words[text]
-
-    return _Column(read_one, partial(map, words.__getitem__))
+def _trade_columns(instrument: Instrument) -> list[Column]:
+    number, time = read_integers("an id", _ID_MAX), read_integers("a time in milliseconds", _MS_MAX)
+    price, amount = read_steps("price", instrument.ticks), read_steps("amount", instrument.lots)
+    return [number, time, time, price, amount, number, number, read_words(_SIDES)]
 
 
 def make_records(rows: Rows, trades: Rows, findings: Findings, rows_file: str, trades_file: str) -> Rows:

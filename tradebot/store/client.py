@@ -197,7 +197,8 @@ class Store:
             raise UsageError(
                 f"expected {known[0].name} version {known[0].version} with tick {known[0].tick} and lot "
                 f"{known[0].lot} for instrument {instrument.id}, found {instrument.name} version "
-                f"{instrument.version} with tick {instrument.tick} and lot {instrument.lot}; give it a new version"
+                f"{instrument.version} with tick {instrument.tick} and lot {instrument.lot}; "
+                "give it a new version"
             )
         return bool(known)
 

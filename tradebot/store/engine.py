@@ -45,8 +45,8 @@ class Engine:
     def __init__(self, path: Path) -> None:
         if _open_paths:
             raise StoreError(
-                f"expected one open store in a process, found {_open_paths[0]} open when {path} was asked for; "
-                "close the first"
+                f"expected one open store in a process, found {_open_paths[0]} open when {path} was asked "
+                "for; close the first"
             )
         self.path = path
         with self.guard():

@@ -114,7 +114,8 @@ def _find_named(importer: Importer, name: str, known: Sequence[Instrument]) -> I
 def _make_instrument(name: str, tick: str | None, lot: str | None) -> Instrument:
     if tick is None or lot is None:
         raise UnknownInstrument(
-            f"expected a known instrument, found {name!r}; give its --tick and --lot, or see `tradebot data list`"
+            f"expected a known instrument, found {name!r}; give its --tick and --lot, "
+            "or see `tradebot data list`"
         )
     return spot_instrument(name, tick, lot)
 

@@ -44,7 +44,8 @@ def _check_steps(instrument: Instrument) -> None:
         raise UsageError(f"expected a tick and a lot for {instrument.name}: {error}") from error
     if not positive:
         raise UsageError(
-            f"expected a positive tick and lot for {instrument.name}, found {instrument.tick} and {instrument.lot}"
+            f"expected a positive tick and lot for {instrument.name}, "
+            f"found {instrument.tick} and {instrument.lot}"
         )
 
 

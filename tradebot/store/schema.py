@@ -132,7 +132,7 @@ TABLES: Final = [
     _table(
         "ticks", f"{_columns(TICK_COLUMNS, TICK_CODECS)}, {_TIME}", "instrument, time_ns, `import`, `row`"
     ),
-    # An import is announced here before its first row, so that one which was killed is known and its rows are found.
+    # An import is announced here before its first row, so that one which was killed is known.
     _table("imports_begun", "`id` UInt64, `instrument` UInt32", "id"),
     # Its row here, the manifest, makes the import's rows visible, all at once.
     _table("imports", f"{_columns(IMPORT_COLUMNS)}, `committed` DateTime64(3, 'UTC') DEFAULT now64(3)", "id"),

@@ -26,7 +26,7 @@ INSERT_ROWS: Final = 1 << 18
 BLOCK_ROWS: Final = 1 << 16
 
 _SLOTS: Final = RECORD_DTYPE.names or ()
-# The import is left out: the same ticks have the same checksum, whichever version of an importer brought them.
+# Without the import: the same ticks have the same checksum, whichever version of an importer brought them.
 _HASHED: Final = ", ".join(f"`{name}`" for name in ("row", *_SLOTS))
 _READ: Final = ", ".join(f"`{name}`" for name in _SLOTS)
 
@@ -114,8 +114,8 @@ def _drop_parts(engine: Engine, where: str) -> int:
     try:
         parts = engine.rows(
             "SELECT name, bytes_on_disk, rows = matching FROM system.parts "
-            f"INNER JOIN (SELECT _part AS name, count() AS matching FROM ticks WHERE {where} GROUP BY _part) AS found "
-            "USING (name) WHERE active AND database = currentDatabase() AND table = 'ticks'"
+            f"INNER JOIN (SELECT _part AS name, count() AS matching FROM ticks WHERE {where} GROUP BY _part) "
+            "AS found USING (name) WHERE active AND database = currentDatabase() AND table = 'ticks'"
         )
         for name, _, whole in parts:
             if whole:
@@ -217,15 +217,15 @@ def select(
         rows=sum(one[1] for one in found),
         first_ns=min(one[2] for one in found),
         last_ns=max(one[3] for one in found),
-        checksum=f"{sum(one[4] for one in found) % (1 << 64):016x}{sum(one[5] for one in found) % (1 << 64):016x}",
+        checksum="".join(f"{sum(one[place] for one in found) % (1 << 64):016x}" for place in (4, 5)),
         imports=[f"{one[0]:016x}" for one in found],
     )
 
 
 def _hash_imports(engine: Engine, where: str) -> list[tuple[int, ...]]:
     return engine.rows(
-        f"SELECT `import`, count(), min(time_ns), max(time_ns), sum(sipHash64({_HASHED})), sum(cityHash64({_HASHED})) "
-        f"FROM ticks WHERE {where} GROUP BY `import` ORDER BY `import`"
+        f"SELECT `import`, count(), min(time_ns), max(time_ns), "
+        f"sum(cityHash64({_HASHED})), sum(xxHash64({_HASHED})) FROM ticks WHERE {where} GROUP BY `import` ORDER BY `import`"
     )
 
 
@@ -267,8 +267,8 @@ def catalogue(engine: Engine, instruments: Sequence[Instrument]) -> list[Dataset
     found = {
         one[0]: one[1:]
         for one in engine.rows(
-            "SELECT instrument, sum(rows), minIf(first_ns, rows > 0), maxIf(last_ns, rows > 0), groupArray(id) "
-            "FROM (SELECT * FROM imports ORDER BY committed, id) GROUP BY instrument"
+            "SELECT instrument, sum(rows), minIf(first_ns, rows > 0), maxIf(last_ns, rows > 0), "
+            "groupArray(id) FROM (SELECT * FROM imports ORDER BY committed, id) GROUP BY instrument"
         )
     }
     row_bytes = _row_bytes(engine)

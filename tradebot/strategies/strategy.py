@@ -91,7 +91,9 @@ class Strategy(Trader):
     state: Any
 
     def __init__(self, params: Mapping[str, object] | Struct | None = None) -> None:
-        self.params = params if isinstance(params, self.Params) else make_params(type(self), params or {})
+        if isinstance(params, Struct):
+            params = msgspec.structs.asdict(params)
+        self.params = make_params(type(self), params or {})
         self.state = self.State()
 
     def bars(self, interval: str, warmup: int = 0, instrument: str | None = None) -> BarSeries:

@@ -1,0 +1,97 @@
+"""Names of the compiled module that Python may use; held true by tests/test_stubs.py."""
+
+from enum import IntEnum
+
+import numpy as np
+
+class Flag(IntEnum):
+    SELL = 1
+    SNAPSHOT = 2
+    BEGIN = 4
+    LAST = 8
+    MAKER = 16
+    VOID = 64
+    CONT = 128
+
+class Kind(IntEnum):
+    TRADE = 1
+    L2_LEVEL = 2
+    L3_ADD = 3
+    L3_CHANGE = 4
+    L3_DELETE = 5
+    L3_EXECUTE = 6
+    QUOTE = 7
+    BAR = 8
+    MARK = 9
+    GAP = 10
+    FEED_STATE = 11
+    TIMER = 12
+    ORDER_ACCEPTED = 64
+    ORDER_REJECTED = 65
+    ORDER_FILLED = 66
+    ORDER_CANCELLED = 67
+    CANCEL_REJECTED = 68
+    STRATEGY_QUARANTINED = 80
+    TRADING_STATE_CHANGED = 81
+    PLACE_ORDER = 128
+    CANCEL_ORDER = 129
+
+class OrderState(IntEnum):
+    SENT = 1
+    OPEN = 2
+    CANCELLING = 3
+    DONE = 4
+
+class OrderType(IntEnum):
+    LIMIT = 1
+    MARKET = 2
+
+class Reject(IntEnum):
+    ACCEPTED = 0
+    SIDE_UNKNOWN = 101
+    ORDER_TYPE_UNKNOWN = 102
+    TIME_IN_FORCE_UNKNOWN = 103
+    QUANTITY_NOT_POSITIVE = 104
+    PRICE_MISSING = 105
+    INSTRUMENT_UNKNOWN = 201
+    INSTRUMENT_NOT_TRADED = 202
+    NO_MARKET = 203
+    QUANTITY_TOO_SMALL = 301
+    QUANTITY_TOO_LARGE = 302
+    NOTIONAL_TOO_SMALL = 303
+    NOTIONAL_TOO_LARGE = 304
+    PRICE_OUT_OF_BAND = 305
+    POSITION_TOO_LARGE = 306
+    BALANCE_TOO_SMALL = 401
+    TRADING_HALTED = 501
+    TRADING_REDUCING = 502
+    ORDER_RATE_TOO_HIGH = 503
+    ORDERS_OPEN_TOO_MANY = 504
+    STRATEGY_IS_QUARANTINED = 505
+    VENUE_POST_ONLY_WOULD_TAKE = 901
+    VENUE_FILL_OR_KILL_UNFILLED = 902
+    VENUE_NO_LIQUIDITY = 903
+    VENUE_ORDER_UNKNOWN = 904
+    VENUE_SELF_TRADE = 905
+
+class Side(IntEnum):
+    BUY = 0
+    SELL_SIDE = 1
+
+class TimeInForce(IntEnum):
+    GTC = 1
+    IOC = 2
+    FOK = 3
+    POST_ONLY = 4
+
+class TradingState(IntEnum):
+    ACTIVE = 0
+    REDUCING = 1
+    HALTED = 2
+
+RECORD_DTYPE: np.dtype[np.void]
+EXTRA_DTYPE: np.dtype[np.void]
+FACT_DTYPE: np.dtype[np.void]
+SAMPLE_DTYPE: np.dtype[np.void]
+MARKOUT_DTYPE: np.dtype[np.void]
+RECORD_TABLE: dict[Kind, dict[str, str]]
