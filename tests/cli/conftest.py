@@ -35,7 +35,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory, sample_wheel: Path) -> Demo:
     """A first and a second demo on one home, in a folder of its own. Only to be read: copy it to change it."""
     folder = tmp_path_factory.mktemp("demo")
     downloads = folder / "tradebot_home" / "data" / "downloads"
-    downloads.mkdir(mode=0o700, parents=True)
+    for made in (downloads.parents[1], downloads.parent, downloads):  # `parents=True` would give them the umask's mode
+        made.mkdir(mode=0o700)
     shutil.copy(sample_wheel, downloads / FILE_NAME)
     offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": ""}
     first = run(folder, "demo", **offline)
