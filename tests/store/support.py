@@ -50,6 +50,13 @@ def line_of(child: "subprocess.Popen[str]") -> str:
     return child.stdout.readline().strip()
 
 
+def numbers_of(child: "subprocess.Popen[str]") -> list[int]:
+    """What a child that ends well has printed, a number a line."""
+    output, _ = child.communicate()
+    assert child.returncode == 0
+    return [int(line) for line in output.split()]
+
+
 def kill(child: "subprocess.Popen[str]") -> None:
     child.kill()
     child.communicate()

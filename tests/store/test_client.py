@@ -8,7 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.store.support import FIRST, SECOND, Records, joined, kill, line_of, python, random_records, source
+from tests.store.support import (
+    FIRST,
+    SECOND,
+    Records,
+    joined,
+    kill,
+    line_of,
+    numbers_of,
+    python,
+    random_records,
+    source,
+)
 from tradebot._core.types import RECORD_DTYPE
 from tradebot.domain.errors import (
     EmptyRange,
@@ -42,6 +53,42 @@ def pause(rows):
 
 with open_store(Path(sys.argv[1])) as store:
     store.import_records(FIRST, source(), iter([random_records(FIRST, 600_000)]), pause)
+"""
+
+IMPORT_LONG = """
+import resource
+import sys
+from pathlib import Path
+from tests.store.support import FIRST, random_records, source
+from tradebot.store.client import open_store
+
+def batches(count):
+    batch = random_records(FIRST, 262_144)
+    for _ in range(count):
+        yield batch
+        batch = batch.copy()
+        batch["time_ns"] += batch["time_ns"][-1] - batch["time_ns"][0]
+
+def measure(rows):
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
+
+with open_store(Path(sys.argv[1])) as store:
+    store.import_records(FIRST, source(), batches(32), measure)
+"""
+
+READ_LONG = """
+import resource
+import sys
+from pathlib import Path
+from tests.store.support import FIRST
+from tradebot.store.client import open_store
+
+with open_store(Path(sys.argv[1])) as store:
+    store._engine.command("OPTIMIZE TABLE ticks FINAL")
+    first_ns, last_ns = store.query("SELECT min(time_ns), max(time_ns) FROM ticks")[0]
+    for end_ns in (first_ns + (last_ns - first_ns) // 4, None):
+        print(sum(len(batch) for batch in store.stream([FIRST.id], None, end_ns)))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
@@ -117,6 +164,17 @@ def test_streams_run_side_by_side_and_may_be_left(store: Store) -> None:
     assert store.selection([FIRST.id]).rows == 100_000
     del left
     assert len(joined(other)) == 99_000
+
+
+def test_memory_does_not_grow_with_the_length_of_an_import_or_a_stream(tmp_path: Path) -> None:
+    written = numbers_of(python(IMPORT_LONG, str(tmp_path / "data")))
+    assert len(written) == 32
+    # The 28 batches after the fourth are 470 MB of records, and half as much again on their way to the engine.
+    assert written[31] - written[3] < 350
+    quarter_rows, quarter_megabytes, rows, megabytes = numbers_of(python(READ_LONG, str(tmp_path / "data")))
+    assert rows == 32 * 262_144
+    assert rows // 5 < quarter_rows < rows // 3
+    assert megabytes - quarter_megabytes < 50
 
 
 def test_the_same_import_again_changes_nothing_and_reads_nothing(store: Store) -> None:

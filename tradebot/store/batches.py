@@ -31,8 +31,7 @@ def rebatch(blocks: Iterable[Records], batch_rows: int) -> Iterator[Records]:
 
 
 def merge_in_time(streams: Sequence[Iterator[Records]]) -> Iterator[Records]:
-    """One stream ordered by (time_ns, position of the stream, place in it) from streams ordered by time_ns.
-    """
+    """One stream ordered by (time_ns, position of the stream, place in it) from streams ordered by time_ns."""
     heads = [next(stream, None) for stream in streams]
     held = [np.empty(0, RECORD_DTYPE) if head is None else head for head in heads]
     live = [head is not None for head in heads]

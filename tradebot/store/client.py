@@ -140,8 +140,7 @@ class Store:
     def selection(
         self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None
     ) -> Selection:
-        """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists.
-        """
+        """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists."""
         return ticks.select(self._engine, self._by_id(instrument_ids), from_ns, to_ns)
 
     def catalogue(self) -> list[Dataset]:

@@ -93,8 +93,7 @@ def write_fills(engine: Engine, run_id: str, facts: Chunk, first_row: int, strat
 
 
 def write_equity(engine: Engine, run_id: str, samples: Chunk, strategies: Sequence[str]) -> None:
-    """Add a chunk of the run's samples: prices in ticks, position in lots, money in units of the quote asset.
-    """
+    """Add a chunk of the run's samples: prices in ticks, position in lots, money in units of the quote asset."""
     assert samples.dtype == SAMPLE_DTYPE
     if len(samples):
         columns: dict[str, Column] = {
