@@ -11,6 +11,7 @@ MONEY_SCALE = 8  # decimal digits of a money unit
 NS_PER_SECOND = 1_000_000_000
 
 _PRECISION = 60
+_EXPONENT_MAX = 60  # digits before or after the point; beyond it a number is a mistake, not an amount
 
 _DURATIONS = {
     "ns": 1,
@@ -35,14 +36,13 @@ def parse_decimal(text: str) -> Decimal:
 
 
 def steps_exactly(value: Decimal, step: Decimal) -> int:
-    """How many `step` make `value`. Raises ValueError where it is not a whole number of them."""
-    with localcontext() as context:
-        context.prec = _PRECISION
-        count = value / step
-        whole = count.to_integral_value()
-        if whole != count:
-            raise ValueError(f"{value} is not a multiple of {step}")
-        return int(whole)
+    """How many `step` make `value`, exactly. Raises ValueError where it is not a whole number of them, or has too many digits."""
+    if not -_EXPONENT_MAX < value.adjusted() < _EXPONENT_MAX or len(value.as_tuple().digits) > _EXPONENT_MAX:
+        raise ValueError(f"{str(value)[:40]} is out of range: expected fewer than {_EXPONENT_MAX} digits")
+    count = Fraction(value) / Fraction(step)
+    if count.denominator != 1:
+        raise ValueError(f"{value} is not a multiple of {step}")
+    return count.numerator
 
 
 def steps_text(count: int, step: Decimal) -> str:
