@@ -1,4 +1,4 @@
-"""The L3 book in plain Python: lists and dicts, scans for the best; only the numbers of kinds are shared with the compiled one."""
+"""The L3 book in plain Python: lists, dicts and scans; only the numbers of kinds are shared with the compiled one."""
 
 import struct
 from dataclasses import dataclass
