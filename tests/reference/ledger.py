@@ -10,7 +10,7 @@ class ReferencePosition:
     def __init__(self, value: Fraction, base: Fraction) -> None:
         self.value, self.base = value, base
         self.quantity = self.cost = self.realised = self.fees = 0
-        self.bought = self.sold = self.turnover = 0
+        self.bought = self.sold = 0
         self.left = Fraction(0)
         self.paid = 0
 
@@ -21,7 +21,6 @@ class ReferencePosition:
         value = floor(exact)
         self.left = exact - value
         self.paid += value
-        self.turnover += abs(value)
         self.bought += 0 if is_sell else lots
         self.sold += lots if is_sell else 0
         self.fees += floor(ticks * fee * self.value / self.base) if fee_in_base else fee

@@ -90,7 +90,8 @@ class ReferenceSimulator:
         own.remaining -= lots
         if own.remaining == 0:
             self.own.remove(own)
-        ahead = sum(one.quantity for one in self.book.resting if one.price == own.price and one.arrived < own.arrived)
+        level = [one for one in self.book.resting if (one.side, one.price) == (own.side, own.price)]
+        ahead = sum(one.quantity for one in level if one.arrived < own.arrived)
         self.answer(Kind.ORDER_FILLED, own.id, own.price, lots, True, own.remaining, ahead=ahead)
 
     def fill_crossed(self) -> None:

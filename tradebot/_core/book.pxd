@@ -84,7 +84,7 @@ cdef int64_t book_next_down(const BookC* book, int64_t price) noexcept nogil
 cdef int64_t book_next_up(const BookC* book, int64_t price) noexcept nogil
 cdef const LevelC* book_level(const BookC* book, int64_t price) noexcept nogil
 cdef int64_t book_level_quantity(const BookC* book, int64_t price) noexcept nogil
-cdef int64_t book_quantity_ahead(const BookC* book, int64_t price, uint64_t rank) noexcept nogil
+cdef int64_t book_quantity_ahead(const BookC* book, uint8_t side, int64_t price, uint64_t rank) noexcept nogil
 cdef object book_to_list(const BookC* book)
 cdef int book_from_list(BookC* book, object state) except -1
 cdef str book_hash(const BookC* book)

@@ -421,15 +421,15 @@ cdef int64_t book_level_quantity(const BookC* book, int64_t price) noexcept nogi
     return 0 if level == NULL else level.quantity
 
 
-cdef int64_t book_quantity_ahead(const BookC* book, int64_t price, uint64_t rank) noexcept nogil:
-    """Lots at `price` that arrived before `rank`."""
+cdef int64_t book_quantity_ahead(const BookC* book, uint8_t side, int64_t price, uint64_t rank) noexcept nogil:
+    """Lots of `side` at `price` that arrived before `rank`; none where the level belongs to the other side."""
     cdef const LevelC* level = book_level(book, price)
     cdef int64_t ahead = 0
     cdef uint32_t handle
     if level == NULL:
         return 0
     handle = level.head
-    while handle and book.nodes[handle].rank < rank:
+    while handle and book.nodes[handle].side == side and book.nodes[handle].rank < rank:
         ahead += book.nodes[handle].quantity
         handle = book.nodes[handle].next
     return ahead

@@ -7,6 +7,11 @@ cdef extern from *:
     #include <stdint.h>
     typedef __int128 tb_i128;
 
+    static inline int tb_add(int64_t* total, int64_t amount, int* overflow) {
+        *overflow |= __builtin_add_overflow(*total, amount, total);
+        return 0;
+    }
+
     /* floor((a * b * c + carry) / d), the remainder left in carry; d > 0. */
     static inline int64_t tb_muldiv_carry(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) {
         tb_i128 exact = (tb_i128)a * b, q, r;
@@ -22,6 +27,7 @@ cdef extern from *:
         return (int64_t)q;
     }
     """
+    int add "tb_add"(int64_t* total, int64_t amount, int* overflow) noexcept nogil
     int64_t muldiv_carry "tb_muldiv_carry"(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) noexcept nogil
 
 cdef enum:

@@ -23,7 +23,6 @@ cdef struct PositionC:          # keyed by (account, strategy, instrument, side)
     int64_t remainder           # of the value division, below value_den
     int64_t bought              # lots, ever
     int64_t sold                # lots, ever
-    int64_t turnover            # money units of quote, ever
 
 
 cdef struct LedgerC:

@@ -15,7 +15,7 @@ Each account's balance of an asset is its opening amount plus all postings; `loc
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport instrument_from_tuple, muldiv_carry, muldiv_down
+from tradebot._core.instrument cimport add, instrument_from_tuple, muldiv_carry, muldiv_down
 
 
 cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32_t strategies, uint32_t instruments) except -1:
@@ -55,18 +55,20 @@ cdef int ledger_fill(
     cdef BalanceC* base_balance = ledger_balance(ledger, position.account, instrument.base)
     value = muldiv_carry(ticks, signed_lots, instrument.value_num, instrument.value_den, &position.remainder, &overflow)
     base = muldiv_down(signed_lots, 1, instrument.base_num, instrument.base_den, &overflow)
-    quote_balance.total -= value
-    base_balance.total += base
-    ledger_balance(ledger, position.account, fee_asset).total -= fee
+    add(&quote_balance.total, -value, &overflow)
+    add(&base_balance.total, base, &overflow)
+    add(&ledger_balance(ledger, position.account, fee_asset).total, -fee, &overflow)
     if fee_asset == instrument.base:
-        position.fees += muldiv_down(ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, &overflow)
+        fee = muldiv_down(
+            ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, &overflow
+        )
+        add(&position.fees, fee, &overflow)
     elif fee_asset == instrument.quote:
-        position.fees += fee
-    position.turnover += value if value > 0 else -value
+        add(&position.fees, fee, &overflow)
     if is_sell:
-        position.sold += lots
+        add(&position.sold, lots, &overflow)
     else:
-        position.bought += lots
+        add(&position.bought, lots, &overflow)
     position_post(position, signed_lots, value, &overflow)
     if overflow:
         with gil:
@@ -80,16 +82,16 @@ cdef int position_post(PositionC* position, int64_t lots, int64_t value, int* ov
     cdef int64_t held_size = held if held > 0 else -held
     cdef int64_t closed, released, value_closed
     if held == 0 or (held > 0) == (lots > 0):
-        position.quantity += lots
-        position.cost += value
-        return 0
+        add(&position.quantity, lots, overflow)
+        return add(&position.cost, value, overflow)
     closed = size if size < held_size else held_size
     released = muldiv_down(position.cost, closed, 1, held_size, overflow)
     value_closed = muldiv_down(value, closed, 1, size, overflow)
-    position.realised -= value_closed + released
-    position.cost += value - value_closed - released
-    position.quantity += lots
-    return 0
+    add(&position.realised, -value_closed, overflow)
+    add(&position.realised, -released, overflow)
+    add(&position.cost, value - value_closed, overflow)
+    add(&position.cost, -released, overflow)
+    return add(&position.quantity, lots, overflow)
 
 
 cdef int64_t position_unrealised(const PositionC* position, const InstrumentC* instrument, int64_t middle2) noexcept nogil:
@@ -109,7 +111,7 @@ cdef object ledger_to_list(const LedgerC* ledger):
             ledger.positions[at].account, ledger.positions[at].strategy, ledger.positions[at].instrument,
             ledger.positions[at].side, ledger.positions[at].quantity, ledger.positions[at].cost,
             ledger.positions[at].realised, ledger.positions[at].fees, ledger.positions[at].remainder,
-            ledger.positions[at].bought, ledger.positions[at].sold, ledger.positions[at].turnover,
+            ledger.positions[at].bought, ledger.positions[at].sold,
         )
         for at in range(ledger.strategies * ledger.instruments)
     ]
@@ -130,7 +132,7 @@ cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
         (
             position.account, position.strategy, position.instrument, position.side, position.quantity,
             position.cost, position.realised, position.fees, position.remainder, position.bought,
-            position.sold, position.turnover,
+            position.sold,
         ) = state[1][at]
     return 0
 
@@ -183,7 +185,7 @@ cdef class Ledger:
 
     def state(self) -> list:
         """[[(opening, total, locked) per asset], [(account, strategy, instrument, side, quantity, cost, realised, fees,
-        remainder, bought, sold, turnover) per instrument]]."""
+        remainder, bought, sold) per instrument]]."""
         return ledger_to_list(&self.ledger)
 
     def restore(self, state: list) -> None:

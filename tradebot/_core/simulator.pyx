@@ -185,7 +185,7 @@ cdef int answer_fill(
     fact.tail.trigger = market.instant_middle2
     if is_maker:
         fact.head.flags |= Flag.MAKER
-        fact.tail.display = book_quantity_ahead(&market.book, price, order.rank)
+        fact.tail.display = book_quantity_ahead(&market.book, side, price, order.rank)
     if simulator.fee_in_base and side == Side.BUY:
         fact.tail.fee_asset = market.terms.base
         fact.tail.fee = muldiv_up(muldiv_up(lots, 1, market.terms.base_num, market.terms.base_den, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
@@ -528,7 +528,7 @@ cdef class Simulator:
         return [
             (
                 list.items[at].id, list.items[at].price, list.items[at].remaining,
-                book_quantity_ahead(&market.book, list.items[at].price, list.items[at].rank),
+                book_quantity_ahead(&market.book, side, list.items[at].price, list.items[at].rank),
             )
             for at in range(list.count)
         ]
