@@ -1,5 +1,4 @@
 """Names of the compiled module that Python may use; held true by tests/test_stubs.py."""
 
-from typing import Any
 
-def digest_bytes(data: Any) -> str: ...
+def digest_bytes(data: bytes) -> str: ...

@@ -27,4 +27,5 @@ def from_bytes(data: bytes, type_: type[T]) -> T:
 
 def message_from_bytes(data: bytes) -> Message:
     """Decode any message between actors, by its tag."""
-    return _messages.decode(data)
+    message: Message = _messages.decode(data)
+    return message

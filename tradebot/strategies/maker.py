@@ -46,7 +46,8 @@ class InventoryMaker(Strategy):
         bid, ask = book.bid, book.ask
         bid_quantity, ask_quantity = book.bid_quantity, book.ask_quantity
         middle = (bid * ask_quantity + ask * bid_quantity) / (bid_quantity + ask_quantity)
-        return middle - self.params.skew * self.position.quantity / self.params.inventory_max
+        lean: float = self.params.skew * self.position.quantity / self.params.inventory_max
+        return middle - lean
 
     def quote(self, book: BookView) -> None:
         """Quote both sides around the reservation price, at best a tick short of the other side."""
