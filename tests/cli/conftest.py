@@ -54,6 +54,6 @@ def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def place(small_home: Path, tmp_path: Path) -> Path:
     """A folder with that home and maker.toml in it, the test's own."""
-    shutil.copytree(small_home, tmp_path / "tradebot_home")
+    shutil.copytree(small_home, tmp_path / "tradebot_home", symlinks=True)
     (tmp_path / "maker.toml").write_text(MAKER)
     return tmp_path

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import Demo, failure, run
 
-LABELS = ["data", "book", "run", "replay", "P&L", "so"]
+LABELS = ["data", "book", "run", "replay", "P&L", "note"]
 KEYS = {"run_id", "events", "seconds", "events_per_s", "orders", "fills", "digest", "metrics", "report"}
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": ""}
 

@@ -87,7 +87,7 @@ def test_long_work_says_a_line_now_and_then_and_when_it_is_done() -> None:
     assert stream.getvalue().splitlines() == [
         "import: 1,000 of 10,000",
         "import: 6,000 of 10,000",
-        "import: done in 10.0 s",
+        "import: took 10.0 s",
     ]
 
 
@@ -109,7 +109,7 @@ def test_a_start_ends_what_was_before() -> None:
     clock.now += 0.5
     progress.advance(1)
     progress.done()
-    assert stream.getvalue() == "first: done in 1.5 s\n"
+    assert stream.getvalue() == "first: took 1.5 s\n"
 
 
 class Terminal(io.StringIO):
@@ -127,4 +127,4 @@ def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch) -> 
     progress.advance(1)
     progress.done()
     drawn = stream.getvalue()
-    assert "import" in drawn and "2/2" in drawn and "done in" not in drawn
+    assert "import" in drawn and "2/2" in drawn and "took" not in drawn

@@ -98,7 +98,7 @@ class Progress:
             self._bar.stop()
             self._bar = None
         elif what is not None and self._clock() - self._started >= QUIET_S:
-            self._say(f"{what}: done in {self._clock() - self._started:.1f} s")
+            self._say(f"{what}: took {self._clock() - self._started:.1f} s")
 
     def _position(self) -> str:
         return f"{self._count:,}" if self._total is None else f"{self._count:,} of {self._total:,}"

@@ -18,6 +18,8 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
+    """What the bytes hold: the version of this layout, and the state of engine, venue and the stream under way."""
+
     version: int
     state: list[Any]
 

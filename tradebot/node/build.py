@@ -73,8 +73,8 @@ def backtest_in(
     manifest = describe(setup, command)
     folder = runs.make_folder(home, identity.identity(manifest["identity"]))
     manifest = {"run_id": folder.name, **manifest, "book_check": msgspec.to_builtins(check)}
-    runs.write_manifest(folder, manifest)
     try:
+        runs.write_manifest(folder, manifest)
         with FolderRecorder(folder) as recorder:
             done = run_once(store, setup, recorder, progress, "backtest")
         manifest |= result_of(setup, done)

@@ -130,7 +130,7 @@ def _end_line(found: dict[str, object], sample: dict[str, object], home: Path) -
     program = _program()
     at = "" if home == Path("tradebot_home").resolve() else f" --home {shlex.quote(str(home))}"
     return (
-        f"so what {minutes:.0f} minutes prove nothing about an edge; report: {found['report']}; next: "
+        f"note    {minutes:.0f} minutes prove nothing about an edge; report: {found['report']}; next: "
         f"`{program} replay last --verify{at}`, `{program} data list{at}`, `{program} config schema`"
     )
 

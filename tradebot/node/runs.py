@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tradebot.domain.errors import UsageError
+from tradebot.research.recording import explained
 
 MANIFEST: Final = "manifest.json"
 
@@ -48,10 +49,13 @@ def remove_folder(folder: Path) -> None:
 
 
 def write_manifest(folder: Path, manifest: dict[str, object]) -> None:
-    """Write it whole or not at all."""
+    """Write it whole or not at all. Raises StoreFull where the disk is full."""
     path = folder / (MANIFEST + ".new")
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-    path.replace(folder / MANIFEST)
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+        path.replace(folder / MANIFEST)
+    except OSError as error:
+        raise explained(error, folder) from error
 
 
 def read_manifest(folder: Path) -> dict[str, object]:

@@ -30,12 +30,14 @@ class FolderRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        problems = []
         for file in self._files.values():
             try:
                 file.close()
             except OSError as problem:
-                if kind is None:
-                    raise self._full(problem) from problem
+                problems.append(problem)
+        if problems and kind is None:
+            raise explained(problems[0], self._folder) from problems[0]
 
     def facts(self, facts: Records) -> None:
         self._write("facts.bin", facts)
@@ -50,11 +52,13 @@ class FolderRecorder:
         try:
             self._files[name].write(records.tobytes())
         except OSError as error:
-            raise self._full(error) from error
+            raise explained(error, self._folder) from error
 
-    def _full(self, error: OSError) -> OSError | StoreFull:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return error
-        return StoreFull(
-            f"expected room for the results in {self._folder}, found the disk full; free some space, or give another --home"
-        )
+
+def explained(error: OSError, folder: Path) -> OSError | StoreFull:
+    """What to raise where results could not be written: StoreFull where it was for want of room."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return error
+    return StoreFull(
+        f"expected room for the results in {folder}, found the disk full; free some space, or give another --home"
+    )

@@ -57,6 +57,7 @@ from tradebot.research.page import (
     span,
     table,
 )
+from tradebot.research.recording import explained
 from tradebot.research.results import GridCell, Manifest, RunFiles, StrategyEntry, open_results
 
 HTML_NAME: Final = "report.html"
@@ -71,13 +72,16 @@ CHARTS_MAX: Final = 6  # price charts, and position charts
 def write_report(folder: Path) -> Path:
     """Write report.html and report.json into a results folder; gives the path of the HTML file.
 
-    Raises BadContainer where the folder cannot be read as a run's results.
+    Raises BadContainer where the folder cannot be read as a run's results, StoreFull where the disk is full.
     """
     run = open_results(folder)
     metrics = measure(run)
-    (folder / JSON_NAME).write_bytes(report_json(run.manifest, metrics))
     target = folder / HTML_NAME
-    target.write_text(report_html(run, metrics), encoding="utf-8")
+    try:
+        (folder / JSON_NAME).write_bytes(report_json(run.manifest, metrics))
+        target.write_text(report_html(run, metrics), encoding="utf-8")
+    except OSError as error:
+        raise explained(error, folder) from error
     return target
 
 
