@@ -1,5 +1,6 @@
 """The face that users write: each callback with what it is told, orders and their refusals, views, and what a failure does."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -228,6 +229,46 @@ def test_orders_outside_a_callback_are_refused():
     run(strategy, [*book(), *trades(1)])
     with pytest.raises(RuntimeError, match="inside the strategy's own callbacks"):
         strategy.buy(0.01)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda me: me.buy(0.01),
+        lambda me: me.cancel(1),
+        lambda me: me.cancel_all(),
+        lambda me: me.close(),
+        lambda me: me.bars("5s"),
+        lambda me: me.timer("5s"),
+        lambda me: me.stop_timer(1),
+        lambda me: me.time_ns,
+        lambda me: me.book,
+        lambda me: me.tick,
+        lambda me: me.lot,
+        lambda me: me.free(),
+        lambda me: me.order_price(1),
+        lambda me: me.order_remaining(1),
+        lambda me: me.position_of("BTC/USD"),
+        lambda me: me.book_of("BTC/USD"),
+        lambda me: me.open_orders(),
+    ],
+)
+def test_a_strategy_without_a_run_says_so(use):
+    with pytest.raises(RuntimeError, match="not part of a run"):
+        use(Strategy())
+
+
+def test_views_outlive_the_run_they_came_from():
+    class Keeps(Strategy):
+        def on_trade(self, trade):
+            self.kept = trade, self.position
+
+    keeps = Keeps()
+    run(keeps, [*book(), *trades(2)])
+    gc.collect()
+    for view in (keeps.kept[0], keeps.kept[1]):
+        with pytest.raises(StaleViewError):
+            _ = view.time_ns
 
 
 def test_a_strategy_sees_nothing_before_it_was_received_and_yet_may_be_filled_by_it():

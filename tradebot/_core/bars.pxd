@@ -24,6 +24,7 @@ cdef class BarSeries:
     cdef readonly int64_t count  # bars closed so far
     cdef uint32_t instrument    # index
     cdef const InstrumentC* terms
+    cdef object keeper          # the kernel that owns the terms
     cdef uint64_t timer         # number of the timer that closes it
     cdef list indicators
     cdef int add_trade(self, int64_t price, int64_t quantity) noexcept

@@ -86,7 +86,9 @@ cdef int setattr_handler(Seat seat, str name, object handler) except -1:
     return 0
 
 
-cdef object open_view(View view, ContextC* context, uint32_t index, str name):
+cdef object open_view(View view, Kernel kernel, uint32_t index, str name):
+    cdef ContextC* context = &kernel.context
+    view.keeper = kernel
     view.context = context
     view.market = &context.markets[index]
     view.name_of_instrument = name
@@ -173,6 +175,7 @@ cdef class Kernel:
         cdef uint32_t index
         cdef Seat seat = Seat(trader, len(self.seats), base, self.context.market_count)
         trader.context = &self.context
+        trader.keeper = self
         trader.number = seat.number
         trader.first = markets[0]
         trader.indexes = {self.names[at]: at for at in markets}
@@ -188,20 +191,19 @@ cdef class Kernel:
         self.seats.append(seat)
 
     def _open_views(self, Seat seat, index: int):
-        cdef ContextC* context = &self.context
-        cdef PositionView position = open_view(PositionView(), context, index, self.names[index])
-        position.position = ledger_position(&context.ledger, seat.number, index)
+        cdef PositionView position = open_view(PositionView(), self, index, self.names[index])
+        position.position = ledger_position(&self.context.ledger, seat.number, index)
         seat.trader.positions[index] = position
-        seat.trader.books[index] = open_view(BookView(), context, index, self.names[index])
+        seat.trader.books[index] = open_view(BookView(), self, index, self.names[index])
         seat.position_views[index] = position
         seat.book_views[index] = seat.trader.books[index]
-        seat.trade_views[index] = open_view(TradeView(), context, index, self.names[index])
-        seat.bar_views[index] = open_view(BarView(), context, index, self.names[index])
-        seat.order_views[index] = open_view(OrderView(), context, index, self.names[index])
-        seat.fill_views[index] = open_view(FillView(), context, index, self.names[index])
-        seat.reject_views[index] = open_view(RejectView(), context, index, self.names[index])
-        seat.timer_views[index] = open_view(TimerView(), context, index, self.names[index])
-        seat.feed_views[index] = open_view(FeedView(), context, index, self.names[index])
+        seat.trade_views[index] = open_view(TradeView(), self, index, self.names[index])
+        seat.bar_views[index] = open_view(BarView(), self, index, self.names[index])
+        seat.order_views[index] = open_view(OrderView(), self, index, self.names[index])
+        seat.fill_views[index] = open_view(FillView(), self, index, self.names[index])
+        seat.reject_views[index] = open_view(RejectView(), self, index, self.names[index])
+        seat.timer_views[index] = open_view(TimerView(), self, index, self.names[index])
+        seat.feed_views[index] = open_view(FeedView(), self, index, self.names[index])
 
     def start(self, time_ns: int) -> None:
         """Call every `on_start` as of `time_ns`, the time of the first fact to come."""

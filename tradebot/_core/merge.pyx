@@ -65,11 +65,19 @@ cdef class Merge:
 
         Raises TypeError on another dtype, ValueError on time that runs back or an instrument that is not in this run.
         """
+        self.load(records)
+        return self._run(0, NEVER_NS)
+
+    def load(self, records) -> None:
+        """Take more stored facts without stepping; raises as `feed`."""
         if records.dtype != RECORD_DTYPE:
             raise TypeError(f"expected an array of RECORD_DTYPE, found {records.dtype}")
         self.drop_done()
         self.append(np.ascontiguousarray(records))
-        return self._run(0, NEVER_NS)
+
+    def advance(self, facts: int) -> int:
+        """Step at most `facts` facts as far as is safe; returns how many were stepped."""
+        return self._run(0, facts)
 
     def finish(self) -> int:
         """Step to the end of what was fed, then call `on_stop`; returns facts stepped."""

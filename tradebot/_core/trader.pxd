@@ -7,7 +7,9 @@ from tradebot._core.views cimport BookView, PositionView
 
 
 cdef class Trader:
-    cdef ContextC* context
+    cdef ContextC* context                  # of the kernel it sits at, NULL before
+    cdef object keeper                      # that kernel, so that the context lives as long as we do
+    cdef ContextC* seated(self) except NULL
     cdef public uint16_t number             # strategy number of the run, from 0
     cdef uint32_t first                     # index of its first instrument
     cdef dict indexes                       # name -> market index

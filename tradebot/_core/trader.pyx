@@ -32,7 +32,13 @@ cdef class Trader:
         self.context = NULL
         self.series = []
 
+    cdef ContextC* seated(self) except NULL:
+        if self.context == NULL:
+            raise RuntimeError("the strategy is not part of a run yet: build on on_start, not on __init__")
+        return self.context
+
     cdef uint32_t index_of(self, object instrument) except? 0xFFFFFFFF:
+        self.seated()
         if instrument is None:
             return self.first
         found = self.indexes.get(instrument)
@@ -41,7 +47,7 @@ cdef class Trader:
         return found
 
     cdef WishC* wish(self, uint32_t index) except NULL:
-        cdef ContextC* context = self.context
+        cdef ContextC* context = self.seated()
         cdef WishC* wish
         if context.calling != self.number:
             raise RuntimeError("orders are placed and cancelled inside the strategy's own callbacks only")
@@ -124,7 +130,7 @@ cdef class Trader:
 
     def cancel(self, order_id: int) -> None:
         """Ask to cancel one order. A cancel of an order that is done is refused by `on_cancel_reject`."""
-        cdef OrderC* order = orders_get(&self.context.orders, order_id)
+        cdef OrderC* order = orders_get(&self.seated().orders, order_id)
         cdef WishC* wish = self.wish(order.instrument if order != NULL else self.first)
         wish.kind = WISH_CANCEL
         wish.id = order_id
@@ -165,12 +171,12 @@ cdef class Trader:
 
     def order_price(self, order_id: int) -> float | None:
         """The limit of an open order in quote units, None where it is not open."""
-        cdef OrderC* order = orders_get(&self.context.orders, order_id)
+        cdef OrderC* order = orders_get(&self.seated().orders, order_id)
         return None if order == NULL else price_of(&self.context.markets[order.instrument].terms, order.price)
 
     def order_remaining(self, order_id: int) -> float:
         """What an order may still fill in base units, 0 where it is not open."""
-        cdef OrderC* order = orders_get(&self.context.orders, order_id)
+        cdef OrderC* order = orders_get(&self.seated().orders, order_id)
         return 0.0 if order == NULL else quantity_of(&self.context.markets[order.instrument].terms, order.quantity - order.filled)
 
     def every(self, interval_ns: int) -> int:
@@ -182,6 +188,7 @@ cdef class Trader:
         return self._timer(delay_ns, 0)
 
     cdef object _timer(self, int64_t delay_ns, int64_t interval_ns):
+        self.seated()
         if delay_ns <= 0:
             raise ValueError(f"expected a time of at least 1 ns, found {delay_ns}")
         if self.context.restoring:
@@ -189,14 +196,15 @@ cdef class Trader:
         return timers_add(&self.context.timers, self.context.time_ns + delay_ns, interval_ns, self.number)
 
     def stop_timer(self, number: int) -> None:
-        timers_cancel(&self.context.timers, number)
+        timers_cancel(&self.seated().timers, number)
 
     def bars_of(self, interval_ns: int, warmup: int, instrument=None) -> BarSeries:
         """Follow time bars; declared in on_start. `on_bar` is first called after `warmup` bars."""
         cdef BarSeries series = BarSeries()
-        cdef int64_t now = self.context.time_ns
+        cdef int64_t now = self.seated().time_ns
         if interval_ns <= 0 or warmup < 0:
             raise ValueError(f"expected a positive interval and a warm-up of 0 or more bars, found {interval_ns} ns and {warmup}")
+        series.keeper = self.keeper
         series.interval_ns = interval_ns
         series.warmup = warmup
         series.instrument = self.index_of(instrument)
@@ -211,7 +219,7 @@ cdef class Trader:
     @property
     def time_ns(self) -> int:
         """When the engine received the fact being handled, ns since 1970."""
-        return self.context.time_ns
+        return self.seated().time_ns
 
     @property
     def position(self) -> PositionView:
@@ -219,32 +227,34 @@ cdef class Trader:
         return self.first_position
 
     def position_of(self, instrument) -> PositionView:
-        return self.positions[self.index_of(instrument)]
+        index = self.index_of(instrument)
+        return self.positions[index]
 
     @property
     def book(self) -> BookView:
         """Of the first instrument; readable in the callback that asked."""
-        self.first_book.call = self.context.call
+        self.first_book.call = self.seated().call
         return self.first_book
 
     def book_of(self, instrument) -> BookView:
-        cdef BookView view = self.books[self.index_of(instrument)]
+        cdef uint32_t index = self.index_of(instrument)
+        cdef BookView view = self.books[index]
         view.call = self.context.call
         return view
 
     @property
     def tick(self) -> float:
         """Of the first instrument, in quote units."""
-        return price_of(&self.context.markets[self.first].terms, 1)
+        return price_of(&self.seated().markets[self.first].terms, 1)
 
     @property
     def lot(self) -> float:
         """Of the first instrument, in base units."""
-        return quantity_of(&self.context.markets[self.first].terms, 1)
+        return quantity_of(&self.seated().markets[self.first].terms, 1)
 
     def free(self, side: str = "quote") -> float:
         """What open orders do not hold of the first instrument's "quote" or "base" asset."""
-        cdef const InstrumentC* terms = &self.context.markets[self.first].terms
+        cdef const InstrumentC* terms = &self.seated().markets[self.first].terms
         cdef uint16_t asset = terms.quote if side == "quote" else terms.base
         return (
             ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked

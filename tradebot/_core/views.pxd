@@ -11,6 +11,7 @@ from tradebot._core.types cimport ExtraC, RecordC
 
 cdef class View:
     cdef const ContextC* context
+    cdef object keeper          # the kernel, so that the context lives as long as the view
     cdef uint64_t call
     cdef str name_of_instrument
     cdef const MarketC* market
