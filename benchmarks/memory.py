@@ -11,7 +11,7 @@ FULL = 20
 EVENTS = 300_000
 
 _CHILD = """
-import json, resource, sys
+import json, sys
 import numpy as np
 from benchmarks.memory import stream
 from tradebot.engine.drive import drive
@@ -27,7 +27,9 @@ plan = Plan(
 )
 merge = make_merge(plan, [InventoryMaker()])
 drive(merge, stream(int(sys.argv[1])), Nobody())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# VmHWM is this process's own; ru_maxrss would count what the parent held when it forked.
+lines = open("/proc/self/status").read().splitlines()
+peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 print(json.dumps({"events": merge.events, "peak_mb": peak, "digest": merge.kernel.digest_text, "orders": merge.kernel.orders}))
 """
 

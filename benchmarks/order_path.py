@@ -97,16 +97,16 @@ def make_plan() -> Plan:
         maker_fee=200_000,
         taker_fee=400_000,
         fee_in_base=False,
-        order_latency_ns=100,
-        answer_latency_ns=100,
+        order_latency_ns=100_000,
+        answer_latency_ns=100_000,
     )
 
 
 def make_stream(trades: int) -> Records:
-    """A deep book, then trades a microsecond apart."""
+    """A deep book, then trades a millisecond apart."""
     records = np.zeros(trades + 2, dtype=RECORD_DTYPE)
     records["instrument"] = INSTRUMENT.id
-    records["time_ns"] = 1_700_000_000_000_000_000 + np.arange(len(records)) * 1000
+    records["time_ns"] = 1_700_000_000_000_000_000 + np.arange(len(records)) * 1_000_000
     records["kind"] = Kind.TRADE
     records["price"], records["quantity"] = 100_000, 1
     records[:2]["kind"] = Kind.L3_ADD

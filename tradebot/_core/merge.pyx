@@ -70,8 +70,9 @@ cdef class Merge:
 
     def load(self, records) -> None:
         """Take more stored facts without stepping; raises as `feed`."""
-        if records.dtype != RECORD_DTYPE:
-            raise TypeError(f"expected an array of RECORD_DTYPE, found {records.dtype}")
+        if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE:
+            found = getattr(records, "dtype", type(records).__name__)
+            raise TypeError(f"expected an array of RECORD_DTYPE, found {found}")
         self.drop_done()
         self.append(np.ascontiguousarray(records))
 
@@ -141,10 +142,18 @@ cdef class Merge:
         return 1
 
     cdef int advance_venue(self, int64_t time_ns) except -1:
-        """Let the venue take recorded events and our commands up to `time_ns`, in their order; an event before a command."""
+        """Let the venue take recorded events and our commands up to `time_ns`, in their order; an event before a command.
+
+        An answer is a moment at which the engine may act: the venue stops at it, or what the engine sends then would
+        come after events that it should have come before.
+        """
         cdef uint32_t market, best
-        cdef int64_t best_ns, cursor
+        cdef int64_t best_ns, cursor, answered_ns
         while True:
+            if self.simulator.simulator.answers.count:
+                answered_ns = self.simulator.simulator.answers.items[0].time_ns - self.simulator.simulator.answer_latency_ns
+                if answered_ns < time_ns:
+                    time_ns = answered_ns
             best_ns = NEVER_NS
             best = 0
             for market in range(self.kernel.context.market_count):
@@ -177,6 +186,10 @@ cdef class Merge:
                 raise ValueError(
                     f"time runs back at record {self.fed} of the stream: expected {self.fed_ns} ns or later, found "
                     f"{rows[at].time_ns} ns; sort or import the data again"
+                )
+            if rows[at].kind < Kind.TRADE or rows[at].kind > Kind.FEED_STATE:
+                raise ValueError(
+                    f"record {self.fed} of the stream has kind {rows[at].kind}: expected a market fact, 1 to 11; import the data again"
                 )
             market = self.kernel.market_of(rows[at].instrument)
             index = self.count

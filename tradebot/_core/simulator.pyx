@@ -58,14 +58,16 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
         fill_ahead_of(
             simulator, index, side, record.price, market.book.nodes[handle].rank if handle else 0, record.quantity, record.id2
         )
-    if record.kind == Kind.L3_CHANGE and market.taken_count:
-        apply_change(market, record)
+    if market.taken_count and (record.kind == Kind.L3_CHANGE or record.kind == Kind.L3_ADD):
+        apply_less_taken(market, record)
     else:
         book_apply(&market.book, record)
     if market.taken_count and record.kind == Kind.L3_DELETE:
         index_delete(&market.taken, record.id)
     if record.flags & Flag.SNAPSHOT:
-        return requeue_after_snapshot(market) if record.flags & Flag.LAST else 0
+        if not record.flags & Flag.LAST:
+            return 0
+        requeue_after_snapshot(market)
     if market.resting[0].count or market.resting[1].count:
         fill_crossed(simulator, index)
     return 0
@@ -90,8 +92,8 @@ cdef int requeue_after_snapshot(VenueMarketC* market) noexcept nogil:
     return 0
 
 
-cdef int apply_change(VenueMarketC* market, const RecordC* record) except -1 nogil:
-    """A change of an order that we took from: it has that much less than the record says."""
+cdef int apply_less_taken(VenueMarketC* market, const RecordC* record) except -1 nogil:
+    """A change of an order that we took from, or a snapshot that shows it again: it has that much less than the record says."""
     cdef RecordC less = record[0]
     cdef uint32_t entry = index_get(&market.taken, record.id)
     if entry:
@@ -225,6 +227,7 @@ cdef int make_answer(
 cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
     """Take the next command at the venue."""
     cdef FactC command
+    cdef uint64_t trades
     cdef uint32_t index = 0
     markouts_settle(simulator, simulator.arrivals.items[0].time_ns)
     simulator.time_ns = simulator.arrivals.items[0].time_ns
@@ -234,7 +237,11 @@ cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
     note_instant(&simulator.markets[index], simulator.time_ns)
     if command.head.kind == Kind.CANCEL_ORDER:
         return take_cancel(simulator, index, &command)
-    return take_order(simulator, index, &command)
+    trades = simulator.trade_number
+    take_order(simulator, index, &command)
+    if simulator.trade_number != trades:
+        fill_crossed(simulator, index)          # what we took may have let a parked order rest through ours
+    return 0
 
 
 cdef int take_cancel(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil:
@@ -395,7 +402,7 @@ cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
     markout.maker = 1 if fill.head.flags & Flag.MAKER else 0
     for at in range(HORIZONS):
         pending = &simulator.pending[at]
-        if pending.head and pending.tail >= pending.items_max:
+        if pending.tail >= pending.items_max and pending.head * 2 >= pending.items_max:
             memmove(pending.items, &pending.items[pending.head], (pending.tail - pending.head) * sizeof(MarkoutC))
             pending.tail -= pending.head
             pending.head = 0
