@@ -46,7 +46,8 @@ cdef struct ContextC:
     uint64_t sequence           # of the fact being stepped
     uint64_t call               # number of the callback; views remember it
     uint16_t calling            # strategy whose callback runs; NOBODY outside
-    uint8_t restoring           # on_start only declares; wishes and timers are dropped
+    uint8_t starting            # on_start runs: bars may be declared
+    uint8_t restoring           # on_start runs again only to declare; wishes are dropped
     uint64_t order_number       # of the last order id given out
     uint64_t order_base         # account and epoch bits of an order id
     int64_t worst_band          # how far from the best a market order may fill, fraction in 1e-8

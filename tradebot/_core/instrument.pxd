@@ -15,8 +15,10 @@ cdef extern from *:
     /* floor((a * b * c + carry) / d), the remainder left in carry; d > 0. */
     static inline int64_t tb_muldiv_carry(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) {
         tb_i128 exact = (tb_i128)a * b, q, r;
-        if (exact > ((tb_i128)1 << 90) || exact < -((tb_i128)1 << 90) || c > ((int64_t)1 << 36)) { *overflow = 1; return 0; }
-        exact = exact * c + *carry;
+        if (__builtin_mul_overflow(exact, (tb_i128)c, &exact) || __builtin_add_overflow(exact, (tb_i128)*carry, &exact)) {
+            *overflow = 1;
+            return 0;
+        }
         if (d == 1 && exact <= INT64_MAX && exact >= INT64_MIN) { *carry = 0; return (int64_t)exact; }
         if (exact >= 0 && exact <= INT64_MAX) { *carry = (int64_t)exact % d; return (int64_t)exact / d; }
         q = exact / d;
@@ -81,11 +83,12 @@ cdef inline double quantity_of(const InstrumentC* instrument, int64_t lots) noex
 
 
 cdef inline int64_t steps_down(double value, int64_t num, int64_t den) noexcept nogil:
-    """How many whole steps of num / den are in `value`; a value within 1e-6 of a step counts as on it."""
+    """How many whole steps of num / den are in `value`; a value within 1e-6 of a step, or 1e-15 of itself, counts as on it."""
     cdef double steps = value * <double>den / <double>num
     cdef int64_t near = <int64_t>(steps + 0.5) if steps >= 0 else <int64_t>(steps - 0.5)
     cdef int64_t whole
-    if -1e-6 < steps - <double>near < 1e-6:
+    cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)
+    if -slack < steps - <double>near < slack:
         return near
     whole = <int64_t>steps
     return whole - 1 if steps < 0 and <double>whole != steps else whole
@@ -94,4 +97,5 @@ cdef inline int64_t steps_down(double value, int64_t num, int64_t den) noexcept 
 cdef inline int64_t steps_up(double value, int64_t num, int64_t den) noexcept nogil:
     cdef int64_t down = steps_down(value, num, den)
     cdef double steps = value * <double>den / <double>num
-    return down if steps - <double>down < 1e-6 else down + 1
+    cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)
+    return down if steps - <double>down < slack else down + 1

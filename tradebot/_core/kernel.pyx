@@ -19,7 +19,7 @@ from tradebot._core.arena cimport grow, index_close, index_get, index_open, inde
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
 from tradebot._core.context cimport NOBODY, WISH_PLACE
 from tradebot._core.digest cimport digest_open, digest_slot
-from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
+from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
 from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
@@ -114,6 +114,7 @@ cdef class Kernel:
             raise MemoryError("no memory for the markets")
         self.context.market_count = count
         self.context.calling = NOBODY
+        self.context.call = 1               # views begin with 0, which is shut
         self.context.order_base = order_base
         self.context.worst_band = worst_band
         index_open(&self.by_id, 64)
@@ -216,7 +217,11 @@ cdef class Kernel:
         cdef BarSeries series
         if seat.quarantined:
             return
-        self.call(seat, seat.trader.on_start, None)
+        self.context.starting = 1
+        try:
+            self.call(seat, seat.trader.on_start, None)
+        finally:
+            self.context.starting = 0
         for series in seat.trader.series:
             self.market_series[series.instrument].append((seat, series))
             self.timer_series[series.timer] = (seat, series)
@@ -638,7 +643,7 @@ cdef class Kernel:
         else:
             amount = notional_up(&market.terms, price, quantity, &overflow)
             if not self.fee_in_base:
-                amount += muldiv_up(amount, self.lock_fee, 1, FEE_SCALE, &overflow)
+                add(&amount, muldiv_up(amount, self.lock_fee, 1, FEE_SCALE, &overflow), &overflow)
         return NO_ASK if overflow else amount
 
     cdef int relock(self, OrderC* order, int64_t needed) noexcept nogil:
@@ -688,7 +693,7 @@ cdef class Kernel:
     @property
     def calls(self) -> int:
         """Grows with every callback; a watchdog compares it."""
-        return self.context.call
+        return self.context.call - 1
 
     @property
     def calling(self) -> int | None:

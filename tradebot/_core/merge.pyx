@@ -1,6 +1,7 @@
 """The source of a backtest: stored facts, answers of the simulated venue and timers, in one total order.
 
-Order is (time, source, sequence): at one instant stored facts come first, then answers, then timers. Two readers go over
+Order is (time, source, sequence): at one instant bars close first, so that a bar is [open, close); then come stored
+facts, then answers, then strategies' timers. Two readers go over
 the stored facts: the engine by receive time, and the simulated venue, ahead of it, by venue time. The venue is let
 on to the time `now - answer latency` before the engine steps to `now`: no later, so that a command can still arrive, and no
 earlier, so that each answer due by `now` exists.
@@ -20,7 +21,7 @@ from tradebot._core.context cimport MarketC
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
 from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
-from tradebot._core.timers cimport NEVER_NS, timers_next_ns
+from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport FactC, Kind
 
 import numpy as np
@@ -129,7 +130,10 @@ cdef class Merge:
             return 0
         if self.sample_interval_ns and now >= self.sample_ns:
             self.sample_until(now)
-        if market_ns == now and self.at < self.count:
+        if timer_ns == now and self.kernel.context.timers.items[self.kernel.context.timers.count - 1].owner == KERNEL_OWNER:
+            make_timer(&timer, self.kernel, now)
+            self.kernel.step(&timer, NULL)
+        elif market_ns == now and self.at < self.count:
             self.at += 1
             self.events += 1
             self.kernel.step(&self.window[self.at - 1], NULL)
@@ -281,7 +285,7 @@ cdef class Merge:
             (<const char*>self.window)[: self.count * sizeof(RecordC)] if self.count else b"",
             [self.venue_ns[index] for index in range(self.count)],
             [self.next_same[index] for index in range(self.count)],
-            [self.at, self.events, self.fed, self.fed_ns, self.sample_ns],
+            [bool(self.started), self.at, self.events, self.fed, self.fed_ns, self.sample_ns],
             [[self.cursors[market], self.lasts[market], self.shown_ns[market]] for market in range(count)],
         ]
 
@@ -290,9 +294,9 @@ cdef class Merge:
         cdef uint32_t market
         cdef const char* body = state[2]
         cdef int64_t index
-        self.kernel.restore(state[0])
+        if state[5][0]:
+            self.kernel.restore(state[0])
         self.simulator.restore(state[1])
-        self.started = 1
         self.count = len(state[2]) // sizeof(RecordC)
         grow(<void**>&self.window, sizeof(RecordC), &self.window_max, <uint32_t>self.count + 1)
         grow(<void**>&self.venue_ns, sizeof(int64_t), &self.venue_max, <uint32_t>self.count + 1)
@@ -301,7 +305,7 @@ cdef class Merge:
         for index in range(self.count):
             self.venue_ns[index] = state[3][index]
             self.next_same[index] = state[4][index]
-        self.at, self.events, self.fed, self.fed_ns, self.sample_ns = state[5]
+        self.started, self.at, self.events, self.fed, self.fed_ns, self.sample_ns = state[5]
         for market in range(self.kernel.context.market_count):
             self.cursors[market], self.lasts[market], self.shown_ns[market] = state[6][market]
 

@@ -43,14 +43,19 @@ cdef int timers_insert(TimersC* timers, const TimerC* timer) except -1 nogil:
 
 
 cdef inline bint is_before(const TimerC* left, const TimerC* right) noexcept nogil:
-    return left.due_ns < right.due_ns or (left.due_ns == right.due_ns and left.number < right.number)
+    """Bars close before strategies' timers of the same instant, so that these see the closed bar."""
+    if left.due_ns != right.due_ns:
+        return left.due_ns < right.due_ns
+    if (left.owner == KERNEL_OWNER) != (right.owner == KERNEL_OWNER):
+        return left.owner == KERNEL_OWNER
+    return left.number < right.number
 
 
-cdef int timers_cancel(TimersC* timers, uint64_t number) noexcept nogil:
-    """Take a timer out; does nothing where it is gone already."""
+cdef int timers_cancel(TimersC* timers, uint64_t number, uint16_t owner) noexcept nogil:
+    """Take a timer of `owner` out; does nothing where it is gone already, or another's."""
     cdef uint32_t at, left
     for at in range(timers.count):
-        if timers.items[at].number == number:
+        if timers.items[at].number == number and timers.items[at].owner == owner:
             timers.count -= 1
             for left in range(at, timers.count):
                 timers.items[left] = timers.items[left + 1]

@@ -22,4 +22,6 @@ cdef class Trader:
     cdef WishC* wish(self, uint32_t index) except NULL
     cdef object place(self, bint is_sell, object quantity, object notional, object price, bint post_only, object time_in_force, object instrument)
     cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1
+    cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type)
+    cdef BookView _open(self, BookView view)
     cdef object _timer(self, int64_t delay_ns, int64_t interval_ns)

@@ -66,7 +66,6 @@ cdef class Trader:
         cdef const MarketC* market = &self.context.markets[index]
         cdef int64_t ticks = 0, lots
         cdef uint8_t force = TimeInForce.GTC
-        cdef WishC* wish
         if price is not None:
             ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
         if time_in_force is not None:
@@ -79,14 +78,17 @@ cdef class Trader:
             if force == TimeInForce.GTC:
                 force = TimeInForce.IOC
         lots = self._lots(market, quantity, notional, ticks, is_sell)
-        wish = self.wish(index)
+        return self.place_lots(index, is_sell, lots, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT)
+
+    cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type):
+        cdef WishC* wish = self.wish(index)
         self.context.order_number += 1
         wish.id = self.context.order_base | self.context.order_number
         wish.kind = WISH_PLACE
         wish.is_sell = is_sell
         wish.price = ticks
         wish.quantity = lots
-        wish.order_type = OrderType.MARKET if price is None else OrderType.LIMIT
+        wish.order_type = order_type
         wish.time_in_force = force
         return wish.id
 
@@ -131,7 +133,7 @@ cdef class Trader:
     def cancel(self, order_id: int) -> None:
         """Ask to cancel one order. A cancel of an order that is done is refused by `on_cancel_reject`."""
         cdef OrderC* order = orders_get(&self.seated().orders, order_id)
-        cdef WishC* wish = self.wish(order.instrument if order != NULL else self.first)
+        cdef WishC* wish = self.wish(order.instrument if order != NULL and order.strategy == self.number else self.first)
         wish.kind = WISH_CANCEL
         wish.id = order_id
 
@@ -146,7 +148,7 @@ cdef class Trader:
         cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
         if held == 0:
             return 0
-        return self.place(held > 0, quantity_of(&self.context.markets[index].terms, abs(held)), None, None, False, None, instrument)
+        return self.place_lots(index, held > 0, held if held > 0 else -held, 0, TimeInForce.IOC, OrderType.MARKET)
 
     def refuse(self, later: dict):
         """Say by name what an order cannot take yet; `Strategy` says when it comes."""
@@ -191,17 +193,17 @@ cdef class Trader:
         self.seated()
         if delay_ns <= 0:
             raise ValueError(f"expected a time of at least 1 ns, found {delay_ns}")
-        if self.context.restoring:
-            return 0
         return timers_add(&self.context.timers, self.context.time_ns + delay_ns, interval_ns, self.number)
 
     def stop_timer(self, number: int) -> None:
-        timers_cancel(&self.seated().timers, number)
+        timers_cancel(&self.seated().timers, number, self.number)
 
     def bars_of(self, interval_ns: int, warmup: int, instrument=None) -> BarSeries:
         """Follow time bars; declared in on_start. `on_bar` is first called after `warmup` bars."""
         cdef BarSeries series = BarSeries()
         cdef int64_t now = self.seated().time_ns
+        if not self.context.starting:
+            raise RuntimeError("bars are declared in on_start, so that they are the same after a restart")
         if interval_ns <= 0 or warmup < 0:
             raise ValueError(f"expected a positive interval and a warm-up of 0 or more bars, found {interval_ns} ns and {warmup}")
         series.keeper = self.keeper
@@ -209,10 +211,7 @@ cdef class Trader:
         series.warmup = warmup
         series.instrument = self.index_of(instrument)
         series.terms = &self.context.markets[series.instrument].terms
-        if not self.context.restoring:
-            series.timer = timers_add(
-                &self.context.timers, now - now % interval_ns + interval_ns, interval_ns, KERNEL_OWNER
-            )
+        series.timer = timers_add(&self.context.timers, now - now % interval_ns + interval_ns, interval_ns, KERNEL_OWNER)
         self.series.append(series)
         return series
 
@@ -233,13 +232,17 @@ cdef class Trader:
     @property
     def book(self) -> BookView:
         """Of the first instrument; readable in the callback that asked."""
-        self.first_book.call = self.seated().call
-        return self.first_book
+        return self._open(self.first_book)
 
     def book_of(self, instrument) -> BookView:
         cdef uint32_t index = self.index_of(instrument)
         cdef BookView view = self.books[index]
-        view.call = self.context.call
+        return self._open(view)
+
+    cdef BookView _open(self, BookView view):
+        """Open for the callback that asks; outside the strategy's own callbacks it stays shut."""
+        cdef const ContextC* context = self.seated()
+        view.call = context.call if context.calling == self.number else 0
         return view
 
     @property
