@@ -8,7 +8,7 @@ from tests.store.test_bitstamp_l3 import BOOK, write_capture
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.store.bitstamp_l3 import DEFAULT_INSTRUMENT
 from tradebot.store.formats import open_import
-from tradebot.store.instruments import spot_instrument
+from tradebot.store.instruments import make_instrument, spot_instrument
 
 OTHER = spot_instrument("ETH/USD@bitstamp", tick="1", lot="0.00000001")
 
@@ -72,7 +72,7 @@ def test_another_tick_than_the_stores_is_refused(capture: Path) -> None:
 
 @pytest.mark.parametrize(("tick", "lot"), [("0", "1"), ("-1", "1"), ("1", "x")])
 def test_a_tick_or_lot_that_is_none_is_refused(capture: Path, tick: str, lot: str) -> None:
-    with pytest.raises(UsageError, match="tick and "):
+    with pytest.raises(UsageError, match=r"(tick|lot) for A/B@c"):
         open_import(capture, instrument="A/B@c", tick=tick, lot=lot)
 
 
@@ -80,3 +80,22 @@ def test_a_tick_or_lot_that_is_none_is_refused(capture: Path, tick: str, lot: st
 def test_a_name_that_is_none_is_refused(capture: Path, name: str) -> None:
     with pytest.raises(UsageError):
         open_import(capture, instrument=name, tick="1", lot="1")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("A/B@c", "spot"), ("A/B:B@c", "linear"), ("A/B:A@c", "inverse"), ("1000A/B:B@c", "linear")]
+)
+def test_the_name_says_the_kind(name: str, kind: str) -> None:
+    made = make_instrument(name, "0.1", "1", multiplier="100")
+    assert (made.kind, made.name) == (kind, name)
+
+
+@pytest.mark.parametrize("name", ["A/B:C@c", "A/A@c", "A/B:B", "A/B:@c"])
+def test_a_settlement_in_neither_asset_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="expected an instrument such as"):
+        make_instrument(name, "1", "1")
+
+
+def test_a_multiplier_must_be_positive() -> None:
+    with pytest.raises(UsageError, match="expected a positive multiplier for A/B:B@c, found 0"):
+        make_instrument("A/B:B@c", "1", "1", multiplier="0")

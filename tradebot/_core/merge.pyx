@@ -191,9 +191,10 @@ cdef class Merge:
                     f"time runs back at record {self.fed} of the stream: expected {self.fed_ns} ns or later, found "
                     f"{rows[at].time_ns} ns; sort or import the data again"
                 )
-            if rows[at].kind < Kind.TRADE or rows[at].kind > Kind.FEED_STATE:
+            if rows[at].kind < Kind.TRADE or rows[at].kind > Kind.INSTRUMENT_CHANGED or rows[at].kind == Kind.TIMER:
                 raise ValueError(
-                    f"record {self.fed} of the stream has kind {rows[at].kind}: expected a market fact, 1 to 11; import the data again"
+                    f"record {self.fed} of the stream has kind {rows[at].kind}: expected a market fact, 1 to 15 but 12; "
+                    "import the data again"
                 )
             market = self.kernel.market_of(rows[at].instrument)
             index = self.count

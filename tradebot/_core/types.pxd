@@ -54,6 +54,9 @@ cpdef enum Kind:
     GAP = 10
     FEED_STATE = 11
     TIMER = 12
+    OPEN_INTEREST = 13
+    FUNDING = 14
+    INSTRUMENT_CHANGED = 15
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_FILLED = 66
@@ -71,6 +74,7 @@ cpdef enum Flag:
     BEGIN = 4                   # first record of a snapshot: the book is cleared before it
     LAST = 8                    # last record of a venue message or snapshot
     MAKER = 16                  # of a fill: our order rested
+    RESTATED = 32               # of a bar: it replaces the one of the same label
     VOID = 64                   # kept for the record, applied to nothing (an importer's repair)
     CONT = 128                  # second slot of a two-slot record
 

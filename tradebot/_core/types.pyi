@@ -10,6 +10,7 @@ class Flag(IntEnum):
     BEGIN = 4
     LAST = 8
     MAKER = 16
+    RESTATED = 32
     VOID = 64
     CONT = 128
 
@@ -26,6 +27,9 @@ class Kind(IntEnum):
     GAP = 10
     FEED_STATE = 11
     TIMER = 12
+    OPEN_INTEREST = 13
+    FUNDING = 14
+    INSTRUMENT_CHANGED = 15
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     ORDER_FILLED = 66

@@ -121,7 +121,7 @@ RECORD_TABLE = {
     Kind.BAR: {
         "venue_ns": "open time, the bar's label", "venue_sequence": "open in ticks", "price": "close in ticks",
         "quantity": "volume in lots", "id": "high in ticks", "id2": "low in ticks",
-        "owner": "interval in seconds, 0 where it does not fit",
+        "owner": "interval in seconds, 0 where it does not fit", "flags": "RESTATED",
     },
     Kind.MARK: {
         "price": "mark price in ticks", "quantity": "index price in ticks",
@@ -130,6 +130,12 @@ RECORD_TABLE = {
     Kind.GAP: {"venue_sequence": "found", "id": "expected"},
     Kind.FEED_STATE: {"id": "0 down, 1 up"},
     Kind.TIMER: {"id": "timer number", "owner": "strategy"},
+    Kind.OPEN_INTEREST: {"quantity": "lots held open at the venue"},
+    Kind.FUNDING: {
+        "price": "mark price in ticks at the settlement, 0 where unknown", "id": "rate in 1e-12, two's complement",
+        "id2": "ns since the settlement before, 0 where unknown",
+    },
+    Kind.INSTRUMENT_CHANGED: {"id": "the version that holds from here on"},
     Kind.ORDER_ACCEPTED: {
         "price": "ticks", "quantity": "lots", "id": "order id", "id2": "venue order id", "flags": "side",
         "owner": "strategy", "display": "lots ahead in the queue, -1 where unknown", "cause": "command",

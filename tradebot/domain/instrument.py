@@ -1,5 +1,9 @@
 """What is traded: an instrument *version*, which fixes the tick, the lot and the multiplier.
 
+Kinds: ``spot`` (base against quote), ``linear`` (a contract on base, margined and settled in quote) and ``inverse`` (a contract
+worth `multiplier` units of quote a lot of one, margined and settled in base). The name carries the kind as ccxt writes
+it: ``BTC/USDT``, ``BTC/USDT:USDT``, ``BTC/USD:BTC``.
+
 A change of any of them is a new version with a new `id`; rows in the store carry that id, so old rows keep their
 meaning. `name` is how people write it: the unified symbol, an at sign, the venue: ``BTC/USD@bitstamp``.
 """
@@ -12,10 +16,16 @@ from msgspec import Struct
 from tradebot.domain.units import parse_decimal, steps_exactly, steps_text, value_ratio
 
 SPOT = "spot"
+LINEAR = "linear"
+INVERSE = "inverse"
 
 
 class Instrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """One version of one instrument. Prices count ticks of `tick` quote units, quantities lots of `lot` base units."""
+    """One version of one instrument.
+
+    Prices count ticks of `tick` quote units. Quantities count lots: of `lot` base units where it is spot, of `lot` contracts
+    where it is a contract, and a contract is `multiplier` units of base (linear) or of quote (inverse).
+    """
 
     id: int
     symbol: str

@@ -103,6 +103,11 @@ def recognises(path: Path) -> bool:
         return False
 
 
+def instruments(path: Path) -> list[Instrument]:
+    """Files of this layout name no instrument; all that are known are of one."""
+    return [DEFAULT_INSTRUMENT]
+
+
 def open_source(path: Path, instrument: Instrument) -> tuple[ImportSource, Iterator[Rows]]:
     """The source, hashed, and its records in batches, read when first asked for.
 

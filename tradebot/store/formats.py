@@ -12,18 +12,18 @@ from tradebot.domain.instrument import Instrument, split_name
 from tradebot.store import bitstamp_l3
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
-from tradebot.store.instruments import find_instrument, spot_instrument
+from tradebot.store.instruments import find_instrument, make_instrument
 
 AUTO: Final = "auto"
 
 
 class Importer(NamedTuple):
-    """A format: how to tell it, how to read it, and the instrument it means when none is named."""
+    """A format: how to tell it, how to read it, and which instruments a file of it names, with tick and lot, if it does."""
 
     name: str
     recognises: Callable[[Path], bool]
     open_source: Callable[[Path, Instrument], tuple[ImportSource, Iterator[Records]]]
-    default_instrument: Instrument | None
+    instruments: Callable[[Path], list[Instrument]]
 
 
 class Import(NamedTuple):
@@ -36,7 +36,7 @@ class Import(NamedTuple):
 
 FORMATS: Final = {
     bitstamp_l3.NAME: Importer(
-        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.DEFAULT_INSTRUMENT
+        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.instruments
     ),
 }
 
@@ -57,7 +57,7 @@ def open_import(
     if not path.exists():
         raise UsageError(f"expected a file or folder to import, found nothing at {path}")
     importer = find_importer(path, format_name)
-    chosen = choose_instrument(importer, instrument, tick, lot, known)
+    chosen = choose_instrument(importer, importer.instruments(path), instrument, tick, lot, known)
     return Import(chosen, *importer.open_source(path, chosen))
 
 
@@ -76,19 +76,24 @@ def find_importer(path: Path, format_name: str) -> Importer:
 
 
 def choose_instrument(
-    importer: Importer, name: str | None, tick: str | None, lot: str | None, known: Sequence[Instrument]
+    importer: Importer,
+    offered: Sequence[Instrument],
+    name: str | None,
+    tick: str | None,
+    lot: str | None,
+    known: Sequence[Instrument],
 ) -> Instrument:
-    """The instrument named, from the store, from the format's own, or from tick and lot."""
+    """The instrument named, from the store, from what the file offers, or from tick and lot."""
     if name is None:
-        if importer.default_instrument is None:
-            raise UsageError(f"expected --instrument for the format {importer.name}, found none")
-        name = importer.default_instrument.name
-    named = _find_named(importer, name, known)
+        name = _only_name(importer, offered)
+    named = _find_named(offered, name, known)
     if named is None:
         return _make_instrument(name, tick, lot)
     if tick is None and lot is None:
         return named
-    wished = spot_instrument(named.name, tick or named.tick, lot or named.lot, named.version)
+    wished = make_instrument(
+        named.name, tick or named.tick, lot or named.lot, named.multiplier, named.version, named.valid_from_ns
+    )
     if named in known and (wished.tick_size, wished.lot_size) != (named.tick_size, named.lot_size):
         raise UsageError(
             f"expected tick {named.tick} and lot {named.lot}, which {named.name} has in the store, "
@@ -97,12 +102,21 @@ def choose_instrument(
     return named if named in known else wished
 
 
-def _find_named(importer: Importer, name: str, known: Sequence[Instrument]) -> Instrument | None:
-    """None where nobody knows it; the store's word comes before the format's."""
+def _only_name(importer: Importer, offered: Sequence[Instrument]) -> str:
+    if not offered:
+        raise UsageError(f"expected --instrument for the format {importer.name}, found none")
+    if len(offered) > 1:
+        names = ", ".join(one.name for one in offered)
+        raise UsageError(f"expected --instrument to choose one of {names}, found none")
+    return offered[0].name
+
+
+def _find_named(offered: Sequence[Instrument], name: str, known: Sequence[Instrument]) -> Instrument | None:
+    """None where nobody knows it; the store's word comes before the file's."""
     symbol, venue = split_name(name)
-    default = importer.default_instrument
-    if default is not None and default.symbol == symbol and venue in (None, default.venue):
-        return next((one for one in known if one.id == default.id), default)
+    for one in offered:
+        if one.symbol == symbol and venue in (None, one.venue):
+            return next((same for same in known if same.id == one.id), one)
     try:
         return find_instrument(known, name)
     except UnknownInstrument:
@@ -117,7 +131,7 @@ def _make_instrument(name: str, tick: str | None, lot: str | None) -> Instrument
             f"expected a known instrument, found {name!r}; give its --tick and --lot, "
             "or see `tradebot data list`"
         )
-    return spot_instrument(name, tick, lot)
+    return make_instrument(name, tick, lot)
 
 
 def _listed() -> str:

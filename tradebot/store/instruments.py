@@ -1,4 +1,4 @@
-"""Instruments by name: how a spot instrument is made from four words, and how people find one.
+"""Instruments by name: how one is made from a few words, and how people find one.
 
 The id is a checksum of symbol, venue and version, so that every store gives an instrument the same number.
 """
@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from zlib import crc32
 
 from tradebot.domain.errors import UnknownInstrument, UsageError
-from tradebot.domain.instrument import Instrument, split_name
+from tradebot.domain.instrument import INVERSE, LINEAR, SPOT, Instrument, split_name
+from tradebot.domain.units import parse_decimal
 
 LIST_REMEDY = "see `tradebot data list`, or bring ticks with `tradebot data import`"
 
@@ -17,12 +18,21 @@ def instrument_id(symbol: str, venue: str, version: int) -> int:
     return crc32(f"{symbol}@{venue}#{version}".encode())
 
 
-def spot_instrument(name: str, tick: str, lot: str, version: int = 1) -> Instrument:
-    """The spot instrument "BASE/QUOTE@venue". Raises UsageError where the name, tick or lot is not one."""
+def make_instrument(
+    name: str, tick: str, lot: str, multiplier: str = "1", version: int = 1, valid_from_ns: int = 0
+) -> Instrument:
+    """The instrument of that name: "BASE/QUOTE@venue" is spot, ":QUOTE" or ":BASE" behind it a linear or inverse contract.
+
+    Raises UsageError where the name, tick, lot or multiplier is not one.
+    """
     symbol, venue = split_name(name)
-    base, slash, quote = symbol.partition("/")
-    if not (base and slash and quote and venue):
-        raise UsageError(f'expected an instrument such as "BTC/USD@bitstamp", found {name!r}')
+    pair, _, settle = symbol.partition(":")
+    base, slash, quote = pair.partition("/")
+    kinds = {"": SPOT, quote: LINEAR, base: INVERSE}
+    if not (base and slash and quote and venue) or settle not in kinds or pair + ":" == symbol or base == quote:
+        raise UsageError(
+            'expected an instrument such as "BTC/USD@bitstamp" or "BTC/USDT:USDT@binance-linear", ' f"found {name!r}"
+        )
     instrument = Instrument(
         id=instrument_id(symbol, venue, version),
         symbol=symbol,
@@ -31,22 +41,32 @@ def spot_instrument(name: str, tick: str, lot: str, version: int = 1) -> Instrum
         quote=quote,
         tick=tick,
         lot=lot,
+        kind=kinds[settle],
+        multiplier=multiplier,
         version=version,
+        valid_from_ns=valid_from_ns,
     )
     _check_steps(instrument)
     return instrument
 
 
+def spot_instrument(name: str, tick: str, lot: str, version: int = 1) -> Instrument:
+    """The spot instrument "BASE/QUOTE@venue". Raises UsageError where the name, tick or lot is not one."""
+    instrument = make_instrument(name, tick, lot, version=version)
+    if instrument.kind != SPOT:
+        raise UsageError(f'expected a spot instrument such as "BTC/USD@bitstamp", found {name!r}')
+    return instrument
+
+
 def _check_steps(instrument: Instrument) -> None:
-    try:
-        positive = instrument.tick_size > 0 and instrument.lot_size > 0
-    except ValueError as error:
-        raise UsageError(f"expected a tick and a lot for {instrument.name}: {error}") from error
-    if not positive:
-        raise UsageError(
-            f"expected a positive tick and lot for {instrument.name}, "
-            f"found {instrument.tick} and {instrument.lot}"
-        )
+    steps = {"tick": instrument.tick, "lot": instrument.lot, "multiplier": instrument.multiplier}
+    for what, text in steps.items():
+        try:
+            positive = parse_decimal(text) > 0
+        except ValueError as error:
+            raise UsageError(f"expected a {what} for {instrument.name}: {error}") from error
+        if not positive:
+            raise UsageError(f"expected a positive {what} for {instrument.name}, found {text}")
 
 
 def find_instrument(known: Sequence[Instrument], text: str) -> Instrument:
