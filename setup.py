@@ -23,6 +23,7 @@ MODULES = [
     "instrument",
     "queue",
     "book",
+    "depth",
     "match",
     "ledger",
     "risk",
