@@ -23,11 +23,17 @@ cdef struct ShelfC:             # SHELF_LEVELS neighbouring prices, both sides
     int64_t quantity[2][64]     # by Side: lots
 
 
+cdef struct PlaceC:             # where a shelf is, by number
+    int64_t number
+    uint32_t handle
+    uint32_t pad
+
+
 cdef struct DepthC:
     ShelfC* shelves
     uint32_t shelves_max
     uint32_t shelves_used
-    uint32_t* directory         # handles of all shelves, by number
+    PlaceC* directory           # all shelves, by number
     uint32_t directory_max
     uint32_t near[1024]         # handle by number & NEAR_MASK, where that shelf was looked up last
     IdIndexC by_number          # shelf number -> handle

@@ -41,7 +41,7 @@ assert sizeof(ShelfC) == 32 + 2 * 64 * 8
 cdef int depth_open(DepthC* depth) except -1 nogil:
     memset(depth, 0, sizeof(DepthC))
     grow(<void**>&depth.shelves, sizeof(ShelfC), &depth.shelves_max, 16)
-    grow(<void**>&depth.directory, sizeof(uint32_t), &depth.directory_max, 16)
+    grow(<void**>&depth.directory, sizeof(PlaceC), &depth.directory_max, 16)
     index_open(&depth.by_number, 64)
     return depth_clear(depth)
 
@@ -134,14 +134,14 @@ cdef uint32_t shelf_make(DepthC* depth, int64_t number) except? 0xFFFFFFFF nogil
     """A new shelf; returns its index. Others may move."""
     cdef uint32_t at, count = depth.shelves_used
     grow(<void**>&depth.shelves, sizeof(ShelfC), &depth.shelves_max, count + 1)
-    grow(<void**>&depth.directory, sizeof(uint32_t), &depth.directory_max, count + 1)
+    grow(<void**>&depth.directory, sizeof(PlaceC), &depth.directory_max, count + 1)
     memset(&depth.shelves[count], 0, sizeof(ShelfC))
     depth.shelves[count].number = number
     index_put(&depth.by_number, <uint64_t>number, count + 1)
     depth.near[number & NEAR_MASK] = count + 1
     at = directory_at(depth, number)
-    memmove(&depth.directory[at + 1], &depth.directory[at], (count - at) * sizeof(uint32_t))
-    depth.directory[at] = count + 1
+    memmove(&depth.directory[at + 1], &depth.directory[at], (count - at) * sizeof(PlaceC))
+    depth.directory[at] = PlaceC(number, count + 1, 0)
     depth.shelves_used = count + 1
     return count
 
@@ -151,7 +151,7 @@ cdef uint32_t directory_at(const DepthC* depth, int64_t number) noexcept nogil:
     cdef uint32_t low = 0, high = depth.shelves_used, middle
     while low < high:
         middle = (low + high) >> 1
-        if depth.shelves[depth.directory[middle] - 1].number < number:
+        if depth.directory[middle].number < number:
             low = middle + 1
         else:
             high = middle
@@ -167,24 +167,26 @@ cdef int shelf_emptied(DepthC* depth) except -1 nogil:
 
 
 cdef int shelves_sweep(DepthC* depth) except -1 nogil:
-    """Drop the empty shelves and close up the rest, in order of their numbers."""
-    cdef uint32_t at, kept = 0, handle
+    """Drop the empty shelves and close up the rest."""
+    cdef uint32_t at, kept = 0, place = 0
     cdef ShelfC* shelf
     for at in range(depth.shelves_used):
-        shelf = &depth.shelves[at]
+        shelf = &depth.shelves[depth.directory[at].handle - 1]
         if shelf.bits[0] | shelf.bits[1]:
-            if kept != at:
-                memmove(&depth.shelves[kept], shelf, sizeof(ShelfC))
+            depth.directory[kept] = depth.directory[at]
             kept += 1
     index_clear(&depth.by_number)
     memset(depth.near, 0, sizeof(depth.near))
-    depth.shelves_used = 0
+    for at in range(depth.shelves_used):
+        shelf = &depth.shelves[at]
+        if shelf.bits[0] | shelf.bits[1]:
+            if place != at:
+                memmove(&depth.shelves[place], shelf, sizeof(ShelfC))
+            place += 1
+            index_put(&depth.by_number, <uint64_t>depth.shelves[place - 1].number, place)
     for at in range(kept):
-        index_put(&depth.by_number, <uint64_t>depth.shelves[at].number, at + 1)
-        handle = directory_at(depth, depth.shelves[at].number)
-        memmove(&depth.directory[handle + 1], &depth.directory[handle], (at - handle) * sizeof(uint32_t))
-        depth.directory[handle] = at + 1
-        depth.shelves_used = at + 1
+        depth.directory[at].handle = index_get(&depth.by_number, <uint64_t>depth.directory[at].number)
+    depth.shelves_used = kept
     depth.emptied = 0
     return 0
 
@@ -202,7 +204,7 @@ cdef int64_t depth_next_down(const DepthC* depth, uint8_t side, int64_t price) n
     at = directory_at(depth, number)
     while at > 0:
         at -= 1
-        shelf = &depth.shelves[depth.directory[at] - 1]
+        shelf = &depth.shelves[depth.directory[at].handle - 1]
         if shelf.bits[side]:
             return (shelf.number << SHELF_BITS) + 63 - clz(shelf.bits[side])
     return NO_BID
@@ -220,7 +222,7 @@ cdef int64_t depth_next_up(const DepthC* depth, uint8_t side, int64_t price) noe
             return (number << SHELF_BITS) + ctz(word)
     at = directory_at(depth, number + 1)
     while at < depth.shelves_used:
-        shelf = &depth.shelves[depth.directory[at] - 1]
+        shelf = &depth.shelves[depth.directory[at].handle - 1]
         if shelf.bits[side]:
             return (shelf.number << SHELF_BITS) + ctz(shelf.bits[side])
         at += 1
@@ -282,9 +284,10 @@ cdef int depth_validate(const DepthC* depth) except -1:
     cdef int slot, side
     assert depth.by_number.count == depth.shelves_used
     for at in range(depth.shelves_used):
-        shelf = &depth.shelves[depth.directory[at] - 1]
+        shelf = &depth.shelves[depth.directory[at].handle - 1]
         assert shelf.number > last
-        assert index_get(&depth.by_number, <uint64_t>shelf.number) == depth.directory[at]
+        assert index_get(&depth.by_number, <uint64_t>shelf.number) == depth.directory[at].handle
+        assert shelf.number == depth.directory[at].number
         last = shelf.number
         for slot in range(SHELF_LEVELS):
             price = (shelf.number << SHELF_BITS) + slot
