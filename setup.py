@@ -34,6 +34,10 @@ MODULES = [
     "views",
     "trader",
     "kernel",
+    "latency",
+    "queue_model",
+    "venue",
+    "by_levels",
     "simulator",
     "merge",
 ]

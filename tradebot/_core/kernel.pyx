@@ -17,14 +17,15 @@ from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
-from tradebot._core.context cimport NOBODY, WISH_PLACE
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, WISH_PLACE
+from tradebot._core.depth cimport depth_apply, depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
 from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
-from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, TradingState
+from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, Side, TradingState
 
 import numpy as np
 
@@ -121,6 +122,7 @@ cdef class Kernel:
         for at in range(count):
             instrument_from_tuple(&self.context.markets[at].terms, instruments[at])
             book_open(&self.context.markets[at].book)
+            depth_open(&self.context.markets[at].depth)
             self.context.markets[at].feed_is_up = 1
             index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
         ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
@@ -151,6 +153,7 @@ cdef class Kernel:
         cdef uint32_t at
         for at in range(self.context.market_count):
             book_close(&self.context.markets[at].book)
+            depth_close(&self.context.markets[at].depth)
         free(self.context.markets)
         free(self.limits)
         free(self.context.wishes)
@@ -270,7 +273,7 @@ cdef class Kernel:
             self.void_count += 1
             return 0
         if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
-            market.has_book = 1
+            market.book_kind = BY_ORDERS
             book_changed = book_apply(&market.book, record)
             if book_changed:
                 best_changed = self.refresh_best(market, record)
@@ -278,6 +281,15 @@ cdef class Kernel:
                 if not record.flags & Flag.LAST:
                     return 0
                 best_changed = book_changed = 1
+        elif kind == Kind.L2_LEVEL:
+            if depth_apply(&market.depth, record):
+                market.message_changed = 1
+            if not record.flags & Flag.LAST or market.book_kind == BY_ORDERS:
+                return 0
+            market.book_kind = BY_LEVELS
+            book_changed = market.message_changed
+            market.message_changed = 0
+            best_changed = refresh_levels(market)
         elif kind == Kind.TRADE:
             market.last_price = record.price
             market.last_quantity = record.quantity
@@ -285,7 +297,7 @@ cdef class Kernel:
             for _, series in self.market_series[index]:
                 series.add_trade(record.price, record.quantity)
         elif kind == Kind.QUOTE:
-            if not market.has_book:
+            if market.book_kind == BY_QUOTES:
                 best_changed = set_quote(market, record)
         elif kind == Kind.GAP:
             self.gap_count += 1
@@ -742,6 +754,7 @@ cdef class Kernel:
         cdef uint32_t at
         for at in range(self.context.market_count):
             book_validate(&self.context.markets[at].book)
+            depth_validate(&self.context.markets[at].depth)
         for at in range(self.context.ledger.strategies * self.context.ledger.instruments):
             position_validate(&self.context.ledger.positions[at])
         for at in range(self.context.ledger.accounts * self.context.ledger.assets):
@@ -818,6 +831,24 @@ cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noex
     return best + width
 
 
+cdef bint refresh_levels(MarketC* market) noexcept nogil:
+    """Read best prices and sizes off the levels. Returns 1 where one of the four changed."""
+    cdef int64_t bid = 0 if market.depth.bid == NO_BID else market.depth.bid
+    cdef int64_t ask = 0 if market.depth.ask == NO_ASK else market.depth.ask
+    cdef int64_t bid_quantity = depth_quantity(&market.depth, Side.BUY, bid) if bid else 0
+    cdef int64_t ask_quantity = depth_quantity(&market.depth, Side.SELL_SIDE, ask) if ask else 0
+    cdef bint changed = (
+        bid != market.bid or ask != market.ask or bid_quantity != market.bid_quantity or ask_quantity != market.ask_quantity
+    )
+    market.bid = bid
+    market.ask = ask
+    market.bid_quantity = bid_quantity
+    market.ask_quantity = ask_quantity
+    if bid and ask:
+        market.middle2 = bid + ask
+    return changed
+
+
 cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil:
     cdef int64_t ask = <int64_t>record.id, ask_quantity = <int64_t>record.id2
     cdef bint changed = (
@@ -853,15 +884,17 @@ cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uin
 
 cdef list market_to_list(const MarketC* market):
     return [
-        book_to_list(&market.book), bool(market.has_book), bool(market.feed_is_up), market.bid, market.ask,
+        book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed,
+        bool(market.feed_is_up), market.bid, market.ask,
         market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
     ]
 
 
 cdef int market_from_list(MarketC* market, object state) except -1:
     book_from_list(&market.book, state[0])
+    depth_from_list(&market.depth, state[1])
     (
-        market.has_book, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
+        market.book_kind, market.message_changed, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
         market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ) = state[1:]
+    ) = state[2:]
     return 0

@@ -120,9 +120,9 @@ cdef class Merge:
                 return 0
             market_ns = self.fed_ns + 1         # nothing is stepped after the last stored fact
         now = market_ns if market_ns <= timer_ns else timer_ns
-        if not is_last and now - self.simulator.simulator.answer_latency_ns >= self.fed_ns - self.feed_lag_max_ns:
+        if not is_last and now - self.simulator.simulator.answer_latency.least_ns >= self.fed_ns - self.feed_lag_max_ns:
             return 0
-        self.advance_venue(now - self.simulator.simulator.answer_latency_ns)
+        self.advance_venue(now - self.simulator.simulator.answer_latency.least_ns)
         answer_ns = self.simulator.simulator.answers.items[0].time_ns if self.simulator.simulator.answers.count else NEVER_NS
         if answer_ns < now:
             now = answer_ns
@@ -155,7 +155,7 @@ cdef class Merge:
         cdef int64_t best_ns, cursor, answered_ns
         while True:
             if self.simulator.simulator.answers.count:
-                answered_ns = self.simulator.simulator.answers.items[0].time_ns - self.simulator.simulator.answer_latency_ns
+                answered_ns = self.simulator.simulator.answers.items[0].time_ns - self.simulator.simulator.answer_latency.least_ns
                 if answered_ns < time_ns:
                     time_ns = answered_ns
             best_ns = NEVER_NS
