@@ -1,5 +1,6 @@
 """Order within a window: against a plain sort where that is allowed, and the line of what is too late."""
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -11,7 +12,6 @@ from tradebot._core.types import RECORD_DTYPE
 from tradebot.store import reorder
 from tradebot.store.imports import Findings
 from tradebot.store.reorder import Lined, drop_repeats, keep_order, sort_in_time
-import itertools
 
 
 @pytest.fixture(autouse=True)
