@@ -10,6 +10,9 @@ from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 
 REJECTS_SHOWN_MAX: Final = 20
 
+# The store's own list would have to be imported to say --help.
+FORMATS: Final = ("bitstamp-l3", "parquet", "freqtrade", "trades-csv", "ccxt-ohlcv")
+
 
 def add(verbs: Verbs) -> None:
     group = verbs.add_group("data", "bring ticks into the store and see what it holds")
@@ -18,13 +21,23 @@ def add(verbs: Verbs) -> None:
     importer.add_argument(
         "paths", metavar="PATH", nargs="+", type=Path, help="a file, a folder or an archive"
     )
-    importer.add_argument("--format", metavar="F", default="auto", help="auto (default), bitstamp-l3")
+    importer.add_argument(
+        "--format", metavar="F", default="auto", help=f"auto (default), {', '.join(FORMATS)}"
+    )
     importer.add_argument(
         "--instrument", metavar="I", help='such as "BTC/USD@bitstamp"; default: what the format says'
     )
     importer.add_argument("--tick", metavar="T", help="price step, for an instrument the store does not know")
     importer.add_argument(
         "--lot", metavar="L", help="quantity step, for an instrument the store does not know"
+    )
+    exporter = group.add("export", export, "write the ticks of an instrument as Parquet")
+    exporter.add_argument("--instrument", metavar="I", required=True, help='such as "BTC/USD@bitstamp"')
+    exporter.add_argument("--out", metavar="FILE", required=True, type=Path, help="the file to write")
+    exporter.add_argument("--from", dest="start", metavar="T", help="first time; default: where the ticks begin")
+    exporter.add_argument("--to", dest="end", metavar="T", help="time to end before, or last day; default: all")
+    exporter.add_argument(
+        "--text", action="store_true", help="also price and quantity as decimal text, for people"
     )
     group.add("list", list_data, "what the store holds, per instrument")
 
@@ -61,6 +74,17 @@ def import_files(call: Call) -> int:
         "tradebot: expected rows to import, found none: check the files, --format and --instrument"
     )
     return EXIT_FAILED
+
+
+def export(call: Call) -> int:
+    from tradebot.node.ticks import export_ticks
+
+    words = call.words
+    found = export_ticks(
+        call.make_home(), words.instrument, words.start, words.end, words.out, words.text, call.output.progress
+    )
+    call.output.answer(found, lambda: _draw_fields(call.output, found))
+    return EXIT_DONE
 
 
 def list_data(call: Call) -> int:

@@ -70,7 +70,8 @@ def find_interval(name: str, blocks: Iterator[Rows]) -> int:
     neither, or bars are closer than the name says.
     """
     named = interval_in_name(name)
-    distances = np.diff(np.unique(next(blocks, np.empty(0, ROW))["time"]))
+    first = next((rows for rows in blocks if len(rows)), np.empty(0, ROW))
+    distances = np.diff(np.unique(first["time"]))
     if named is None and not len(distances):
         raise BadContainer(
             f"expected two bars in {name}, or an interval in its name such as BTC_USDT-5m, found neither; "

@@ -48,14 +48,15 @@ def open_source(path: Path, instrument: Instrument) -> tuple[ImportSource, Itera
     names = split_header("".join(file.first_lines(1)))
     has_header = not _is_bar(names)
     places = require_columns(names if has_header else list(bar_rows.FIELDS), bar_rows.NAMES, str(path))
-    placed = place(places, bar_rows.columns_of(instrument), len(names))
+    columns = bar_rows.columns_of(instrument)
 
-    def read(findings: Findings) -> Iterator[Rows]:
+    def read(wanted: dict[str, int], findings: Findings) -> Iterator[Rows]:
+        placed = place(wanted, columns, len(names))
         return read_blocks(file.archive, file.name, placed, bar_rows.ROW, findings, int(has_header))
 
-    interval_ns = bar_rows.find_interval(file.name, read(Findings()))
+    interval_ns = bar_rows.find_interval(file.name, read({"time": places["time"]}, Findings()))
     source = file.source(NAME, VERSION, f"bars {interval_ns}")
-    rows = read(source.findings)
+    rows = read(places, source.findings)
     return source, bar_rows.bar_records(rows, interval_ns, instrument, source.findings, file.member)
 
 

@@ -2,7 +2,7 @@
 
 Some formats keep prices and sizes as 64-bit floats. A float is the neighbour of a decimal number, often one
 or two units in the last place beside it, so the nearest step is meant where it is near enough. What is near:
-a millionth of a step, for numbers that are simply on another grid, plus four units in the last place of the
+a billionth of a step, for what is left of a difference of two floats, plus four units in the last place of the
 float itself, for the noise. Beyond `STEPS_MAX` steps a float cannot tell one step from the next.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 STEPS_MAX: Final = 1 << 50
-_TOLERANCE: Final = 1e-6
+_TOLERANCE: Final = 1e-9
 _NOISE: Final = 2.0**-50
 
 Floats = npt.NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.domain.instrument import Instrument, split_name
-from tradebot.store import bitstamp_l3, ccxt_ohlcv, trades_csv
+from tradebot.store import bitstamp_l3, ccxt_ohlcv, freqtrade, parquet, trades_csv
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import find_instrument, make_instrument
@@ -37,6 +37,10 @@ class Import(NamedTuple):
 FORMATS: Final = {
     bitstamp_l3.NAME: Importer(
         bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.instruments
+    ),
+    parquet.NAME: Importer(parquet.NAME, parquet.recognises, parquet.open_source, parquet.instruments),
+    freqtrade.NAME: Importer(
+        freqtrade.NAME, freqtrade.recognises, freqtrade.open_source, freqtrade.instruments
     ),
     trades_csv.NAME: Importer(
         trades_csv.NAME, trades_csv.recognises, trades_csv.open_source, trades_csv.instruments
