@@ -17,7 +17,7 @@ from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, WISH_PLACE
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
 from tradebot._core.depth cimport depth_apply, depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
@@ -189,6 +189,10 @@ cdef class Kernel:
         for index, limit in zip(markets, limits, strict=True):
             self.limits[seat.number * self.context.market_count + index] = limit
             self.market_seats[index].append(seat)
+            self.context.markets[index].listeners |= (
+                (TO_TRADES if seat.on_trade is not None else 0) | (TO_BOOK if seat.on_book is not None else 0)
+                | (TO_QUOTES if seat.on_quote is not None else 0) | (TO_FEED if seat.on_feed is not None else 0)
+            )
             self._open_views(seat, index)
         trader.first_book = trader.books[markets[0]]
         trader.first_position = trader.positions[markets[0]]
@@ -264,11 +268,14 @@ cdef class Kernel:
         return found - 1
 
     cdef int step_market(self, const RecordC* record) except -1:
-        cdef uint32_t index = self.market_of(record.instrument)
-        cdef MarketC* market = &self.context.markets[index]
+        cdef uint32_t index = self.hot_market
+        cdef MarketC* market
         cdef uint8_t kind = record.kind
         cdef bint book_changed = 0, best_changed = 0
         cdef BarSeries series
+        if self.context.markets[index].terms.id != record.instrument:
+            index = self.market_of(record.instrument)
+        market = &self.context.markets[index]
         if record.flags & Flag.VOID:
             self.void_count += 1
             return 0
@@ -284,18 +291,22 @@ cdef class Kernel:
         elif kind == Kind.L2_LEVEL:
             if depth_apply(&market.depth, record):
                 market.message_changed = 1
+                market.message_touched |= is_best_touched(market, record)
             if not record.flags & Flag.LAST or market.book_kind == BY_ORDERS:
                 return 0
             market.book_kind = BY_LEVELS
             book_changed = market.message_changed
             market.message_changed = 0
-            best_changed = refresh_levels(market)
+            if market.message_touched:
+                market.message_touched = 0
+                best_changed = refresh_levels(market)
         elif kind == Kind.TRADE:
             market.last_price = record.price
             market.last_quantity = record.quantity
             market.trades += 1
-            for _, series in self.market_series[index]:
-                series.add_trade(record.price, record.quantity)
+            if self.market_series[index]:
+                for _, series in self.market_series[index]:
+                    series.add_trade(record.price, record.quantity)
         elif kind == Kind.QUOTE:
             if market.book_kind == BY_QUOTES:
                 best_changed = set_quote(market, record)
@@ -303,7 +314,9 @@ cdef class Kernel:
             self.gap_count += 1
         elif kind == Kind.FEED_STATE:
             market.feed_is_up = record.id != 0
-        return self.tell_market(index, record, book_changed, best_changed)
+        if market.listeners:
+            return self.tell_market(index, record, book_changed, best_changed)
+        return 0
 
     cdef int refresh_best(self, MarketC* market, const RecordC* record) noexcept nogil:
         """Read best prices and sizes off the book. Returns 1 where one of the four changed."""
@@ -329,6 +342,13 @@ cdef class Kernel:
         cdef Seat seat
         cdef TradeView trade
         cdef FeedView feed
+        cdef uint8_t listeners = self.context.markets[index].listeners
+        cdef bint is_feed = record.kind == Kind.GAP or record.kind == Kind.FEED_STATE
+        if not (
+            (record.kind == Kind.TRADE and listeners & TO_TRADES) or (book_changed and listeners & TO_BOOK)
+            or (best_changed and listeners & TO_QUOTES) or (is_feed and listeners & TO_FEED)
+        ):
+            return 0
         for seat in <list>self.market_seats[index]:
             if seat.quarantined:
                 continue
@@ -340,7 +360,7 @@ cdef class Kernel:
                 self.call(seat, seat.on_book, seat.book_views[index])
             if best_changed and seat.on_quote is not None and not seat.quarantined:
                 self.call(seat, seat.on_quote, seat.book_views[index])
-            if (record.kind == Kind.GAP or record.kind == Kind.FEED_STATE) and seat.on_feed is not None:
+            if is_feed and seat.on_feed is not None:
                 feed = seat.feed_views[index]
                 feed.record = record
                 self.call(seat, seat.on_feed, feed)
@@ -831,6 +851,14 @@ cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noex
     return best + width
 
 
+cdef inline bint is_best_touched(const MarketC* market, const RecordC* record) noexcept nogil:
+    """A level that changed may have changed what is shown as the best."""
+    return (
+        record.price == market.bid or record.price == market.ask or market.depth.bid != market.bid
+        or market.depth.ask != market.ask
+    )
+
+
 cdef bint refresh_levels(MarketC* market) noexcept nogil:
     """Read best prices and sizes off the levels. Returns 1 where one of the four changed."""
     cdef int64_t bid = 0 if market.depth.bid == NO_BID else market.depth.bid
@@ -884,7 +912,7 @@ cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uin
 
 cdef list market_to_list(const MarketC* market):
     return [
-        book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed,
+        book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed, market.message_touched,
         bool(market.feed_is_up), market.bid, market.ask,
         market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
     ]
@@ -894,7 +922,7 @@ cdef int market_from_list(MarketC* market, object state) except -1:
     book_from_list(&market.book, state[0])
     depth_from_list(&market.depth, state[1])
     (
-        market.book_kind, market.message_changed, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
+        market.book_kind, market.message_changed, market.message_touched, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
         market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
     ) = state[2:]
     return 0
