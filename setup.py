@@ -33,6 +33,7 @@ MODULES = [
     "indicators",
     "views",
     "trader",
+    "market",
     "kernel",
     "latency",
     "queue_model",
