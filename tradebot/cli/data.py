@@ -11,7 +11,7 @@ from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 REJECTS_SHOWN_MAX: Final = 20
 
 # The store's own list would have to be imported to say --help.
-FORMATS: Final = ("bitstamp-l3", "parquet", "tardis", "freqtrade", "trades-csv", "ccxt-ohlcv")
+FORMATS: Final = ("bitstamp-l3", "parquet", "tardis", "binance-vision", "freqtrade", "trades-csv", "ccxt-ohlcv")
 
 
 def add(verbs: Verbs) -> None:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.domain.instrument import Instrument, split_name
-from tradebot.store import bitstamp_l3, ccxt_ohlcv, freqtrade, parquet, tardis, trades_csv
+from tradebot.store import binance_vision, bitstamp_l3, ccxt_ohlcv, freqtrade, parquet, tardis, trades_csv
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import find_instrument, make_instrument
@@ -47,6 +47,13 @@ FORMATS: Final = {
     parquet.NAME: Importer(parquet.NAME, parquet.recognises, parquet.open_source, parquet.instruments),
     tardis.NAME: Importer(
         tardis.NAME, tardis.recognises, tardis.open_source, tardis.instruments, tardis.names
+    ),
+    binance_vision.NAME: Importer(
+        binance_vision.NAME,
+        binance_vision.recognises,
+        binance_vision.open_source,
+        binance_vision.instruments,
+        binance_vision.names,
     ),
     freqtrade.NAME: Importer(
         freqtrade.NAME, freqtrade.recognises, freqtrade.open_source, freqtrade.instruments

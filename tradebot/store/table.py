@@ -145,7 +145,7 @@ def read_integers(what: str, largest: int) -> Column:
     return Column(read_one, read_many)
 
 
-def read_steps(what: str, steps: Callable[[str], int]) -> Column:
+def read_steps(what: str, steps: Callable[[str], int], least: int = 0) -> Column:
     """Exact decimal reading, remembered: most texts of a book come again."""
 
     @lru_cache(maxsize=_CACHE_MAX)
@@ -153,8 +153,8 @@ def read_steps(what: str, steps: Callable[[str], int]) -> Column:
         if not text or not _DIGITS.issuperset(text):
             raise ValueError(f"expected a decimal {what}, found {text!r}")
         count = steps(text)
-        if not 0 <= count <= _STEPS_MAX:
-            raise ValueError(f"expected a {what} from 0 to {_STEPS_MAX} steps, found {text}")
+        if not least <= count <= _STEPS_MAX:
+            raise ValueError(f"expected a {what} from {least} to {_STEPS_MAX} steps, found {text}")
         return count
 
     return Column(read_one, partial(map, read_one))

@@ -123,7 +123,7 @@ def _trade_columns(header: list[str], instrument: Instrument) -> dict[str, Colum
         "id": trade_rows.IDS,
         "side": read_words({"buy": 0, "sell": 1}),
         "price": read_steps("price", instrument.ticks),
-        "amount": read_steps("amount", instrument.lots),
+        "amount": read_steps("amount", instrument.lots, least=1),
     }
 
 
