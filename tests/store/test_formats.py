@@ -33,7 +33,7 @@ def test_auto_says_what_it_knows_where_it_recognises_nothing(tmp_path: Path) -> 
 
 
 def test_an_unknown_format_lists_the_known_ones(capture: Path) -> None:
-    with pytest.raises(UsageError, match="formats auto, bitstamp-l3, .*found 'none-such'"):
+    with pytest.raises(UsageError, match=r"formats auto, bitstamp-l3, .*found 'none-such'"):
         open_import(capture, "none-such")
 
 

@@ -16,6 +16,7 @@ RATE_STEP: Final = Decimal("1e-12")
 WORD: Final = 1 << 64  # two's complement of 64 bits counts modulo this
 
 _CACHE_MAX: Final = 1 << 16
+_DIGITS_MAX: Final = 20
 _COUNT_MAX: Final = (1 << 63) - 1
 _DIGITS: Final = frozenset("0123456789.eE+-")
 
@@ -30,7 +31,10 @@ class Grid:
 
     def nearest_ticks(self, text: str) -> int:
         """Of a price that need not be on the grid."""
-        count = (_parse("price", text) / self.instrument.tick_size).to_integral_value(ROUND_HALF_EVEN)
+        price = _parse("price", text)
+        if price.adjusted() > _DIGITS_MAX:
+            raise ValueError(f"expected a price of at most {_DIGITS_MAX} digits, found {text[:40]}")
+        count = (price / self.instrument.tick_size).to_integral_value(ROUND_HALF_EVEN)
         return _in_range("price", text, int(count))
 
 
