@@ -23,6 +23,7 @@ MODULES = [
     "instrument",
     "queue",
     "book",
+    "depth",
     "match",
     "ledger",
     "risk",
@@ -33,6 +34,10 @@ MODULES = [
     "views",
     "trader",
     "kernel",
+    "latency",
+    "queue_model",
+    "venue",
+    "by_levels",
     "simulator",
     "merge",
 ]

@@ -25,7 +25,7 @@ from tradebot._core.types cimport Flag, Kind, Side
 
 import numpy as np
 
-from tradebot._core.types import RECORD_DTYPE
+from tradebot._core.types import BBO_DTYPE, record_rows
 
 cdef extern from *:
     """
@@ -574,7 +574,7 @@ cdef class L3Book:
 
     def apply(self, records) -> int:
         """Take in an array of RECORD_DTYPE in order; returns how many changed the book."""
-        cdef const RecordC[::1] rows = _rows(records)
+        cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at, count = rows.shape[0]
         cdef int changed = 0
         with nogil:
@@ -584,7 +584,7 @@ cdef class L3Book:
 
     def apply_checksum(self, records) -> int:
         """Take in records and sum best ask minus best bid after each, modulo 2**64: what a benchmark prints."""
-        cdef const RecordC[::1] rows = _rows(records)
+        cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at, count = rows.shape[0]
         cdef uint64_t total = 0
         with nogil:
@@ -592,6 +592,31 @@ cdef class L3Book:
                 book_apply(&self.book, &rows[at])
                 total += <uint64_t>(self.book.ask - self.book.bid)
         return total
+
+    def apply_bbo(self, records):
+        """Take in records; the best bid and ask after each book event, as BBO_DTYPE. A snapshot is one event."""
+        cdef const RecordC[::1] rows = record_rows(records)
+        cdef Py_ssize_t at, count = rows.shape[0]
+        cdef Py_ssize_t found = 0
+        cdef int64_t bid, ask
+        out = np.zeros(count, dtype=BBO_DTYPE)
+        cdef int64_t[:, ::1] cells = out.view(np.int64).reshape(count, 5)
+        with nogil:
+            for at in range(count):
+                if rows[at].kind < Kind.L3_ADD or rows[at].kind > Kind.L3_EXECUTE or rows[at].flags & Flag.VOID:
+                    continue
+                book_apply(&self.book, &rows[at])
+                if rows[at].flags & Flag.SNAPSHOT and not rows[at].flags & Flag.LAST:
+                    continue
+                bid = 0 if self.book.bid == NO_BID else self.book.bid
+                ask = 0 if self.book.ask == NO_ASK else self.book.ask
+                cells[found, 0] = at
+                cells[found, 1] = bid
+                cells[found, 2] = book_level_quantity(&self.book, bid) if bid else 0
+                cells[found, 3] = ask
+                cells[found, 4] = book_level_quantity(&self.book, ask) if ask else 0
+                found += 1
+        return out[:found]
 
     @property
     def bid(self) -> int | None:
@@ -663,9 +688,3 @@ cdef class L3Book:
     def restore(self, state: list) -> None:
         book_from_list(&self.book, state)
 
-
-def _rows(records):
-    """A C view of records; raises TypeError where the dtype is another, so that no byte is misread."""
-    if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE:
-        raise TypeError(f"expected an array of RECORD_DTYPE, found {getattr(records, 'dtype', type(records).__name__)}")
-    return np.ascontiguousarray(records)

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 
 class Flag(IntEnum):
     SELL = 1
@@ -98,4 +99,7 @@ EXTRA_DTYPE: np.dtype[np.void]
 FACT_DTYPE: np.dtype[np.void]
 SAMPLE_DTYPE: np.dtype[np.void]
 MARKOUT_DTYPE: np.dtype[np.void]
+BBO_DTYPE: np.dtype[np.void]
 RECORD_TABLE: dict[Kind, dict[str, str]]
+
+def record_rows(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]: ...

@@ -80,6 +80,17 @@ MARKOUT_DTYPE = np.dtype(
     ]
 )
 
+# Best bid and offer after a book event; prices are 0 where a side is empty.
+BBO_DTYPE = np.dtype(
+    [
+        ("row", "<i8"),          # index of the event in its batch
+        ("bid", "<i8"),          # ticks
+        ("bid_quantity", "<i8"), # lots
+        ("ask", "<i8"),
+        ("ask_quantity", "<i8"),
+    ]
+)
+
 assert SAMPLE_DTYPE.itemsize == 64
 assert MARKOUT_DTYPE.itemsize == 64
 assert RECORD_DTYPE.itemsize == sizeof(RecordC)
@@ -164,3 +175,10 @@ RECORD_TABLE = {
     },
     Kind.CANCEL_ORDER: {"id": "order id", "owner": "strategy", "cause": "sequence of the fact"},
 }
+
+
+def record_rows(records):
+    """Records as a contiguous array that C may view; raises TypeError where the dtype is another, so that no byte is misread."""
+    if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE:
+        raise TypeError(f"expected an array of RECORD_DTYPE, found {getattr(records, 'dtype', type(records).__name__)}")
+    return np.ascontiguousarray(records)
