@@ -34,6 +34,7 @@ MODULES = [
     "indicators",
     "views",
     "trader",
+    "market",
     "kernel",
     "latency",
     "queue_model",

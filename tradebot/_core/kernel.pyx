@@ -16,16 +16,17 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
-from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
+from tradebot._core.book cimport NO_ASK, book_apply, book_close, book_open, book_validate
 from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
-from tradebot._core.depth cimport depth_apply, depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list, depth_validate
+from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
 from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
+from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
-from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, Side, TradingState
+from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, TradingState
 
 import numpy as np
 
@@ -283,7 +284,7 @@ cdef class Kernel:
             market.book_kind = BY_ORDERS
             book_changed = book_apply(&market.book, record)
             if book_changed:
-                best_changed = self.refresh_best(market, record)
+                best_changed = refresh_orders(market, record)
             if record.flags & Flag.SNAPSHOT:
                 if not record.flags & Flag.LAST:
                     return 0
@@ -318,26 +319,6 @@ cdef class Kernel:
         if market.listeners:
             return self.tell_market(index, record, book_changed, best_changed)
         return 0
-
-    cdef int refresh_best(self, MarketC* market, const RecordC* record) noexcept nogil:
-        """Read best prices and sizes off the book. Returns 1 where one of the four changed."""
-        cdef int64_t bid = 0 if market.book.bid == NO_BID else market.book.bid
-        cdef int64_t ask = 0 if market.book.ask == NO_ASK else market.book.ask
-        cdef int64_t quantity
-        cdef bint changed = bid != market.bid or ask != market.ask
-        if not changed and record.price != bid and record.price != ask and market.book.parked_count == 0 and record.kind != Kind.L3_CHANGE:
-            return 0
-        quantity = book_level_quantity(&market.book, bid) if bid else 0
-        changed |= quantity != market.bid_quantity
-        market.bid_quantity = quantity
-        quantity = book_level_quantity(&market.book, ask) if ask else 0
-        changed |= quantity != market.ask_quantity
-        market.ask_quantity = quantity
-        market.bid = bid
-        market.ask = ask
-        if bid and ask:
-            market.middle2 = bid + ask
-        return changed
 
     cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1:
         cdef Seat seat
@@ -859,59 +840,6 @@ cdef class Kernel:
                     self.timer_series[series.timer] = (seat, series)
 
 
-cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
-    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int overflow = 0
-    cdef int64_t best = market.bid if is_sell else market.ask
-    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
-    if best == 0:
-        best = market.middle2 >> 1
-    if is_sell:
-        return best - width if best > width else 1
-    return best + width
-
-
-cdef inline bint is_best_touched(const MarketC* market, const RecordC* record) noexcept nogil:
-    """A level that changed may have changed what is shown as the best."""
-    return (
-        record.price == market.bid or record.price == market.ask or market.depth.bid != market.bid
-        or market.depth.ask != market.ask
-    )
-
-
-cdef bint refresh_levels(MarketC* market) noexcept nogil:
-    """Read best prices and sizes off the levels. Returns 1 where one of the four changed."""
-    cdef int64_t bid = 0 if market.depth.bid == NO_BID else market.depth.bid
-    cdef int64_t ask = 0 if market.depth.ask == NO_ASK else market.depth.ask
-    cdef int64_t bid_quantity = depth_quantity(&market.depth, Side.BUY, bid) if bid else 0
-    cdef int64_t ask_quantity = depth_quantity(&market.depth, Side.SELL_SIDE, ask) if ask else 0
-    cdef bint changed = (
-        bid != market.bid or ask != market.ask or bid_quantity != market.bid_quantity or ask_quantity != market.ask_quantity
-    )
-    market.bid = bid
-    market.ask = ask
-    market.bid_quantity = bid_quantity
-    market.ask_quantity = ask_quantity
-    if bid and ask:
-        market.middle2 = bid + ask
-    return changed
-
-
-cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil:
-    cdef int64_t ask = <int64_t>record.id, ask_quantity = <int64_t>record.id2
-    cdef bint changed = (
-        record.price != market.bid or ask != market.ask
-        or record.quantity != market.bid_quantity or ask_quantity != market.ask_quantity
-    )
-    market.bid = record.price
-    market.ask = ask
-    market.bid_quantity = record.quantity
-    market.ask_quantity = ask_quantity
-    if market.bid and market.ask:
-        market.middle2 = market.bid + market.ask
-    return changed
-
-
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:
     memset(fact, 0, sizeof(FactC))
     fact.head.time_ns = context.time_ns
@@ -927,22 +855,4 @@ cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uin
     fact.tail.time_in_force = wish.time_in_force
     fact.tail.kind = Kind.PLACE_ORDER
     fact.tail.flags = Flag.CONT
-    return 0
-
-
-cdef list market_to_list(const MarketC* market):
-    return [
-        book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed, market.message_touched,
-        bool(market.feed_is_up), market.bid, market.ask,
-        market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ]
-
-
-cdef int market_from_list(MarketC* market, object state) except -1:
-    book_from_list(&market.book, state[0])
-    depth_from_list(&market.depth, state[1])
-    (
-        market.book_kind, market.message_changed, market.message_touched, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
-        market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ) = state[2:]
     return 0
