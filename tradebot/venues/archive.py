@@ -24,7 +24,6 @@ from tradebot.venues.disk import make_folder, part_of, sole_writer
 from tradebot.venues.outcome import Outcome, Progress
 from tradebot.venues.transfer import Transfer, sha256_of
 
-PUBLIC_URL: Final = "https://data.binance.vision"
 FIRST_DAY: Final = date(2017, 1, 1)  # nothing is older; asking for every day since 1970 would be rude
 STEPS: Final = 100  # of progress a file
 
@@ -117,9 +116,11 @@ def make_series(market: str, what: str, symbol: str, interval: str | None) -> Se
         raise UsageError(f"expected one of the markets {', '.join(kind.markets)} for {what}, found {market!r}")
     if kind.has_interval and interval not in INTERVALS:
         raise UsageError(f"expected --interval to be one of {', '.join(INTERVALS)} for {what}, found {interval or 'none'}")
+    if interval is not None and not kind.has_interval:
+        raise UsageError(f"expected no --interval for {what}, found {interval}")
     if not _SYMBOL.fullmatch(symbol):
         raise UsageError(f"expected a symbol such as BTCUSDT, found {symbol!r}")
-    return Series(market, kind, symbol, interval if kind.has_interval else None)
+    return Series(market, kind, symbol, interval)
 
 
 def plan(series: Series, first: date, end: date, today: date, is_here: Callable[[Period], bool]) -> list[Period]:

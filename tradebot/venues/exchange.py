@@ -60,10 +60,13 @@ class Print(NamedTuple):
 
 
 class TradePage(NamedTuple):
-    """Trades in the order of their times, and the parameters that ask for those behind them, where the exchange has such."""
+    """Trades in the order of their times, and the parameters that ask for those behind them, where the exchange has such.
+    `is_exact`: the question was one of those, so that an empty page says that there are no more.
+    """
 
     trades: list[Print]
     cursor: dict[str, object] | None
+    is_exact: bool
 
 
 class Exchange:
@@ -148,7 +151,8 @@ class Exchange:
         page = self._call("trades", lambda: self._client.fetch_trades(symbol, since, paging.limit, dict(exact or {})))
         known = [row for row in page if row.get("timestamp") is not None]
         known.sort(key=lambda row: int(row["timestamp"]))
-        return TradePage(list(map(_print, known)), paging.cursor(known[-1]) if known else None)
+        cursor = paging.cursor(known[-1]) if known else None
+        return TradePage(list(map(_print, known)), cursor, exact is not None)
 
     def _call(self, what: str, ask: Callable[[], T]) -> T:
         return self._patience.persist(f"{what} of {self.id}", lambda: self._ask(what, ask))

@@ -54,6 +54,8 @@ class Series(NamedTuple):
 def make_series(exchange: Exchange, symbol: str, what: str, interval: str | None) -> Series:
     """Check that the exchange has such data. Raises UsageError."""
     if what == TRADES:
+        if interval is not None:
+            raise UsageError(f"expected no --interval for trades, found {interval}")
         exchange.check_trades()
         return Series(symbol, TRADES, "", 1)
     if what != CANDLES:

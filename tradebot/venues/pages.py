@@ -71,7 +71,7 @@ class TradeWalk:
         while self._since_ms < self._span.end_ms and self._silent < SILENT_MAX and not self.reached_end:
             page = self._source.trades(self._symbol, self._since_ms, cursor)
             fresh = self._fresh(page.trades)
-            is_last = cursor is not None and not page.trades
+            is_last = page.is_exact and not page.trades
             self.reached_end = is_last or any(row.time_ms >= self._span.end_ms for row in page.trades)
             yield fresh
             if fresh:

@@ -153,7 +153,7 @@ class Transfer:
             self._received += len(block)
             advance(position, total)
             elapsed_s = self._clock() - checked_s
-            if elapsed_s >= self._timeout_s:
+            if elapsed_s >= self._timeout_s and position != total:
                 if position - checked < RATE_MIN * elapsed_s:
                     raise TryAgain(f"{position - checked:,} bytes in {elapsed_s:.0f} s")
                 checked, checked_s = position, self._clock()
