@@ -33,7 +33,12 @@ MODULES = [
     "indicators",
     "views",
     "trader",
+    "market",
     "kernel",
+    "latency",
+    "queue_model",
+    "venue",
+    "by_levels",
     "simulator",
     "merge",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from msgspec import Struct
 
+from tradebot._core.latency import LatencyKind
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, OrderType, TimeInForce
 from tradebot.engine.ports import Records
 from tradebot.strategies.strategy import Strategy
@@ -157,6 +158,11 @@ def cancel(time_ns: int, order_id: int, side: int = BUY) -> Records:
     fact["kind"], fact["instrument"], fact["owner"], fact["cause"] = Kind.CANCEL_ORDER, 1, order_id % 7, time_ns % 1_000
     fact["kind2"], fact["flags2"] = Kind.CANCEL_ORDER, Flag.CONT
     return fact
+
+
+def constant(ns: int) -> tuple[int, int, int, int, list[int], list[int]]:
+    """A latency that is always the same, as the simulated venue takes it."""
+    return int(LatencyKind.CONSTANT), ns, 0, 0, [], []
 
 
 class Noise(Strategy):

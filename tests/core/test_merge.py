@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.strategies.support import BTC, ETH, book, plan, row, run, trades
-from tests.support import MS, SECOND, START, Noise, stream
+from tests.support import MS, SECOND, START, Noise, constant, stream
 from tradebot._core.kernel import Kernel
 from tradebot._core.merge import Merge
 from tradebot._core.simulator import Simulator
@@ -48,7 +48,12 @@ def answers_of(settings: Plan, facts: Records, sent: Records) -> Records:
     """What the venue says to commands, all of them known beforehand, taken in the plain order of its time."""
     terms = [core_terms(one, settings.assets) for one in settings.instruments]
     venue = Simulator(
-        terms, settings.order_latency_ns, settings.answer_latency_ns, settings.maker_fee, settings.taker_fee, settings.fee_in_base
+        terms,
+        constant(settings.order_latency_ns),
+        constant(settings.answer_latency_ns),
+        settings.maker_fee,
+        settings.taker_fee,
+        settings.fee_in_base,
     )
     venue.send(sent)
     venue.market(by_venue_time(facts))
@@ -307,4 +312,4 @@ def test_engine_and_venue_of_different_markets_do_not_join() -> None:
     terms = [core_terms(one, ["BTC", "ETH", "USD"]) for one in (BTC, ETH)]
     kernel = Kernel(terms, [BTC.name, ETH.name], [0, 0, 0], 1, (0, 1), 0, False, 0, 0)
     with pytest.raises(AssertionError):
-        Merge(kernel, Simulator(terms[:1], 0, 0, 0, 0, False), 0)
+        Merge(kernel, Simulator(terms[:1], constant(0), constant(0), 0, 0, False), 0)

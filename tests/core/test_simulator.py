@@ -13,7 +13,7 @@ import pytest
 
 from tests.core.test_book import ADD, BUY, CHANGE, DELETE, EXECUTE, SELL, record
 from tests.reference.simulator import ReferenceSimulator
-from tests.support import MS, Flow, cancel, records
+from tests.support import MS, Flow, cancel, constant, records
 from tests.support import place as order
 from tradebot._core.simulator import Simulator
 from tradebot._core.types import FACT_DTYPE, Flag, Kind, Reject, TimeInForce
@@ -33,7 +33,7 @@ def make(
 ) -> Simulator:
     value, base = TERMS[terms]
     ratios = (value.numerator, value.denominator, base.numerator, base.denominator)
-    return Simulator([(1, 0, 1, 1, 1, 1, 1, *ratios, 0, 0)], order_ns, answer_ns, *fees, in_base)
+    return Simulator([(1, 0, 1, 1, 1, 1, 1, *ratios, 0, 0)], constant(order_ns), constant(answer_ns), *fees, in_base)
 
 
 def event(

@@ -230,3 +230,40 @@ def test_views_of_two_instruments_do_not_mix() -> None:
     merge.feed(np.concatenate([*book(), *book(2, 3_000), *trades(1), eth]))
     merge.finish()
     assert both.seen == ((BTC.name, 100.5, 100.0, 101.0, BTC.name), (ETH.name, 30.01, 30.0, 30.02, ETH.name))
+
+
+def levels(time_s: float, *rows: tuple[int, int, int], flags: int = 0) -> list[np.ndarray]:
+    """One venue message of (side, price, lots)."""
+    marks = [flags] * len(rows)
+    marks[0] |= Flag.BEGIN if flags else 0
+    marks[-1] |= Flag.LAST
+    pairs = zip(rows, marks, strict=True)
+    return [row(time_s, Kind.L2_LEVEL, price, lots, flags=side | mark) for (side, price, lots), mark in pairs]
+
+
+def test_a_book_of_levels_is_shown_when_its_message_is_whole() -> None:
+    class Looks(Strategy):
+        def __init__(self) -> None:
+            super().__init__()
+            self.books: list[tuple] = []
+            self.quotes: list[tuple] = []
+
+        def on_book(self, book) -> None:
+            self.books.append((book.bids(2), book.asks(2), book.bid_quantity, book.ask_quantity))
+
+        def on_quote(self, book) -> None:
+            self.quotes.append((book.bid, book.ask))
+
+    looks = Looks()
+    message = [
+        *levels(1, (0, 199, 5), (0, 198, 7), (1, 201, 9), flags=Flag.SNAPSHOT),
+        *levels(2, (0, 201, 4), (1, 201, 0), (1, 203, 1)),
+        *levels(3, (0, 150, 4)),
+        *levels(4, (0, 150, 4)),
+        row(5, Kind.QUOTE, 1, 1, order_id=2, id2=1),
+    ]
+    merge = run(looks, message)
+    assert looks.quotes == [(99.5, 100.5), (100.5, 101.5)]
+    assert len(looks.books) == 3
+    assert looks.books[1][:2] == ([(100.5, 0.004), (99.5, 0.005)], [(101.5, 0.001)])
+    assert merge.kernel.market(0)[:2] == (201, 203)

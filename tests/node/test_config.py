@@ -78,7 +78,7 @@ def test_the_example_of_the_design_loads(tmp_path: Path) -> None:
     assert config.account.balances == {"USD": 10_000 * 10**8}
     assert config.data.from_ns == 1_704_067_200 * 10**9
     assert config.data.to_ns == 1_719_792_000 * 10**9, "a date means to the end of that day"
-    assert config.costs.latency_ns == (50_000_000, 50_000_000)
+    assert (config.costs.latency_ns.order_ns, config.costs.latency_ns.answer_ns) == (50_000_000, 50_000_000)
     assert config.fee_rates[:3] == (300_000, 400_000, "quote")
     assert config.risk.price_band_fraction == 5_000_000
     assert config.risk.order_rate_max == Rate(100, 10**9)
@@ -104,7 +104,7 @@ def test_an_empty_table_does_not_claim_the_defaults_below_it(tmp_path: Path) -> 
 
 
 def test_later_sources_win_file_by_file_then_environment_then_set(tmp_path: Path) -> None:
-    first = write(tmp_path, MODULE + '\n[costs]\nlatency = "1ms"\nqueue = "exact"\n', "first.toml")
+    first = write(tmp_path, MODULE + '\n[costs]\nlatency = "1ms"\nqueue = "log"\n', "first.toml")
     second = write(tmp_path, '[costs]\nlatency = "2ms"\n', "second.toml")
     environment = {"TRADEBOT__COSTS__LATENCY": "3ms", "TRADEBOT_HOME": "elsewhere"}
 
@@ -308,9 +308,6 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
         "account.leverage=2",
         "data.grade=bars",
         "data.grade=trades",
-        "costs.queue=risk-averse",
-        "costs.queue=power",
-        "costs.queue=log",
         "risk.daily_loss=3%",
         "risk.drawdown=10%",
         "risk.gross=2x",
@@ -451,7 +448,9 @@ def test_a_key_is_explained_with_value_source_type_default_and_meaning(tmp_path:
     assert (explained["value"], explained["source"], explained["default"]) == ("5ms", "--set", "50ms")
     assert explained["type"] == 'text such as "50ms" or a table'
     assert "each way" in str(explained["doc"])
-    assert explain(loaded.values, loaded.sources, "costs")["keys"] == ["fees", "latency", "queue", "funding"]
+    assert explain(loaded.values, loaded.sources, "costs")["keys"] == [
+        "fees", "latency", "queue", "queue_power", "fills", "funding",
+    ]  # fmt: skip
     assert explain(loaded.values, loaded.sources, "strategy.use")["doc"]
 
 
@@ -503,6 +502,8 @@ def fits(value: object, node: dict[str, object], root: dict[str, object]) -> boo
                 ok = value >= rule  # type: ignore[operator]
             case "maximum":
                 ok = value <= rule  # type: ignore[operator]
+            case "multipleOf":
+                ok = value % rule == 0  # type: ignore[operator]
             case _:
                 assert word in known, f"a word that this judge does not know: {word}"
                 ok = True

@@ -3,16 +3,34 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradebot._core.book cimport BookC
+from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.ledger cimport LedgerC
 from tradebot._core.orders cimport OrdersC
 from tradebot._core.timers cimport TimersC
 
 
+cdef enum BookKind:             # what the best prices of a market come from; a greater one wins
+    BY_QUOTES = 0
+    BY_LEVELS = 2
+    BY_ORDERS = 3
+
+
+cdef enum Listener:
+    TO_TRADES = 1
+    TO_BOOK = 2
+    TO_QUOTES = 4
+    TO_FEED = 8
+
+
 cdef struct MarketC:            # one instrument as the engine sees it
     InstrumentC terms
     BookC book
-    uint8_t has_book            # best prices come from the book, not from quotes
+    DepthC depth
+    uint8_t book_kind           # BookKind
+    uint8_t message_changed     # a venue message under way has changed the levels,
+    uint8_t message_touched     # and maybe the best of them
+    uint8_t listeners           # what any seat of this market is told of: Listener, or'ed
     uint8_t feed_is_up
     int64_t bid                 # ticks; 0 where the side is empty
     int64_t ask

@@ -16,11 +16,13 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
-from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
-from tradebot._core.context cimport NOBODY, WISH_PLACE
+from tradebot._core.book cimport NO_ASK, book_apply, book_close, book_open, book_validate
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
+from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
 from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
+from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
@@ -121,6 +123,7 @@ cdef class Kernel:
         for at in range(count):
             instrument_from_tuple(&self.context.markets[at].terms, instruments[at])
             book_open(&self.context.markets[at].book)
+            depth_open(&self.context.markets[at].depth)
             self.context.markets[at].feed_is_up = 1
             index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
         ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
@@ -151,6 +154,7 @@ cdef class Kernel:
         cdef uint32_t at
         for at in range(self.context.market_count):
             book_close(&self.context.markets[at].book)
+            depth_close(&self.context.markets[at].depth)
         free(self.context.markets)
         free(self.limits)
         free(self.context.wishes)
@@ -186,6 +190,10 @@ cdef class Kernel:
         for index, limit in zip(markets, limits, strict=True):
             self.limits[seat.number * self.context.market_count + index] = limit
             self.market_seats[index].append(seat)
+            self.context.markets[index].listeners |= (
+                (TO_TRADES if seat.on_trade is not None else 0) | (TO_BOOK if seat.on_book is not None else 0)
+                | (TO_QUOTES if seat.on_quote is not None else 0) | (TO_FEED if seat.on_feed is not None else 0)
+            )
             self._open_views(seat, index)
         trader.first_book = trader.books[markets[0]]
         trader.first_position = trader.positions[markets[0]]
@@ -261,62 +269,67 @@ cdef class Kernel:
         return found - 1
 
     cdef int step_market(self, const RecordC* record) except -1:
-        cdef uint32_t index = self.market_of(record.instrument)
-        cdef MarketC* market = &self.context.markets[index]
+        cdef uint32_t index = self.hot_market
+        cdef MarketC* market
         cdef uint8_t kind = record.kind
         cdef bint book_changed = 0, best_changed = 0
         cdef BarSeries series
+        if self.context.markets[index].terms.id != record.instrument:
+            index = self.market_of(record.instrument)
+        market = &self.context.markets[index]
         if record.flags & Flag.VOID:
             self.void_count += 1
             return 0
         if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
-            market.has_book = 1
+            market.book_kind = BY_ORDERS
             book_changed = book_apply(&market.book, record)
             if book_changed:
-                best_changed = self.refresh_best(market, record)
+                best_changed = refresh_orders(market, record)
             if record.flags & Flag.SNAPSHOT:
                 if not record.flags & Flag.LAST:
                     return 0
                 best_changed = book_changed = 1
+        elif kind == Kind.L2_LEVEL:
+            if depth_apply(&market.depth, record):
+                market.message_changed = 1
+                market.message_touched |= is_best_touched(market, record)
+            if not record.flags & Flag.LAST or market.book_kind == BY_ORDERS:
+                return 0
+            market.book_kind = BY_LEVELS
+            book_changed = market.message_changed
+            market.message_changed = 0
+            if market.message_touched:
+                market.message_touched = 0
+                best_changed = refresh_levels(market)
         elif kind == Kind.TRADE:
             market.last_price = record.price
             market.last_quantity = record.quantity
             market.trades += 1
-            for _, series in self.market_series[index]:
-                series.add_trade(record.price, record.quantity)
+            if self.market_series[index]:
+                for _, series in self.market_series[index]:
+                    series.add_trade(record.price, record.quantity)
         elif kind == Kind.QUOTE:
-            if not market.has_book:
+            if market.book_kind == BY_QUOTES:
                 best_changed = set_quote(market, record)
         elif kind == Kind.GAP:
             self.gap_count += 1
         elif kind == Kind.FEED_STATE:
             market.feed_is_up = record.id != 0
-        return self.tell_market(index, record, book_changed, best_changed)
-
-    cdef int refresh_best(self, MarketC* market, const RecordC* record) noexcept nogil:
-        """Read best prices and sizes off the book. Returns 1 where one of the four changed."""
-        cdef int64_t bid = 0 if market.book.bid == NO_BID else market.book.bid
-        cdef int64_t ask = 0 if market.book.ask == NO_ASK else market.book.ask
-        cdef int64_t quantity
-        cdef bint changed = bid != market.bid or ask != market.ask
-        if not changed and record.price != bid and record.price != ask and market.book.parked_count == 0 and record.kind != Kind.L3_CHANGE:
-            return 0
-        quantity = book_level_quantity(&market.book, bid) if bid else 0
-        changed |= quantity != market.bid_quantity
-        market.bid_quantity = quantity
-        quantity = book_level_quantity(&market.book, ask) if ask else 0
-        changed |= quantity != market.ask_quantity
-        market.ask_quantity = quantity
-        market.bid = bid
-        market.ask = ask
-        if bid and ask:
-            market.middle2 = bid + ask
-        return changed
+        if market.listeners:
+            return self.tell_market(index, record, book_changed, best_changed)
+        return 0
 
     cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1:
         cdef Seat seat
         cdef TradeView trade
         cdef FeedView feed
+        cdef uint8_t listeners = self.context.markets[index].listeners
+        cdef bint is_feed = record.kind == Kind.GAP or record.kind == Kind.FEED_STATE
+        if not (
+            (record.kind == Kind.TRADE and listeners & TO_TRADES) or (book_changed and listeners & TO_BOOK)
+            or (best_changed and listeners & TO_QUOTES) or (is_feed and listeners & TO_FEED)
+        ):
+            return 0
         for seat in <list>self.market_seats[index]:
             if seat.quarantined:
                 continue
@@ -328,7 +341,7 @@ cdef class Kernel:
                 self.call(seat, seat.on_book, seat.book_views[index])
             if best_changed and seat.on_quote is not None and not seat.quarantined:
                 self.call(seat, seat.on_quote, seat.book_views[index])
-            if (record.kind == Kind.GAP or record.kind == Kind.FEED_STATE) and seat.on_feed is not None:
+            if is_feed and seat.on_feed is not None:
                 feed = seat.feed_views[index]
                 feed.record = record
                 self.call(seat, seat.on_feed, feed)
@@ -742,6 +755,7 @@ cdef class Kernel:
         cdef uint32_t at
         for at in range(self.context.market_count):
             book_validate(&self.context.markets[at].book)
+            depth_validate(&self.context.markets[at].depth)
         for at in range(self.context.ledger.strategies * self.context.ledger.instruments):
             position_validate(&self.context.ledger.positions[at])
         for at in range(self.context.ledger.accounts * self.context.ledger.assets):
@@ -806,33 +820,6 @@ cdef class Kernel:
                 self.timer_series[series.timer] = (seat, series)
 
 
-cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
-    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int overflow = 0
-    cdef int64_t best = market.bid if is_sell else market.ask
-    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
-    if best == 0:
-        best = market.middle2 >> 1
-    if is_sell:
-        return best - width if best > width else 1
-    return best + width
-
-
-cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil:
-    cdef int64_t ask = <int64_t>record.id, ask_quantity = <int64_t>record.id2
-    cdef bint changed = (
-        record.price != market.bid or ask != market.ask
-        or record.quantity != market.bid_quantity or ask_quantity != market.ask_quantity
-    )
-    market.bid = record.price
-    market.ask = ask
-    market.bid_quantity = record.quantity
-    market.ask_quantity = ask_quantity
-    if market.bid and market.ask:
-        market.middle2 = market.bid + market.ask
-    return changed
-
-
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:
     memset(fact, 0, sizeof(FactC))
     fact.head.time_ns = context.time_ns
@@ -848,20 +835,4 @@ cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uin
     fact.tail.time_in_force = wish.time_in_force
     fact.tail.kind = Kind.PLACE_ORDER
     fact.tail.flags = Flag.CONT
-    return 0
-
-
-cdef list market_to_list(const MarketC* market):
-    return [
-        book_to_list(&market.book), bool(market.has_book), bool(market.feed_is_up), market.bid, market.ask,
-        market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ]
-
-
-cdef int market_from_list(MarketC* market, object state) except -1:
-    book_from_list(&market.book, state[0])
-    (
-        market.has_book, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
-        market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ) = state[1:]
     return 0

@@ -1,5 +1,6 @@
 """Names of the compiled module that Python may use; held true by tests/test_stubs.py."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,17 @@ import numpy.typing as npt
 
 class Simulator:
     def __init__(
-        self, instruments: list[tuple[int, ...]], order_latency_ns: int, answer_latency_ns: int, maker_fee: int,
-        taker_fee: int, fee_in_base: bool, horizons_ns: tuple[int, int, int] = ...,
+        self,
+        instruments: list[tuple[int, ...]],
+        order_latency: tuple[int, int, int, int, Sequence[int], Sequence[int]],
+        answer_latency: tuple[int, int, int, int, Sequence[int], Sequence[int]],
+        maker_fee: int,
+        taker_fee: int,
+        fee_in_base: bool,
+        queue_kind: int = ...,
+        half_powers: int = 6,
+        whole_fills: bool = False,
+        horizons_ns: tuple[int, int, int] = (1_000_000_000, 5_000_000_000, 30_000_000_000),
     ) -> None: ...
     def market(self, records: npt.NDArray[np.void]) -> None: ...
     def send(self, commands: npt.NDArray[np.void]) -> None: ...

@@ -4,7 +4,7 @@ The simulated venue lives on the venue's own time. It consumes the recorded orde
 commands when they arrive, `order_latency_ns` after they left; its answers reach the engine `answer_latency_ns` later.
 At one instant the recorded event comes first.
 
-Our orders rest beside the book, not in it: each remembers the rank that the book gave at its arrival. Then the queue is
+Where the data tells order by order, our orders rest beside the book, not in it: each remembers the rank that the book gave at its arrival. Then the queue is
 exact. When the record says that maker M at price p traded x lots, the taker met better prices first, and earlier
 orders at p before M; so our orders at a better price, or at p with a smaller rank, would have traded: they fill, up to x in all.
 Orders of ours behind M do not. An order that rests, in the record, at or through our price would have met us: we fill against it.
@@ -14,32 +14,39 @@ What is assumed, and said in every report: recorded flow does not react to us; w
 traded with has that much less, for good); an execution that went to us went in the record to another, whose own history is
 left as it is. After a book snapshot our orders stand behind everything in it.
 
-Fees are charged per trade and rounded up, against us. With `fee_in_base` a buy pays out of what it bought, as on Binance
-without a fee coin; a sale pays in the quote asset always.
+Where the data tells totals per price, the queue is modelled: by_levels.pyx.
+
+With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
+always.
 """
 
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memset
 
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
-from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_up, notional_up
+from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
+from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
+from tradebot._core.instrument cimport instrument_from_tuple
+from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
 from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
-from tradebot._core.types cimport Flag, Kind, OrderType, Reject, Side, TimeInForce
+from tradebot._core.queue_model cimport QueueKind
+from tradebot._core.types cimport FactC, Flag, Kind, OrderType, RecordC, Reject, Side, TimeInForce
+from tradebot._core.venue cimport HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_insert, resting_remove
 
 import numpy as np
 
 from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, RECORD_DTYPE
 
-assert sizeof(MarkoutC) == 64
 assert MARKOUT_DTYPE.itemsize == sizeof(MarkoutC)
 
 
 cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil:
     """The outlet of a backtest's kernel."""
     cdef SimulatorC* venue = <SimulatorC*>simulator
-    return queue_push(&venue.arrivals, command.head.time_ns + venue.order_latency_ns, command)
+    return queue_push(&venue.arrivals, latency_arrival(&venue.order_latency, command.head.time_ns), command)
 
 
 cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
@@ -50,8 +57,15 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
     markouts_settle(simulator, time_ns)
     simulator.time_ns = time_ns
     note_instant(market, time_ns)
-    if record.flags & Flag.VOID or record.kind < Kind.L3_ADD or record.kind > Kind.L3_EXECUTE:
+    if record.flags & Flag.VOID or record.kind > Kind.L3_EXECUTE:
         return 0
+    if record.kind < Kind.L3_ADD:
+        if market.by_orders:
+            return 0
+        market.by_levels |= record.kind == Kind.L2_LEVEL
+        return levels_market(simulator, index, record)
+    market.by_orders = 1
+    market.by_levels = 0
     side = record.flags & Flag.SELL
     if record.kind == Kind.L3_EXECUTE and market.resting[side].count:
         handle = index_get(&market.book.by_id, record.id)
@@ -70,14 +84,6 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
         requeue_after_snapshot(market)
     if market.resting[0].count or market.resting[1].count:
         fill_crossed(simulator, index)
-    return 0
-
-
-cdef inline int note_instant(VenueMarketC* market, int64_t time_ns) noexcept nogil:
-    """Remember the middle price before everything that happens at `time_ns`: a sweep shows as several records."""
-    if time_ns != market.instant_ns:
-        market.instant_ns = time_ns
-        market.instant_middle2 = venue_middle2(market)
     return 0
 
 
@@ -117,12 +123,18 @@ cdef int fill_ahead_of(
             return 0
         lots = order.remaining if order.remaining < left else left
         left -= lots
-        fill_resting(simulator, index, side, 0, lots, taker)
+        fill_first(simulator, index, side, lots, taker)
     return 0
 
 
 cdef int fill_crossed(SimulatorC* simulator, uint32_t index) except -1 nogil:
     """Fill our orders that a recorded order now rests at or through, at our price, taking from that order."""
+    if simulator.markets[index].by_levels:
+        return levels_fill_crossed(simulator, index)
+    return orders_fill_crossed(simulator, index)
+
+
+cdef int orders_fill_crossed(SimulatorC* simulator, uint32_t index) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef RestingListC* list
     cdef uint8_t side
@@ -136,9 +148,18 @@ cdef int fill_crossed(SimulatorC* simulator, uint32_t index) except -1 nogil:
                 break
             match_find(&market.book, &simulator.matches, side, order.price, order.remaining)
             for at in range(simulator.matches.count):
-                fill_resting(simulator, index, side, 0, simulator.matches.items[at].quantity, simulator.matches.items[at].maker)
+                fill_first(simulator, index, side, simulator.matches.items[at].quantity, simulator.matches.items[at].maker)
             take_matches(simulator, market)
     return 0
+
+
+cdef int fill_first(SimulatorC* simulator, uint32_t index, uint8_t side, int64_t lots, uint64_t taker) except -1 nogil:
+    """Fill `lots` of our best order of a side."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef const RestingC* order = &market.resting[side].items[0]
+    return fill_resting(
+        simulator, index, side, 0, lots, taker, book_quantity_ahead(&market.book, side, order.price, order.rank)
+    )
 
 
 cdef int take_matches(SimulatorC* simulator, VenueMarketC* market) except -1 nogil:
@@ -155,72 +176,6 @@ cdef int take_matches(SimulatorC* simulator, VenueMarketC* market) except -1 nog
         market.taken_lots[entry] += simulator.matches.items[at].quantity
     for at in range(simulator.matches.count):
         book_reduce(&market.book, index_get(&market.book.by_id, simulator.matches.items[at].maker), simulator.matches.items[at].quantity)
-    return 0
-
-
-cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker) except -1 nogil:
-    """Fill `lots` of our resting order `at`; it leaves its list at zero."""
-    cdef RestingListC* list = &simulator.markets[index].resting[side]
-    cdef RestingC order
-    list.items[at].remaining -= lots
-    order = list.items[at]
-    if order.remaining == 0:
-        resting_remove(list, at)
-    return answer_fill(simulator, index, &order, side, order.price, lots, order.remaining, taker, 1)
-
-
-cdef int answer_fill(
-    SimulatorC* simulator, uint32_t index, const RestingC* order, uint8_t side, int64_t price, int64_t lots,
-    int64_t remaining, uint64_t other, bint is_maker,
-) except -1 nogil:
-    cdef VenueMarketC* market = &simulator.markets[index]
-    cdef int overflow = 0
-    cdef FactC fact
-    cdef int64_t fee_rate = simulator.maker_fee if is_maker else simulator.taker_fee
-    make_answer(simulator, &fact, Kind.ORDER_FILLED, order.id, market.terms.id, order.strategy, side)
-    simulator.trade_number += 1
-    fact.head.price = price
-    fact.head.quantity = lots
-    fact.head.id2 = other
-    fact.tail.trade_id = simulator.trade_number
-    fact.tail.parent = <uint64_t>remaining
-    fact.tail.trigger = market.instant_middle2
-    if is_maker:
-        fact.head.flags |= Flag.MAKER
-        fact.tail.display = book_quantity_ahead(&market.book, side, price, order.rank)
-    if simulator.fee_in_base and side == Side.BUY:
-        fact.tail.fee_asset = market.terms.base
-        fact.tail.fee = muldiv_up(muldiv_up(lots, 1, market.terms.base_num, market.terms.base_den, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
-    else:
-        fact.tail.fee_asset = market.terms.quote
-        fact.tail.fee = muldiv_up(notional_up(&market.terms, price, lots, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
-    if overflow:
-        with gil:
-            raise OverflowError(f"the fee of {lots} lots at {price} ticks leaves 64 bits")
-    markouts_add(simulator, &fact)
-    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
-
-
-cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
-    """Bid + ask of the recorded book, 0 where a side is empty."""
-    if market.book.bid == NO_BID or market.book.ask == NO_ASK:
-        return 0
-    return market.book.bid + market.book.ask
-
-
-cdef int make_answer(
-    const SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t id, uint32_t instrument, uint16_t strategy, uint8_t side
-) noexcept nogil:
-    memset(fact, 0, sizeof(FactC))
-    fact.head.time_ns = simulator.time_ns + simulator.answer_latency_ns
-    fact.head.venue_ns = simulator.time_ns
-    fact.head.id = id
-    fact.head.instrument = instrument
-    fact.head.kind = kind
-    fact.head.flags = side
-    fact.head.owner = strategy
-    fact.tail.kind = kind
-    fact.tail.flags = Flag.CONT
     return 0
 
 
@@ -273,7 +228,10 @@ cdef int take_order(SimulatorC* simulator, uint32_t index, const FactC* command)
     cdef int64_t limit = command.head.price, left = command.head.quantity
     if meets_own:
         limit = own_limit(market, side)
-    match_find(&market.book, &simulator.matches, side, limit, left)
+    if market.by_levels:
+        levels_match(market, &simulator.matches, side, limit, left)
+    else:
+        match_find(&market.book, &simulator.matches, side, limit, left)
     if force == TimeInForce.POST_ONLY and (simulator.matches.count or meets_own):
         return answer_end(simulator, index, command, Kind.ORDER_REJECTED, left, Reject.VENUE_POST_ONLY_WOULD_TAKE)
     if force == TimeInForce.FOK and simulator.matches.quantity < left:
@@ -305,9 +263,12 @@ cdef int64_t trade_order(SimulatorC* simulator, uint32_t index, const FactC* com
         left -= simulator.matches.items[at].quantity
         answer_fill(
             simulator, index, &order, command.head.flags & Flag.SELL, simulator.matches.items[at].price,
-            simulator.matches.items[at].quantity, left, simulator.matches.items[at].maker, 0,
+            simulator.matches.items[at].quantity, left, simulator.matches.items[at].maker, 0, 0,
         )
-    take_matches(simulator, market)
+    if market.by_levels:
+        levels_take(market, &simulator.matches, command.head.flags & Flag.SELL)
+    else:
+        take_matches(simulator, market)
     return left
 
 
@@ -328,6 +289,7 @@ cdef int64_t own_limit(const VenueMarketC* market, uint8_t side) noexcept nogil:
 cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t left, bint accept) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint8_t side = command.head.flags & Flag.SELL
+    cdef int64_t ahead
     cdef RestingC order
     order.id = command.head.id
     order.price = command.head.price
@@ -335,120 +297,26 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
     order.rank = market.book.rank_next
     order.strategy = command.head.owner
     market.book.rank_next += 1
+    ahead = depth_quantity(&market.depth, side, order.price) if market.by_levels else book_level_quantity(&market.book, order.price)
+    order.standing.ahead = <double>ahead
+    order.standing.traded = 0
     resting_insert(&market.resting[side], &order, side)
     if accept:
-        answer_accept(simulator, index, command, left, book_level_quantity(&market.book, order.price))
-    return 0
-
-
-cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil:
-    cdef FactC fact
-    make_answer(
-        simulator, &fact, Kind.ORDER_ACCEPTED, command.head.id, simulator.markets[index].terms.id, command.head.owner,
-        command.head.flags & Flag.SELL,
-    )
-    fact.head.price = command.head.price
-    fact.head.quantity = quantity
-    fact.head.id2 = command.head.id
-    fact.tail.display = ahead
-    fact.tail.cause = command.tail.cause
-    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
-
-
-cdef int answer_end(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t left, Reject why) except -1 nogil:
-    """The venue ends an order: refused, or cancelled by its own rules."""
-    cdef FactC fact
-    make_answer(
-        simulator, &fact, kind, command.head.id, simulator.markets[index].terms.id, command.head.owner,
-        command.head.flags & Flag.SELL,
-    )
-    fact.head.price = command.head.price
-    fact.head.quantity = left
-    fact.tail.reject = <uint16_t>why
-    fact.tail.cause = command.tail.cause
-    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
-
-
-cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil:
-    cdef uint32_t at
-    grow(<void**>&list.items, sizeof(RestingC), &list.items_max, list.count + 1)
-    at = list.count
-    while at and (list.items[at - 1].price < order.price if side == Side.BUY else list.items[at - 1].price > order.price):
-        list.items[at] = list.items[at - 1]
-        at -= 1
-    list.items[at] = order[0]
-    list.count += 1
-    return 0
-
-
-cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
-    list.count -= 1
-    memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(RestingC))
-    return 0
-
-
-cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
-    """Ask for the middle price at each horizon after a fill, on the venue's time."""
-    cdef MarkoutC markout
-    cdef PendingC* pending
-    cdef uint32_t at
-    memset(&markout, 0, sizeof(MarkoutC))
-    markout.time_ns = fill.head.venue_ns
-    markout.trade_id = fill.tail.trade_id
-    markout.price = fill.head.price
-    markout.quantity = -fill.head.quantity if fill.head.flags & Flag.SELL else fill.head.quantity
-    markout.instrument = fill.head.instrument
-    markout.strategy = fill.head.owner
-    markout.maker = 1 if fill.head.flags & Flag.MAKER else 0
-    for at in range(HORIZONS):
-        pending = &simulator.pending[at]
-        if pending.tail >= pending.items_max and pending.head * 2 >= pending.items_max:
-            memmove(pending.items, &pending.items[pending.head], (pending.tail - pending.head) * sizeof(MarkoutC))
-            pending.tail -= pending.head
-            pending.head = 0
-        grow(<void**>&pending.items, sizeof(MarkoutC), &pending.items_max, pending.tail + 1)
-        markout.horizon_ns = simulator.horizons_ns[at]
-        pending.items[pending.tail] = markout
-        pending.tail += 1
-    return 0
-
-
-cdef inline int markouts_settle(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
-    """Answer what became due before `time_ns`: the book has not changed since."""
-    cdef uint32_t at
-    for at in range(HORIZONS):
-        if simulator.pending[at].head != simulator.pending[at].tail:
-            markouts_settle_one(simulator, &simulator.pending[at], time_ns)
-    return 0
-
-
-cdef int markouts_settle_one(SimulatorC* simulator, PendingC* pending, int64_t time_ns) except -1 nogil:
-    cdef MarkoutC* markout
-    cdef uint32_t index
-    while pending.head != pending.tail:
-        markout = &pending.items[pending.head]
-        if markout.time_ns + markout.horizon_ns >= time_ns:
-            return 0
-        for index in range(simulator.market_count):
-            if simulator.markets[index].terms.id == markout.instrument:
-                markout.middle2 = venue_middle2(&simulator.markets[index])
-        grow(<void**>&simulator.markouts, sizeof(MarkoutC), &simulator.markouts_max, simulator.markout_count + 1)
-        simulator.markouts[simulator.markout_count] = markout[0]
-        simulator.markout_count += 1
-        pending.head += 1
+        answer_accept(simulator, index, command, left, ahead)
     return 0
 
 
 cdef class Simulator:
-    """A simulated venue. Latencies in ns; fees are fractions in 1e-8, negative for a rebate; instruments as in the kernel."""
+    """A simulated venue. Latencies as `_core.latency` takes them; fees are fractions in 1e-8, negative for a rebate; instruments
+    as in the kernel. The queue model counts where the data tells levels; `half_powers` is twice the exponent of BY_POWER.
+    """
 
     def __cinit__(
-        self, instruments: list, order_latency_ns: int, answer_latency_ns: int, maker_fee: int, taker_fee: int,
-        fee_in_base: bool, horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+        self, instruments: list, order_latency: tuple, answer_latency: tuple, maker_fee: int, taker_fee: int,
+        fee_in_base: bool, queue_kind: int = QueueKind.RISK_AVERSE, half_powers: int = 6, whole_fills: bool = False,
+        horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
     ):
         cdef uint32_t at
-        assert order_latency_ns >= 0
-        assert answer_latency_ns >= 0
         memset(&self.simulator, 0, sizeof(SimulatorC))
         self.simulator.market_count = len(instruments)
         self.simulator.markets = <VenueMarketC*>calloc(len(instruments) + 1, sizeof(VenueMarketC))
@@ -458,10 +326,14 @@ cdef class Simulator:
         for at in range(self.simulator.market_count):
             instrument_from_tuple(&self.simulator.markets[at].terms, instruments[at])
             book_open(&self.simulator.markets[at].book)
+            depth_open(&self.simulator.markets[at].depth)
             index_open(&self.simulator.markets[at].taken, 64)
             index_put(&self.by_id, self.simulator.markets[at].terms.id, at + 1)
-        self.simulator.order_latency_ns = order_latency_ns
-        self.simulator.answer_latency_ns = answer_latency_ns
+        latency_open(&self.simulator.order_latency, order_latency)
+        latency_open(&self.simulator.answer_latency, answer_latency)
+        self.simulator.queue_model.kind = queue_kind
+        self.simulator.queue_model.half_powers = half_powers
+        self.simulator.whole_fills = whole_fills
         self.simulator.maker_fee = maker_fee
         self.simulator.taker_fee = taker_fee
         self.simulator.fee_in_base = fee_in_base
@@ -472,6 +344,7 @@ cdef class Simulator:
         cdef uint32_t at
         for at in range(self.simulator.market_count):
             book_close(&self.simulator.markets[at].book)
+            depth_close(&self.simulator.markets[at].depth)
             index_close(&self.simulator.markets[at].taken)
             free(self.simulator.markets[at].taken_lots)
             free(self.simulator.markets[at].resting[0].items)
@@ -483,6 +356,8 @@ cdef class Simulator:
         queue_close(&self.simulator.arrivals)
         queue_close(&self.simulator.answers)
         matches_close(&self.simulator.matches)
+        latency_close(&self.simulator.order_latency)
+        latency_close(&self.simulator.answer_latency)
         index_close(&self.by_id)
 
     def market(self, records) -> None:
@@ -535,7 +410,8 @@ cdef class Simulator:
         return [
             (
                 list.items[at].id, list.items[at].price, list.items[at].remaining,
-                book_quantity_ahead(&market.book, side, list.items[at].price, list.items[at].rank),
+                <int64_t>(list.items[at].standing.ahead + 0.5) if market.by_levels
+                else book_quantity_ahead(&market.book, side, list.items[at].price, list.items[at].rank),
             )
             for at in range(list.count)
         ]
@@ -551,6 +427,8 @@ cdef class Simulator:
             queue_to_list(&self.simulator.answers),
             [venue_market_to_list(&self.simulator.markets[at]) for at in range(self.simulator.market_count)],
             [pending_to_bytes(&self.simulator.pending[at]) for at in range(HORIZONS)],
+            latency_to_list(&self.simulator.order_latency),
+            latency_to_list(&self.simulator.answer_latency),
         ]
 
     def restore(self, state: list) -> None:
@@ -563,6 +441,8 @@ cdef class Simulator:
             venue_market_from_list(&self.simulator.markets[at], state[4][at])
         for at in range(HORIZONS):
             pending_from_bytes(&self.simulator.pending[at], state[5][at])
+        latency_from_list(&self.simulator.order_latency, state[6])
+        latency_from_list(&self.simulator.answer_latency, state[7])
 
 
 cdef list venue_market_to_list(const VenueMarketC* market):
@@ -574,6 +454,7 @@ cdef list venue_market_to_list(const VenueMarketC* market):
             (
                 market.resting[side].items[at].id, market.resting[side].items[at].price, market.resting[side].items[at].remaining,
                 market.resting[side].items[at].rank, market.resting[side].items[at].strategy,
+                market.resting[side].items[at].standing.ahead, market.resting[side].items[at].standing.traded,
             )
             for at in range(market.resting[side].count)
         ]
@@ -584,7 +465,10 @@ cdef list venue_market_to_list(const VenueMarketC* market):
         for entry in range(market.taken.mask + 1)
         if market.taken.entries[entry].handle
     )
-    return [book_to_list(&market.book), resting, taken, market.instant_ns, market.instant_middle2]
+    return [
+        book_to_list(&market.book), resting, taken, depth_to_list(&market.depth),
+        market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2,
+    ]
 
 
 cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
@@ -593,11 +477,14 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     book_from_list(&market.book, state[0])
     for side in range(2):
         market.resting[side].count = 0
-        for order.id, order.price, order.remaining, order.rank, order.strategy in state[1][side]:
+        for (
+            order.id, order.price, order.remaining, order.rank, order.strategy, order.standing.ahead, order.standing.traded,
+        ) in state[1][side]:
             resting_insert(&market.resting[side], &order, side)
     index_clear(&market.taken)
     market.taken_count = 0
-    market.instant_ns, market.instant_middle2 = state[3:]
+    depth_from_list(&market.depth, state[3])
+    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2 = state[4:]
     for id, lots in state[2]:
         market.taken_count += 1
         grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)
@@ -606,17 +493,3 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     return 0
 
 
-cdef bytes pending_to_bytes(const PendingC* pending):
-    if pending.head == pending.tail:
-        return b""
-    return (<const char*>&pending.items[pending.head])[: (pending.tail - pending.head) * sizeof(MarkoutC)]
-
-
-cdef int pending_from_bytes(PendingC* pending, bytes body) except -1:
-    cdef const char* data = body
-    cdef uint32_t count = <uint32_t>(len(body) // sizeof(MarkoutC))
-    grow(<void**>&pending.items, sizeof(MarkoutC), &pending.items_max, count + 1)
-    memcpy(pending.items, data, len(body))
-    pending.head = 0
-    pending.tail = count
-    return 0

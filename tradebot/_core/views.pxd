@@ -1,6 +1,6 @@
 """What callbacks are handed: windows onto core memory, shut when the callback returns."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from tradebot._core.bars cimport BarSeries
 from tradebot._core.context cimport ContextC, MarketC
@@ -23,7 +23,7 @@ cdef class TradeView(View):
 
 
 cdef class BookView(View):
-    cdef tuple _row(self, int64_t price)
+    cdef list _side(self, uint8_t side, int64_t levels)
 
 
 cdef class BarView(View):

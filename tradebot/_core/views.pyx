@@ -4,11 +4,12 @@ One view of each kind exists per instrument and strategy; it is pointed at the f
 value, keep the value: reading a view later raises StaleViewError, instead of showing what has since changed underneath.
 """
 
-from tradebot._core.book cimport NO_ASK, NO_BID, book_level, book_next_down, book_next_up
-from tradebot._core.context cimport NOBODY
+from tradebot._core.book cimport NO_ASK, NO_BID, book_level_quantity, book_next_down, book_next_up
+from tradebot._core.context cimport BY_LEVELS, NOBODY
+from tradebot._core.depth cimport depth_next_down, depth_next_up, depth_quantity
 from tradebot._core.instrument cimport price_of, quantity_of
 from tradebot._core.ledger cimport position_unrealised
-from tradebot._core.types cimport Flag, Kind, OrderState
+from tradebot._core.types cimport Flag, Kind, OrderState, Side
 
 from tradebot._core import types as _types
 
@@ -113,29 +114,31 @@ cdef class BookView(View):
 
     def bids(self, levels: int = 10) -> list[tuple[float, float]]:
         """(price, quantity) of up to `levels` prices, the best first. Empty where only quotes are fed."""
-        cdef int64_t price = self.market.book.bid
-        cdef list rows = []
         self.check()
-        while price != NO_BID and len(rows) < levels:
-            rows.append(self._row(price))
-            price = book_next_down(&self.market.book, price)
-        return rows
+        return self._side(Side.BUY, levels)
 
     def asks(self, levels: int = 10) -> list[tuple[float, float]]:
         """(price, quantity) of up to `levels` prices, the best first. Empty where only quotes are fed."""
-        cdef int64_t price = self.market.book.ask
-        cdef list rows = []
         self.check()
-        while price != NO_ASK and len(rows) < levels:
-            rows.append(self._row(price))
-            price = book_next_up(&self.market.book, price)
-        return rows
+        return self._side(Side.SELL_SIDE, levels)
 
-    cdef tuple _row(self, int64_t price):
-        return (
-            price_of(&self.market.terms, price),
-            quantity_of(&self.market.terms, book_level(&self.market.book, price).quantity),
-        )
+    cdef list _side(self, uint8_t side, int64_t levels):
+        cdef const MarketC* market = self.market
+        cdef bint by_levels = market.book_kind == BY_LEVELS
+        cdef int64_t price, quantity
+        cdef list rows = []
+        if side == Side.BUY:
+            price = market.depth.bid if by_levels else market.book.bid
+        else:
+            price = market.depth.ask if by_levels else market.book.ask
+        while price != NO_BID and price != NO_ASK and len(rows) < levels:
+            quantity = depth_quantity(&market.depth, side, price) if by_levels else book_level_quantity(&market.book, price)
+            rows.append((price_of(&market.terms, price), quantity_of(&market.terms, quantity)))
+            if side == Side.BUY:
+                price = depth_next_down(&market.depth, side, price) if by_levels else book_next_down(&market.book, price)
+            else:
+                price = depth_next_up(&market.depth, side, price) if by_levels else book_next_up(&market.book, price)
+        return rows
 
 
 cdef class BarView(View):

@@ -10,7 +10,9 @@ from typing import Final
 from msgspec import Struct
 
 from tradebot._core.kernel import Kernel
+from tradebot._core.latency import LatencyKind
 from tradebot._core.merge import Merge
+from tradebot._core.queue_model import QueueKind
 from tradebot._core.simulator import Simulator
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import TradingState, client_order_id
@@ -37,8 +39,25 @@ class Place(Struct, frozen=True):
     limits: list[Limits]
 
 
+class Latency(Struct, frozen=True, kw_only=True):
+    """How long messages of one direction take, where it is not constant: as `_core.latency` says."""
+
+    kind: int
+    least_ns: int = 0
+    spread_ns: int = 0
+    seed: int = 0
+    times_ns: list[int] = []
+    values_ns: list[int] = []
+
+    def spec(self) -> tuple[int, int, int, int, list[int], list[int]]:
+        return self.kind, self.least_ns, self.spread_ns, self.seed, self.times_ns, self.values_ns
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """A run over one account. `opening` is in money units by asset; fees are fractions in 1e-8, latencies ns."""
+    """A run over one account. `opening` is in money units by asset; fees are fractions in 1e-8, latencies ns.
+
+    A latency model stands in the place of the constant latency of its direction. `queue` counts where data tells levels.
+    """
 
     instruments: list[Instrument]
     opening: dict[str, int]
@@ -48,6 +67,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     fee_in_base: bool
     order_latency_ns: int
     answer_latency_ns: int
+    order_latency: Latency | None = None
+    answer_latency: Latency | None = None
+    queue: int = int(QueueKind.RISK_AVERSE)
+    queue_half_powers: int = 6
+    whole_fills: bool = False
     rate_orders: int = 0
     rate_interval_ns: int = 1
     worst_band: int = FEE_SCALE // 20
@@ -98,9 +122,21 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
     for strategy, place in zip(strategies, plan.places, strict=True):
         kernel.seat(strategy, Strategy, place.markets, [_limits(limits) for limits in place.limits])
     simulator = Simulator(
-        terms, plan.order_latency_ns, plan.answer_latency_ns, plan.maker_fee, plan.taker_fee, plan.fee_in_base
+        terms,
+        _latency(plan.order_latency, plan.order_latency_ns),
+        _latency(plan.answer_latency, plan.answer_latency_ns),
+        plan.maker_fee,
+        plan.taker_fee,
+        plan.fee_in_base,
+        plan.queue,
+        plan.queue_half_powers,
+        plan.whole_fills,
     )
     return Merge(kernel, simulator, plan.sample_interval_ns)
+
+
+def _latency(model: Latency | None, constant_ns: int) -> tuple[int, int, int, int, list[int], list[int]]:
+    return (model or Latency(kind=int(LatencyKind.CONSTANT), least_ns=constant_ns)).spec()
 
 
 def _limits(limits: Limits) -> dict[str, int]:

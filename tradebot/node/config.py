@@ -42,6 +42,7 @@ from tradebot.node.values import (
     parse_interval,
     parse_key,
     parse_latency,
+    parse_latency_model,
     parse_positive,
     parse_rate,
     parse_to,
@@ -78,7 +79,6 @@ CHOICES_BUILT: Final = {
     "account.margin": "isolated",
     "account.leverage": 1,
     "data.grade": "book",
-    "costs.queue": "exact",
 }
 
 SECRET: Final = frozenset({"account.key"})
@@ -92,9 +92,9 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
     "costs.fees.maker": parse_fraction,
     "costs.fees.taker": parse_fraction,
-    "costs.latency": parse_latency,
-    "costs.latency.order": parse_latency,
-    "costs.latency.answer": parse_latency,
+    "costs.latency": parse_latency_model,
+    "costs.latency.order": parse_latency_model,
+    "costs.latency.answer": parse_latency_model,
     "risk.quantity_max": parse_positive,
     "risk.notional_max": parse_positive,
     "risk.position_max": parse_positive,
@@ -121,6 +121,7 @@ def load_config(files: Sequence[Path], environment: Mapping[str, str], settings:
     """Defaults < files in order < environment < settings (`a.b=value`). Raises ConfigError, one line."""
     layers = merge_sources(files, environment, settings)
     _resolve_strategies(layers)
+    _resolve_latencies(layers)
     config = _checked(layers.values, layers.sources)
     values = config_to_dict(config)
     sources = {path: layers.sources.get(path, FROM_DEFAULT) for path, _ in leaves(values)}
@@ -301,15 +302,24 @@ def _resolve_strategies(layers: Layers) -> None:
             continue
         module, colon, name = use.rpartition(":")
         if colon and module.endswith(".py"):
-            entry["use"] = f"{_strategy_file(Path(module), layers.sources, f'strategy.{index}.use')}:{name}"
+            entry["use"] = f"{_named_file(Path(module), layers.sources, f'strategy.{index}.use', 'a Python file')}:{name}"
 
 
-def _strategy_file(module: Path, sources: Mapping[str, str], path: str) -> Path:
+def _resolve_latencies(layers: Layers) -> None:
+    """The same for the file of measured latencies."""
+    costs = layers.values.get("costs")
+    latency = costs.get("latency") if isinstance(costs, dict) else None
+    recorded = latency.get("recorded") if isinstance(latency, dict) else None
+    if isinstance(latency, dict) and isinstance(recorded, str):
+        latency["recorded"] = str(_named_file(Path(recorded), layers.sources, "costs.latency.recorded", "a CSV file"))
+
+
+def _named_file(named: Path, sources: Mapping[str, str], path: str, what: str) -> Path:
     source = source_of(sources, path)
     folder = Path(source.removeprefix(FROM_FILE)).parent if source.startswith(FROM_FILE) else Path()
-    found = (folder / module).resolve()
+    found = (folder / named).resolve()
     if not found.is_file():
-        raise ConfigError(f"{_where(sources, path)}: expected a Python file, found none at {found}")
+        raise ConfigError(f"{_where(sources, path)}: expected {what}, found none at {found}")
     return found
 
 

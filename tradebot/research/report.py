@@ -172,7 +172,8 @@ def _warnings(manifest: Manifest, metrics: Metrics) -> Iterator[str]:
     for name, fee in (("maker", costs.maker_fee), ("taker", costs.taker_fee)):
         if parse_decimal(fee) == 0:
             yield f"The {name} fee of this run is zero. Almost no account trades like that."
-    if not costs.order_latency_ns or not costs.answer_latency_ns:
+    constant = not costs.order_latency and not costs.answer_latency
+    if constant and (not costs.order_latency_ns or not costs.answer_latency_ns):
         yield "The latency of this run is zero. No machine is that fast: its fills flatter it."
     for name in _quarantined(manifest):
         yield f"{name} raised an error and was quarantined: what follows is not its whole story."
@@ -552,8 +553,8 @@ def _assumptions(manifest: Manifest) -> Html:
             ("maker fee", percent(costs.maker_fee, 4)),
             ("taker fee", percent(costs.taker_fee, 4)),
             ("fee paid in", costs.fee_asset or "the quote asset"),
-            ("latency to the venue", duration_text(costs.order_latency_ns)),
-            ("latency of its answer", duration_text(costs.answer_latency_ns)),
+            ("latency to the venue", costs.order_latency or duration_text(costs.order_latency_ns)),
+            ("latency of its answer", costs.answer_latency or duration_text(costs.answer_latency_ns)),
             ("queue model", costs.queue or NOTHING),
         ]
     )

@@ -55,6 +55,8 @@ class Costs(Struct, frozen=True, kw_only=True):
     fee_asset: str = ""
     order_latency_ns: int = 0
     answer_latency_ns: int = 0
+    order_latency: str = ""
+    answer_latency: str = ""
     queue: str = ""
 
 

@@ -1,0 +1,126 @@
+"""The simulated venue's state, its answers, its resting lists and its markouts: what both kinds of book share."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from tradebot._core.arena cimport IdIndexC
+from tradebot._core.book cimport NO_ASK, NO_BID, BookC
+from tradebot._core.depth cimport DepthC
+from tradebot._core.instrument cimport InstrumentC
+from tradebot._core.latency cimport LatencyC
+from tradebot._core.match cimport MatchesC
+from tradebot._core.queue cimport QueueC
+from tradebot._core.queue_model cimport QueueModelC, StandingC
+from tradebot._core.types cimport FactC, Reject
+
+cdef enum:
+    HORIZONS = 3                # markouts after each fill
+
+
+cdef struct RestingC:           # an order of ours that rests at the venue
+    uint64_t id
+    int64_t price               # ticks
+    int64_t remaining           # lots
+    uint64_t rank               # by orders: its place in the queue of its price, among the book's ranks
+    StandingC standing          # by levels: what is ahead of it
+    uint16_t strategy
+
+
+cdef struct RestingListC:       # of one side, the best price first, then by arrival
+    RestingC* items
+    uint32_t count
+    uint32_t items_max
+
+
+cdef struct VenueMarketC:
+    InstrumentC terms
+    BookC book                  # by orders: recorded orders only; what we took is gone from it
+    DepthC depth                # by levels: recorded totals, less what we took since each was told
+    uint8_t by_levels           # which of the two the data fills
+    uint8_t by_orders
+    int64_t instant_ns          # the venue time being handled, and
+    int64_t instant_middle2     # bid + ask before it, ticks; 0 where a side was empty
+    RestingListC resting[2]     # by Side
+    IdIndexC taken              # recorded order -> lots we took of it, as an index into taken_lots
+    int64_t* taken_lots
+    uint32_t taken_count
+    uint32_t taken_max
+
+
+cdef struct MarkoutC:
+    int64_t time_ns
+    uint64_t trade_id
+    int64_t horizon_ns
+    int64_t middle2
+    int64_t price
+    int64_t quantity
+    uint32_t instrument
+    uint16_t strategy
+    uint16_t maker
+    int64_t spare
+
+
+cdef struct PendingC:           # markouts of one horizon that wait for their time, first in first
+    MarkoutC* items
+    uint32_t items_max
+    uint32_t head
+    uint32_t tail
+
+
+cdef struct SimulatorC:
+    VenueMarketC* markets
+    uint32_t market_count
+    QueueC arrivals             # commands under way to the venue
+    QueueC answers              # facts under way back
+    MatchesC matches
+    LatencyC order_latency
+    LatencyC answer_latency
+    QueueModelC queue_model
+    uint8_t whole_fills         # a resting order that is reached fills whole, however little reached it
+    int64_t maker_fee           # fractions in 1e-8; negative is a rebate
+    int64_t taker_fee
+    uint8_t fee_in_base
+    int64_t time_ns             # of the venue
+    uint64_t trade_number
+    int64_t horizons_ns[3]
+    PendingC pending[3]
+    MarkoutC* markouts          # done, until taken
+    uint32_t markout_count
+    uint32_t markouts_max
+
+
+cdef int answer_fill(SimulatorC* simulator, uint32_t index, const RestingC* order, uint8_t side, int64_t price, int64_t lots, int64_t remaining, uint64_t other, bint is_maker, int64_t ahead) except -1 nogil
+cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil
+cdef int answer_end(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t left, Reject why) except -1 nogil
+cdef int make_answer(SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t id, uint32_t instrument, uint16_t strategy, uint8_t side) noexcept nogil
+cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker, int64_t ahead) except -1 nogil
+cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil
+cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil
+cdef int markouts_settle_one(SimulatorC* simulator, PendingC* pending, int64_t time_ns) except -1 nogil
+cdef bytes pending_to_bytes(const PendingC* pending)
+cdef int pending_from_bytes(PendingC* pending, bytes body) except -1
+
+
+cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
+    """Bid + ask of the recorded book, 0 where a side is empty."""
+    cdef int64_t bid = market.depth.bid if market.by_levels else market.book.bid
+    cdef int64_t ask = market.depth.ask if market.by_levels else market.book.ask
+    if bid == NO_BID or ask == NO_ASK:
+        return 0
+    return bid + ask
+
+
+cdef inline int note_instant(VenueMarketC* market, int64_t time_ns) noexcept nogil:
+    """Remember the middle price before everything that happens at `time_ns`: a sweep shows as several records."""
+    if time_ns != market.instant_ns:
+        market.instant_ns = time_ns
+        market.instant_middle2 = venue_middle2(market)
+    return 0
+
+
+cdef inline int markouts_settle(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
+    """Answer what became due before `time_ns`: the book has not changed since."""
+    cdef uint32_t at
+    for at in range(HORIZONS):
+        if simulator.pending[at].head != simulator.pending[at].tail:
+            markouts_settle_one(simulator, &simulator.pending[at], time_ns)
+    return 0
