@@ -57,6 +57,11 @@ def import_files(call: Call) -> int:
         call.output.progress,
     )
     call.output.answer(found, lambda: _draw_import(call.output, found))
+    if found["late"]:
+        call.output.note(
+            f"tradebot: expected rows in order of receipt, found {found['late']:,} that run back in time; they were put in their "
+            "place: sort the file where that is not meant"
+        )
     if found["rows"]:
         return EXIT_DONE
     call.output.note(

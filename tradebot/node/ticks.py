@@ -149,7 +149,9 @@ def _advance_to(progress: Progress) -> Callable[[int], None]:
     return tell
 
 
-def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
+def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
+    """One answer for several imports; the same content named twice counts once."""
+    reports = list({report.import_id: report for report in reversed(given)}.values())[::-1]
     filled = [report for report in reports if report.rows]
     repairs: dict[str, int] = {}
     for report in reports:
@@ -166,6 +168,6 @@ def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
         "rejected": sum(report.rejected for report in reports),
         "late": sum(report.late for report in reports),
         "repairs": repairs,
-        "repeated": all(report.repeated for report in reports),
+        "repeated": all(report.repeated for report in given),
         "rejects": [msgspec.structs.asdict(reject) for report in reports for reject in report.rejects],
     }

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.domain.errors import BadContainer
 from tradebot.store.archive import Archive
 from tradebot.store.imports import Findings
 
@@ -40,12 +41,22 @@ def read_table(
     member = archive.locate(name)
     blocks = [np.empty(0, dtype)]
     with archive.open_text(name) as text:
-        lines = (line.rstrip("\r\n") for line in text)
+        lines = whole_lines(text, len(columns), f"{member} of {archive.path}")
         first = 1 + len(list(islice(lines, 1)))
         while chunk := list(islice(lines, _CHUNK_ROWS)):
             blocks.append(_read_chunk(chunk, first, member, columns, dtype, findings))
             first += len(chunk)
     return np.concatenate(blocks)
+
+
+def whole_lines(text: Iterable[str], columns: int, where: str) -> Iterator[str]:
+    """Lines without their ends. Raises BadContainer where the text stops inside the last one."""
+    line, number = "\n", 0
+    for line in text:
+        number += 1
+        yield line.rstrip("\r\n")
+    if not line.endswith("\n") and line.count(",") + 1 != columns:
+        raise BadContainer(f"expected a whole last line in {where}, found line {number} cut after {line[-40:]!r}; fetch it again")
 
 
 def _read_chunk(
