@@ -1,9 +1,10 @@
-"""`data sample / import / list`: ticks into the store, and what it holds."""
+"""`data sample / import / list`: ticks into the store, and what it holds. `data download` is a file of its own."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+from tradebot.cli import download
 from tradebot.cli.call import Call, Verbs
 from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
@@ -27,6 +28,7 @@ def add(verbs: Verbs) -> None:
         "--lot", metavar="L", help="quantity step, for an instrument the store does not know"
     )
     group.add("list", list_data, "what the store holds, per instrument")
+    download.add(group)
 
 
 def sample(call: Call) -> int:
