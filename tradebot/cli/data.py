@@ -1,9 +1,10 @@
-"""`data sample / import / list`: ticks into the store, and what it holds."""
+"""`data sample / import / list`, and the verbs of `inspection`: ticks into the store, and what it holds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+from tradebot.cli import inspection
 from tradebot.cli.call import Call, Verbs
 from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
@@ -27,6 +28,7 @@ def add(verbs: Verbs) -> None:
         "--lot", metavar="L", help="quantity step, for an instrument the store does not know"
     )
     group.add("list", list_data, "what the store holds, per instrument")
+    inspection.add(group)
 
 
 def sample(call: Call) -> int:
@@ -90,7 +92,7 @@ def _draw_catalogue(output: Output, entries: Sequence[Mapping[str, object]]) -> 
     if not entries:
         output.line("no ticks yet: bring some with `tradebot data sample` or `tradebot data import`")
         return
-    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes")
+    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes", "kinds")
     rows = [[_field_text(name, entry[name]) for name in columns] for entry in entries]
     output.table([name.removesuffix("_ns") for name in columns], rows)
 
