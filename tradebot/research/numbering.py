@@ -19,7 +19,7 @@ from tradebot._core.types import Flag, Kind
 from tradebot.engine.ports import Records
 from tradebot.research.gaps import Spans
 
-CONSECUTIVE: Final = 0.95
+CONSECUTIVE: Final = 0.9
 
 _ORDER_KINDS: Final = (Kind.L3_ADD, Kind.L3_CHANGE, Kind.L3_DELETE, Kind.L3_EXECUTE)
 _STREAMS: Final[tuple[tuple[Kind, ...], ...]] = (
