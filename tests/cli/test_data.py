@@ -36,9 +36,11 @@ def test_an_import_tells_its_rows_and_range_and_the_list_shows_it(tmp_path: Path
     assert (found["first_ns"], found["last_ns"]) == (1_000_000_000, 2_000_000_000)
     (entry,) = json.loads(run(tmp_path, "data", "list", "--json").stdout)["instruments"]
     assert (entry["instrument"], entry["rows"]) == ("BTC/USD@bitstamp", 4)
+    assert entry["kinds"] == {"l3_add": 3, "l3_delete": 1}
     lines = run(tmp_path, "data", "list").stdout.splitlines()
-    assert lines[0].split() == ["instrument", "rows", "first", "last", "bytes"]
+    assert lines[0].split() == ["instrument", "rows", "first", "last", "bytes", "kinds"]
     assert lines[1].split()[:3] == ["BTC/USD@bitstamp", "4", "1970-01-01T00:00:01.000000000Z"]
+    assert lines[1].endswith("l3_add 3, l3_delete 1")
 
 
 def test_the_same_import_again_adds_nothing(tmp_path: Path) -> None:

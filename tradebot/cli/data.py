@@ -1,10 +1,18 @@
+<<<<<<< HEAD
 """`data sample / import / list`: ticks into the store, and what it holds. `data download` is a file of its own."""
+=======
+"""`data sample / import / list`, and the verbs of `inspection`: ticks into the store, and what it holds."""
+>>>>>>> h-audit
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+<<<<<<< HEAD
 from tradebot.cli import download
+=======
+from tradebot.cli import inspection
+>>>>>>> h-audit
 from tradebot.cli.call import Call, Verbs
 from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
@@ -28,7 +36,11 @@ def add(verbs: Verbs) -> None:
         "--lot", metavar="L", help="quantity step, for an instrument the store does not know"
     )
     group.add("list", list_data, "what the store holds, per instrument")
+<<<<<<< HEAD
     download.add(group)
+=======
+    inspection.add(group)
+>>>>>>> h-audit
 
 
 def sample(call: Call) -> int:
@@ -97,7 +109,7 @@ def _draw_catalogue(output: Output, entries: Sequence[Mapping[str, object]]) -> 
     if not entries:
         output.line("no ticks yet: bring some with `tradebot data sample` or `tradebot data import`")
         return
-    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes")
+    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes", "kinds")
     rows = [[_field_text(name, entry[name]) for name in columns] for entry in entries]
     output.table([name.removesuffix("_ns") for name in columns], rows)
 

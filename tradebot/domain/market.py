@@ -10,9 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Kind
 
 RECORDS_MAX: Final = 256  # records in one message
+
+
+_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
+
+
+def kind_name(kind: int) -> str:
+    """A kind of fact as people read it: "l2_level"; a number of a later version by itself."""
+    return _NAMES.get(kind, f"kind_{kind}")
 
 
 class Commands(Struct, frozen=True, tag=2, array_like=True):
