@@ -44,6 +44,8 @@ TOUCHED_BY = {
     "ccxt": {"venues"},
     "zmq": {"actors", "security"},
     "rich": {"cli"},
+    "pyarrow": {"store"},
+    "pandas": set(),
     "pickle": set(),
     "shelve": set(),
 }

@@ -14,7 +14,6 @@ from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Kind
 
 RECORDS_MAX: Final = 256  # records in one message
 
-
 _NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 
 
