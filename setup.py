@@ -29,6 +29,7 @@ MODULES = [
     "risk",
     "orders",
     "timers",
+    "intervals",
     "bars",
     "indicators",
     "views",

@@ -232,7 +232,8 @@ cdef class Kernel:
             self.context.starting = 0
         for series in seat.trader.series:
             self.market_series[series.instrument].append((seat, series))
-            self.timer_series[series.timer] = (seat, series)
+            if series.timer:
+                self.timer_series[series.timer] = (seat, series)
 
     def stop(self) -> None:
         """Call every `on_stop`."""
@@ -273,7 +274,6 @@ cdef class Kernel:
         cdef MarketC* market
         cdef uint8_t kind = record.kind
         cdef bint book_changed = 0, best_changed = 0
-        cdef BarSeries series
         if self.context.markets[index].terms.id != record.instrument:
             index = self.market_of(record.instrument)
         market = &self.context.markets[index]
@@ -306,8 +306,9 @@ cdef class Kernel:
             market.last_quantity = record.quantity
             market.trades += 1
             if self.market_series[index]:
-                for _, series in self.market_series[index]:
-                    series.add_trade(record.price, record.quantity)
+                self.feed_series(index, record)
+        elif kind == Kind.BAR:
+            self.feed_series(index, record)
         elif kind == Kind.QUOTE:
             if market.book_kind == BY_QUOTES:
                 best_changed = set_quote(market, record)
@@ -350,13 +351,15 @@ cdef class Kernel:
     cdef int step_timer(self, const RecordC* record) except -1:
         cdef TimerC timer
         cdef Seat seat
+        cdef BarSeries series
         cdef TimerView view
         assert self.context.timers.count > 0
         timers_fire(&self.context.timers, &timer)
         assert timer.number == record.id
         if timer.owner == KERNEL_OWNER:
             seat, series = self.timer_series[timer.number]
-            return self.close_bar(seat, series, timer.due_ns)
+            series.fire(timer.due_ns)
+            return self.tell_bars(seat, series)
         seat = self.seats[timer.owner]
         if seat.on_timer is not None and not seat.quarantined:
             view = seat.timer_views[seat.trader.first]
@@ -364,12 +367,28 @@ cdef class Kernel:
             self.call(seat, seat.on_timer, view)
         return 0
 
-    cdef int close_bar(self, Seat seat, BarSeries series, int64_t close_ns) except -1:
+    cdef int feed_series(self, uint32_t index, const RecordC* record) except -1:
+        """Give a trade or a stored bar to every series of its instrument; bars that it closes are told before it is."""
+        cdef Seat seat
+        cdef BarSeries series
+        for seat, series in <list>self.market_series[index]:
+            try:
+                if not series.take(record):
+                    continue
+            except ValueError as error:
+                if not seat.quarantined:
+                    self.quarantine(seat, error)
+                continue
+            self.tell_bars(seat, series)
+        return 0
+
+    cdef int tell_bars(self, Seat seat, BarSeries series) except -1:
         cdef BarView view
-        if series.close_bar(close_ns) and series.count > series.warmup:
-            if seat.on_bar is not None and not seat.quarantined:
+        while series.next_bar():
+            if series.count > series.warmup and seat.on_bar is not None and not seat.quarantined:
                 view = seat.bar_views[series.instrument]
-                view.series = series
+                view.series_told = series
+                view.bar = series.told
                 self.call(seat, seat.on_bar, view)
         return 0
 
@@ -817,7 +836,8 @@ cdef class Kernel:
                 raise ValueError(f"strategy {seat.number} declared {len(seat.trader.series)} bar series, the snapshot holds {len(bars)}")
             for series, saved in zip(seat.trader.series, bars, strict=True):
                 series.restore(saved)
-                self.timer_series[series.timer] = (seat, series)
+                if series.timer:
+                    self.timer_series[series.timer] = (seat, series)
 
 
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:

@@ -1,9 +1,10 @@
-"""`data sample / import / list`: ticks into the store, and what it holds."""
+"""`data sample / import / list`: ticks into the store, and what it holds. `download` and `inspection` hold the other verbs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+from tradebot.cli import download, inspection
 from tradebot.cli.call import Call, Verbs
 from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
@@ -11,7 +12,10 @@ from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 REJECTS_SHOWN_MAX: Final = 20
 
 # The store's own list would have to be imported to say --help.
-FORMATS: Final = ("bitstamp-l3", "parquet", "tardis", "binance-vision", "freqtrade", "trades-csv", "ccxt-ohlcv")
+FORMATS: Final = (
+    "bitstamp-l3", "binance-raw", "cryptofeed-raw", "lobster", "parquet", "tardis", "binance-vision", "freqtrade",
+    "trades-csv", "ccxt-ohlcv",
+)  # fmt: skip
 
 
 def add(verbs: Verbs) -> None:
@@ -40,6 +44,8 @@ def add(verbs: Verbs) -> None:
         "--text", action="store_true", help="also price and quantity as decimal text, for people"
     )
     group.add("list", list_data, "what the store holds, per instrument")
+    download.add(group)
+    inspection.add(group)
 
 
 def sample(call: Call) -> int:
@@ -68,6 +74,11 @@ def import_files(call: Call) -> int:
         call.output.progress,
     )
     call.output.answer(found, lambda: _draw_import(call.output, found))
+    if found["late"]:
+        call.output.note(
+            f"tradebot: expected rows in order of receipt, found {found['late']:,} that run back in time; they were put in their "
+            "place: sort the file where that is not meant"
+        )
     if found["rows"]:
         return EXIT_DONE
     call.output.note(
@@ -114,7 +125,7 @@ def _draw_catalogue(output: Output, entries: Sequence[Mapping[str, object]]) -> 
     if not entries:
         output.line("no ticks yet: bring some with `tradebot data sample` or `tradebot data import`")
         return
-    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes")
+    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes", "kinds")
     rows = [[_field_text(name, entry[name]) for name in columns] for entry in entries]
     output.table([name.removesuffix("_ns") for name in columns], rows)
 

@@ -5,13 +5,14 @@ The store knows formats and rows; this file says where the store and the downloa
 do when the sample is out of reach.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tradebot.domain.errors import DownloadFailed, StoreError, UsageError
+from tradebot.domain.market import kind_name
 from tradebot.node.progress import Progress
 
 if TYPE_CHECKING:
@@ -124,11 +125,17 @@ def import_sample_into(store: "Store", home: Path, progress: Progress) -> dict[s
 
 
 def list_catalogue(home: Path) -> list[dict[str, object]]:
-    """What the home's store holds, one entry an instrument version."""
+    """What the home's store holds, one entry an instrument version, with its rows by kind."""
     from tradebot.store.client import open_store
+    from tradebot.store.facts import count_all_kinds
 
     with open_store(store_path(home)) as store:
-        return [msgspec.to_builtins(entry) for entry in store.catalogue()]
+        counts = count_all_kinds(store)
+        return [_with_kinds(msgspec.to_builtins(entry), counts.get(entry.instrument_id, {})) for entry in store.catalogue()]
+
+
+def _with_kinds(entry: dict[str, object], counts: Mapping[int, int]) -> dict[str, object]:
+    return {**entry, "kinds": {kind_name(kind): rows for kind, rows in counts.items()}}
 
 
 def round_trip(folder: Path) -> int:
@@ -195,7 +202,9 @@ def _advance_to(progress: Progress) -> Callable[[int], None]:
     return tell
 
 
-def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
+def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
+    """One answer for several imports; the same content named twice counts once."""
+    reports = list({report.import_id: report for report in reversed(given)}.values())[::-1]
     filled = [report for report in reports if report.rows]
     repairs: dict[str, int] = {}
     for report in reports:
@@ -212,6 +221,6 @@ def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
         "rejected": sum(report.rejected for report in reports),
         "late": sum(report.late for report in reports),
         "repairs": repairs,
-        "repeated": all(report.repeated for report in reports),
+        "repeated": all(report.repeated for report in given),
         "rejects": [msgspec.structs.asdict(reject) for report in reports for reject in report.rejects],
     }

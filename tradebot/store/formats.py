@@ -9,7 +9,18 @@ from typing import Final, NamedTuple
 
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.domain.instrument import Instrument, split_name
-from tradebot.store import binance_vision, bitstamp_l3, ccxt_ohlcv, freqtrade, parquet, tardis, trades_csv
+from tradebot.store import (
+    binance_raw,
+    binance_vision,
+    bitstamp_l3,
+    ccxt_ohlcv,
+    cryptofeed_raw,
+    freqtrade,
+    lobster,
+    parquet,
+    tardis,
+    trades_csv,
+)
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import find_instrument, make_instrument
@@ -41,29 +52,21 @@ class Import(NamedTuple):
 
 
 FORMATS: Final = {
-    bitstamp_l3.NAME: Importer(
-        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.instruments
-    ),
-    parquet.NAME: Importer(parquet.NAME, parquet.recognises, parquet.open_source, parquet.instruments),
-    tardis.NAME: Importer(
-        tardis.NAME, tardis.recognises, tardis.open_source, tardis.instruments, tardis.names
-    ),
-    binance_vision.NAME: Importer(
-        binance_vision.NAME,
-        binance_vision.recognises,
-        binance_vision.open_source,
-        binance_vision.instruments,
-        binance_vision.names,
-    ),
-    freqtrade.NAME: Importer(
-        freqtrade.NAME, freqtrade.recognises, freqtrade.open_source, freqtrade.instruments
-    ),
-    trades_csv.NAME: Importer(
-        trades_csv.NAME, trades_csv.recognises, trades_csv.open_source, trades_csv.instruments
-    ),
-    ccxt_ohlcv.NAME: Importer(
-        ccxt_ohlcv.NAME, ccxt_ohlcv.recognises, ccxt_ohlcv.open_source, ccxt_ohlcv.instruments
-    ),
+    one.NAME: Importer(
+        one.NAME, one.recognises, one.open_source, one.instruments, getattr(one, "names", _no_names)
+    )
+    for one in (
+        bitstamp_l3,
+        binance_raw,
+        cryptofeed_raw,
+        lobster,
+        parquet,
+        tardis,
+        binance_vision,
+        freqtrade,
+        trades_csv,
+        ccxt_ohlcv,
+    )
 }
 
 

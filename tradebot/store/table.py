@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.domain.errors import BadContainer
 from tradebot.store.archive import Archive
 from tradebot.store.imports import Findings
 
@@ -71,11 +72,21 @@ def read_blocks(
     """The same, a few thousand rows at a time; fields of `dtype` that the file does not fill are zero."""
     member = archive.locate(name)
     with archive.open_text(name) as text:
-        lines = (line.rstrip("\r\n") for line in text)
+        lines = whole_lines(text, len(placed.columns), f"{member} of {archive.path}")
         first = 1 + len(list(islice(lines, header_lines)))
         while chunk := list(islice(lines, 1 + _CHUNK_CELLS // len(placed.columns))):
             yield _read_chunk(chunk, first, member, placed, dtype, findings)
             first += len(chunk)
+
+
+def whole_lines(text: Iterable[str], columns: int, where: str) -> Iterator[str]:
+    """Lines without their ends. Raises BadContainer where the text stops inside the last one."""
+    line, number = "\n", 0
+    for line in text:
+        number += 1
+        yield line.rstrip("\r\n")
+    if not line.endswith("\n") and line.count(",") + 1 != columns:
+        raise BadContainer(f"expected a whole last line in {where}, found line {number} cut after {line[-40:]!r}; fetch it again")
 
 
 def _read_chunk(
