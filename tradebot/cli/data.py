@@ -13,8 +13,8 @@ REJECTS_SHOWN_MAX: Final = 20
 
 # The store's own list would have to be imported to say --help.
 FORMATS: Final = (
-    "bitstamp-l3", "binance-raw", "cryptofeed-raw", "lobster", "parquet", "tardis", "binance-vision", "freqtrade",
-    "trades-csv", "ccxt-ohlcv",
+    "bitstamp-l3", "binance-raw", "cryptofeed-raw", "lobster", "parquet", "tardis", "binance-vision",
+    "hftbacktest", "freqtrade", "trades-csv", "ccxt-ohlcv",
 )  # fmt: skip
 
 
