@@ -123,9 +123,10 @@ class Strategy(Trader):
         source_ns = None if source is None else 0 if source == "trades" else parse_duration(source)
         if interval is not None and ticks is None and volume is None and notional is None:
             by_venue = by == "venue"
+            grace_ns = parse_duration(grace) if by_venue else 0
             return self.bars_of(
-                parse_duration(interval), warmup, instrument, by_venue=by_venue, grace_ns=parse_duration(grace) if by_venue else 0,
-                restatements=restatements, source_ns=source_ns,
+                parse_duration(interval), warmup, instrument,
+                by_venue=by_venue, grace_ns=grace_ns, restatements=restatements, source_ns=source_ns,
             )  # fmt: skip
         if interval is not None or by != "receive" or restatements or source_ns:
             raise ValueError(
