@@ -32,7 +32,7 @@ from tradebot.store.batches import Records
 from tradebot.store.imports import Findings, ImportSource
 from tradebot.store.listings import listed_instrument, refine
 from tradebot.store.raw_feed import Frame, name_of, read_frames, read_time
-from tradebot.store.recording import bare_name, content_sha256, files_of, read_lines, starts_like
+from tradebot.store.recording import bare_name, content_sha256, files_of, first_line, read_lines
 
 NAME: Final = "cryptofeed-raw"
 VERSION: Final = 1  # part of the import id: raise it whenever the same file would give other records
@@ -103,7 +103,7 @@ def _families(path: Path) -> dict[str, list[Path]]:
     families: dict[str, list[Path]] = {}
     for file in files_of(folder):
         family = _family(file)
-        if family and wanted in (None, family) and starts_like(file, _STARTS):
+        if family and wanted in (None, family) and first_line(file).startswith(_STARTS):
             families.setdefault(family, []).append(file)
     return {} if path.is_file() and not wanted else families
 

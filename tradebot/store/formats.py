@@ -35,8 +35,16 @@ class Import(NamedTuple):
 
 
 FORMATS: Final = {
-    one.NAME: Importer(one.NAME, one.recognises, one.open_source, one.instruments)
-    for one in (bitstamp_l3, binance_raw, cryptofeed_raw, lobster)
+    bitstamp_l3.NAME: Importer(
+        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.instruments
+    ),
+    binance_raw.NAME: Importer(
+        binance_raw.NAME, binance_raw.recognises, binance_raw.open_source, binance_raw.instruments
+    ),
+    cryptofeed_raw.NAME: Importer(
+        cryptofeed_raw.NAME, cryptofeed_raw.recognises, cryptofeed_raw.open_source, cryptofeed_raw.instruments
+    ),
+    lobster.NAME: Importer(lobster.NAME, lobster.recognises, lobster.open_source, lobster.instruments),
 }
 
 
