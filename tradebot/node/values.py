@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from tradebot._core.latency import LatencyKind
 from tradebot.domain.units import MONEY_SCALE, NS_PER_SECOND, parse_decimal, parse_duration, steps_exactly
 
 FRACTION_SCALE: Final = 8  # a fraction of one is counted in 1e-8
@@ -125,6 +126,28 @@ def parse_latency(text: str) -> int:
     return latency_ns
 
 
+class LatencyModel(NamedTuple):
+    """What a latency text says: the kind, and nanoseconds. See `_core.latency`."""
+
+    kind: LatencyKind
+    least_ns: int
+    spread_ns: int
+
+
+def parse_latency_model(text: str) -> LatencyModel:
+    """ "50ms" always; "20ms..80ms" drawn evenly between; "20ms+15ms" at least the first, and a mean excess of the second."""
+    least, dots, most = text.partition("..")
+    if dots:
+        least_ns, most_ns = parse_latency(least), parse_latency(most)
+        if most_ns <= least_ns:
+            raise ValueError(f'expected a range such as "20ms..80ms", the larger last, found {text!r}')
+        return LatencyModel(LatencyKind.UNIFORM, least_ns, most_ns - least_ns)
+    least, plus, excess = text.partition("+")
+    if plus:
+        return LatencyModel(LatencyKind.EXPONENTIAL, parse_latency(least), parse_latency(excess))
+    return LatencyModel(LatencyKind.CONSTANT, parse_latency(text), 0)
+
+
 def parse_interval(text: str) -> int:
     """A duration in nanoseconds, above zero."""
     interval_ns = parse_duration(text)
@@ -170,6 +193,16 @@ def parse_to(text: str) -> int:
     """The nanosecond after a selection: a time is exclusive, a date means to the end of that day."""
     moment = parse_moment(text)
     return moment.time_ns + (DAY_NS if moment.is_day else 0)
+
+
+def parse_instant(text: str) -> Moment:
+    """A date or time as `parse_moment` takes it, or the nanoseconds since 1970 UTC that other tools print."""
+    if not text.strip().isdecimal():
+        return parse_moment(text)
+    time_ns = int(text)
+    if time_ns > INTEGER_MAX - DAY_NS:
+        raise ValueError(f"expected nanoseconds up to the year 2262, found {text!r}")
+    return Moment(time_ns, is_day=False)
 
 
 def parse_key(text: str) -> str:

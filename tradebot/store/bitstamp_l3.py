@@ -92,6 +92,8 @@ def _batches(archive: Archive, instrument: Instrument, findings: Findings) -> It
     rows = read_table(archive, ANCHOR, _order_columns(instrument), ORDER_ROW, findings)
     trades = read_table(archive, TRADES, _trade_columns(instrument), TRADE_ROW, findings)
     findings.gaps += _read_reconnects(archive)
+    if len(trades) and not len(rows) and not findings.rejected:
+        raise BadContainer(f"expected order events in {archive.locate(ANCHOR)} of {archive.path}, found none; fetch it again")
     records = make_records(rows, trades, findings, archive.locate(ANCHOR), archive.locate(TRADES))
     records["instrument"] = instrument.id
     for start in range(0, len(records), BATCH_ROWS):
