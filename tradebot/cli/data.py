@@ -12,7 +12,10 @@ from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 REJECTS_SHOWN_MAX: Final = 20
 
 # The store's own list would have to be imported to say --help.
-FORMATS: Final = ("bitstamp-l3", "parquet", "freqtrade", "trades-csv", "ccxt-ohlcv")
+FORMATS: Final = (
+    "bitstamp-l3", "binance-raw", "cryptofeed-raw", "lobster", "parquet", "tardis", "binance-vision", "freqtrade",
+    "trades-csv", "ccxt-ohlcv",
+)  # fmt: skip
 
 
 def add(verbs: Verbs) -> None:

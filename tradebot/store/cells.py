@@ -19,6 +19,7 @@ from tradebot.store.imports import Findings
 from tradebot.store.table import Column, Rows
 
 _SIZES: Final = frozenset({"quantity", "volume"})
+_LEAST: Final = {"quantity": 1}  # of a trade; other fields may be nought
 
 Wrong = dict[int, str]
 
@@ -72,9 +73,12 @@ def _read_floats(
     values: npt.NDArray[np.float64], field: str, step: Decimal
 ) -> tuple[npt.NDArray[np.int64], Wrong]:
     counts, good = nearest_steps(values, step)
-    good &= counts >= 0
-    bad = np.flatnonzero(~good).tolist()
-    return counts, {place: why_not(float(values[place]), field, step) for place in bad}
+    least = _LEAST.get(field, 0)
+    low = good & (counts < least)
+    wrong = {place: why_not(float(values[place]), field, step) for place in np.flatnonzero(~good).tolist()}
+    for place in np.flatnonzero(low).tolist():
+        wrong[place] = f"expected a {field} of {least} steps or more, found {float(values[place])!r}"
+    return counts, wrong
 
 
 def _read_each(texts: Sequence[str], column: Column) -> tuple[list[int], Wrong]:

@@ -1,4 +1,4 @@
-"""One CSV file, plain or gzipped: its header, and what it is when it is opened.
+"""One CSV file, plain, gzipped or alone in a zip: its first lines, and what an import of it is called.
 
 Content is named without the file's name, so that a file that was renamed or packed is the same import.
 """
@@ -15,13 +15,15 @@ _HEADER_MAX: Final = 1 << 16
 
 
 class PlainCsv:
-    """The file at `path`. Raises BadContainer where it cannot be read as CSV or gzipped CSV."""
+    """The file at `path`, or in the zip at `path`, where it has the zip's name. Raises BadContainer where it
+    cannot be read as CSV.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = path.name.removesuffix(".gz")
+        self.name = path.stem + ".csv" if path.suffix == ".zip" else path.name.removesuffix(".gz")
         if not path.is_file() or not self.name.lower().endswith(".csv"):
-            raise BadContainer(f"expected a .csv or .csv.gz file, found {path}")
+            raise BadContainer(f"expected a .csv, .csv.gz or .zip file, found {path}")
         self.archive = Archive(path, self.name)
         self.member = self.archive.locate(self.name)
 

@@ -18,7 +18,7 @@ from tradebot.store.archive import Archive
 from tradebot.store.imports import Findings
 
 _CACHE_MAX: Final = 1 << 16
-_CHUNK_ROWS: Final = 1 << 13
+_CHUNK_CELLS: Final = 1 << 16
 _STEPS_MAX: Final = (1 << 63) - 1
 _DIGITS: Final = frozenset("0123456789.eE+-")
 
@@ -74,7 +74,7 @@ def read_blocks(
     with archive.open_text(name) as text:
         lines = whole_lines(text, len(placed.columns), f"{member} of {archive.path}")
         first = 1 + len(list(islice(lines, header_lines)))
-        while chunk := list(islice(lines, _CHUNK_ROWS)):
+        while chunk := list(islice(lines, 1 + _CHUNK_CELLS // len(placed.columns))):
             yield _read_chunk(chunk, first, member, placed, dtype, findings)
             first += len(chunk)
 
@@ -156,7 +156,7 @@ def read_integers(what: str, largest: int) -> Column:
     return Column(read_one, read_many)
 
 
-def read_steps(what: str, steps: Callable[[str], int]) -> Column:
+def read_steps(what: str, steps: Callable[[str], int], least: int = 0) -> Column:
     """Exact decimal reading, remembered: most texts of a book come again."""
 
     @lru_cache(maxsize=_CACHE_MAX)
@@ -164,11 +164,23 @@ def read_steps(what: str, steps: Callable[[str], int]) -> Column:
         if not text or not _DIGITS.issuperset(text):
             raise ValueError(f"expected a decimal {what}, found {text!r}")
         count = steps(text)
-        if not 0 <= count <= _STEPS_MAX:
-            raise ValueError(f"expected a {what} from 0 to {_STEPS_MAX} steps, found {text}")
+        if not least <= count <= _STEPS_MAX:
+            raise ValueError(f"expected a {what} from {least} to {_STEPS_MAX} steps, found {text}")
         return count
 
     return Column(read_one, partial(map, read_one))
+
+
+def or_nothing(column: Column, nothing: int) -> Column:
+    """The same, but an empty cell is `nothing`."""
+
+    def read_one(text: str) -> int:
+        return column.read_one(text) if text else nothing
+
+    def read_many(texts: Sequence[str]) -> Iterable[int]:
+        return map(read_one, texts) if "" in texts else column.read_many(texts)
+
+    return Column(read_one, read_many)
 
 
 def read_words(words: dict[str, int]) -> Column:

@@ -60,7 +60,7 @@ def columns_of(instrument: Instrument) -> dict[str, Column]:
     return {
         "time": TIMES,
         "price": read_steps("price", instrument.ticks),
-        "quantity": read_steps("quantity", instrument.lots),
+        "quantity": read_steps("quantity", instrument.lots, least=1),
         "side": read_words(SIDES),
         "id": IDS,
     }
