@@ -44,12 +44,14 @@ TOUCHED_BY = {
     "ccxt": {"venues"},
     "zmq": {"actors", "security"},
     "rich": {"cli"},
+    "pyarrow": {"store"},
+    "pandas": set(),
     "pickle": set(),
     "shelve": set(),
 }
 
 LINES_MAX = 900
-HEAVY = ("numpy", "msgspec", "clickhouse_connect", "chdb", "rich", "pandas", "pyarrow")
+HEAVY = ("numpy", "msgspec", "clickhouse_connect", "chdb", "rich", "pandas", "pyarrow", "ccxt", "requests", "urllib.request")
 
 # Where a machine's folders begin, in two parts so that this file does not name one.
 MACHINE_FOLDERS = ["/" + name for name in ("home/", "root/", "work/", "Users/", "opt/", "mnt/", "srv/", "tmp/")]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import environment, failure, run
+from conftest import MAKER
 
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
 from tradebot.cli.main import main
@@ -383,3 +384,16 @@ def test_a_full_disk_ends_a_backtest_with_one_line_and_nothing_is_lost(place: Pa
 def limit_files(size: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_refusals_are_shown_with_their_reasons(place: Path) -> None:
+    (place / "huge.py").write_text(
+        "from tradebot import Strategy\n\n\nclass Huge(Strategy):\n    def on_start(self):\n        self.after(10**9)\n\n"
+        "    def on_timer(self, timer):\n        self.buy(10_000)\n"
+    )
+    text = MAKER.replace("tradebot.strategies.maker:InventoryMaker", "huge.py:Huge")
+    (place / "huge.toml").write_text(text)
+    done = run(place, "backtest", "-c", "huge.toml")
+    assert done.returncode == 0
+    assert "refused because" in done.stdout and "BALANCE_TOO_SMALL" in done.stdout
+    assert "no order was filled" in done.stdout

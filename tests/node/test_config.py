@@ -22,6 +22,7 @@ from tradebot.node.config import (
     explain,
     json_schema,
     load_config,
+    load_download,
     merge_sources,
 )
 
@@ -78,7 +79,7 @@ def test_the_example_of_the_design_loads(tmp_path: Path) -> None:
     assert config.account.balances == {"USD": 10_000 * 10**8}
     assert config.data.from_ns == 1_704_067_200 * 10**9
     assert config.data.to_ns == 1_719_792_000 * 10**9, "a date means to the end of that day"
-    assert config.costs.latency_ns == (50_000_000, 50_000_000)
+    assert (config.costs.latency_ns.order_ns, config.costs.latency_ns.answer_ns) == (50_000_000, 50_000_000)
     assert config.fee_rates[:3] == (300_000, 400_000, "quote")
     assert config.risk.price_band_fraction == 5_000_000
     assert config.risk.order_rate_max == Rate(100, 10**9)
@@ -104,7 +105,7 @@ def test_an_empty_table_does_not_claim_the_defaults_below_it(tmp_path: Path) -> 
 
 
 def test_later_sources_win_file_by_file_then_environment_then_set(tmp_path: Path) -> None:
-    first = write(tmp_path, MODULE + '\n[costs]\nlatency = "1ms"\nqueue = "exact"\n', "first.toml")
+    first = write(tmp_path, MODULE + '\n[costs]\nlatency = "1ms"\nqueue = "log"\n', "first.toml")
     second = write(tmp_path, '[costs]\nlatency = "2ms"\n', "second.toml")
     environment = {"TRADEBOT__COSTS__LATENCY": "3ms", "TRADEBOT_HOME": "elsewhere"}
 
@@ -308,9 +309,6 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
         "account.leverage=2",
         "data.grade=bars",
         "data.grade=trades",
-        "costs.queue=risk-averse",
-        "costs.queue=power",
-        "costs.queue=log",
         "risk.daily_loss=3%",
         "risk.drawdown=10%",
         "risk.gross=2x",
@@ -451,7 +449,9 @@ def test_a_key_is_explained_with_value_source_type_default_and_meaning(tmp_path:
     assert (explained["value"], explained["source"], explained["default"]) == ("5ms", "--set", "50ms")
     assert explained["type"] == 'text such as "50ms" or a table'
     assert "each way" in str(explained["doc"])
-    assert explain(loaded.values, loaded.sources, "costs")["keys"] == ["fees", "latency", "queue", "funding"]
+    assert explain(loaded.values, loaded.sources, "costs")["keys"] == [
+        "fees", "latency", "queue", "queue_power", "fills", "funding",
+    ]  # fmt: skip
     assert explain(loaded.values, loaded.sources, "strategy.use")["doc"]
 
 
@@ -503,6 +503,8 @@ def fits(value: object, node: dict[str, object], root: dict[str, object]) -> boo
                 ok = value >= rule  # type: ignore[operator]
             case "maximum":
                 ok = value <= rule  # type: ignore[operator]
+            case "multipleOf":
+                ok = value % rule == 0  # type: ignore[operator]
             case _:
                 assert word in known, f"a word that this judge does not know: {word}"
                 ok = True
@@ -564,3 +566,25 @@ def test_any_settings_load_or_are_refused_in_one_line(pairs: list[tuple[str, str
         assert "\n" not in str(error)
     else:
         assert config_from_dict(config_to_dict(config)) == config
+
+
+def test_the_section_download_stands_alone_and_its_keys_are_checked(tmp_path: Path) -> None:
+    path = write(tmp_path, '[download]\narchive_url = "https://mirror.example"\ntimeout = "5s"\n')
+    found = load_download([path], {"TRADEBOT__DOWNLOAD__EXCHANGE_URLS__KRAKEN": "http://kraken.example"}, ["download.attempts=2"])
+    assert (found.archive_url, found.timeout_s, found.attempts) == ("https://mirror.example", 5.0, 2)
+    assert found.exchange_urls == {"kraken": "http://kraken.example"}
+    for setting, said in [
+        ("download.atempts=2", "--set: download.atempts: unknown key; the nearest valid key is download.attempts"),
+        ("downlod.attempts=2", "--set: downlod: unknown key|--set: downlod.attempts: unknown key"),
+        ("download.attempts=0", "expected a number of at least 1, found 0"),
+        ("download.timeout=soon", "--set: download.timeout: expected a duration"),
+        ("download.requests_per_s=1000", "expected a number of at most 100"),
+    ]:
+        with pytest.raises(ConfigError, match=said):
+            load_download([], {}, [setting])
+
+
+def test_how_ticks_are_fetched_makes_no_other_run(tmp_path: Path) -> None:
+    plain, mirrored = load(tmp_path).config, load(tmp_path, settings=["download.archive_url=https://mirror.example"]).config
+    assert mirrored.download.archive_url == "https://mirror.example"
+    assert config_identity(plain) == config_identity(mirrored)

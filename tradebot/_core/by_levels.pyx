@@ -26,7 +26,7 @@ cdef int levels_market(SimulatorC* simulator, uint32_t index, const RecordC* rec
         if market.resting[1 - side].count:
             fill_by_trade(simulator, index, 1 - side, record.price, record.quantity)
         return 0
-    if market.resting[side].count and not record.flags & Flag.SNAPSHOT:
+    if may_stand_at(&market.resting[side], record.price) and not record.flags & Flag.SNAPSHOT:
         before = depth_quantity(&market.depth, side, record.price)
         depth_apply(&market.depth, record)
         move_standings(simulator, market, side, record.price, before, record.quantity)
@@ -35,8 +35,26 @@ cdef int levels_market(SimulatorC* simulator, uint32_t index, const RecordC* rec
     if record.flags & Flag.LAST and (market.resting[0].count or market.resting[1].count):
         if record.flags & Flag.SNAPSHOT:
             bound_standings(market)
-        levels_fill_crossed(simulator, index)
+        if is_crossed(market):
+            levels_fill_crossed(simulator, index)
     return 0
+
+
+cdef inline bint is_crossed(const VenueMarketC* market) noexcept nogil:
+    """The other side has come to a best order of ours."""
+    if market.resting[0].count and market.depth.ask <= market.resting[0].items[0].price:
+        return 1
+    return market.resting[1].count and market.depth.bid >= market.resting[1].items[0].price
+
+
+cdef inline bint may_stand_at(const RestingListC* list, int64_t price) noexcept nogil:
+    """Whether a price lies between the best and the last of our orders of a side."""
+    cdef int64_t best, last
+    if list.count == 0:
+        return 0
+    best = list.items[0].price
+    last = list.items[list.count - 1].price
+    return (last <= price <= best) or (best <= price <= last)
 
 
 cdef int move_standings(

@@ -16,12 +16,21 @@ cdef enum BookKind:             # what the best prices of a market come from; a 
     BY_ORDERS = 3
 
 
+cdef enum Listener:
+    TO_TRADES = 1
+    TO_BOOK = 2
+    TO_QUOTES = 4
+    TO_FEED = 8
+
+
 cdef struct MarketC:            # one instrument as the engine sees it
     InstrumentC terms
     BookC book
     DepthC depth
     uint8_t book_kind           # BookKind
-    uint8_t message_changed     # a venue message under way has changed the levels
+    uint8_t message_changed     # a venue message under way has changed the levels,
+    uint8_t message_touched     # and maybe the best of them
+    uint8_t listeners           # what any seat of this market is told of: Listener, or'ed
     uint8_t feed_is_up
     int64_t bid                 # ticks; 0 where the side is empty
     int64_t ask

@@ -62,7 +62,6 @@ cdef class Kernel:
     cdef int step_account(self, const RecordC* record, const ExtraC* extra) except -1
     cdef int step_state(self, const RecordC* record) except -1
     cdef uint32_t market_of(self, uint32_t instrument) except? 0xFFFFFFFF
-    cdef int refresh_best(self, MarketC* market, const RecordC* record) noexcept nogil
     cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1
     cdef int _tell_fill(self, Seat seat, const RecordC* record, const ExtraC* extra, const OrderC* order, uint32_t index) except -1
     cdef int _tell_refusal(self, Seat seat, object handler, const FactC* fact, uint32_t index) except -1
@@ -70,7 +69,8 @@ cdef class Kernel:
     cdef int fill_intent(self, IntentC* intent, Seat seat, const WishC* wish, const OrderListC* open) noexcept nogil
     cdef int tell_order(self, Seat seat, const OrderC* order, uint32_t index) except -1
     cdef int tell_reject(self, Seat seat, object handler, const RecordC* record, const ExtraC* extra, uint32_t index) except -1
-    cdef int close_bar(self, Seat seat, BarSeries series, int64_t close_ns) except -1
+    cdef int feed_series(self, uint32_t index, const RecordC* record) except -1
+    cdef int tell_bars(self, Seat seat, BarSeries series) except -1
     cdef int call(self, Seat seat, object handler, View view) except -1
     cdef int call_only(self, Seat seat, object handler, View view) except -1
     cdef int commit(self, Seat seat) except -1

@@ -16,16 +16,17 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
-from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_to_list, book_validate
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, WISH_PLACE
-from tradebot._core.depth cimport depth_apply, depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list, depth_validate
+from tradebot._core.book cimport NO_ASK, book_apply, book_close, book_open, book_validate
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
+from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
 from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
+from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
-from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, Side, TradingState
+from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, TradingState
 
 import numpy as np
 
@@ -189,6 +190,10 @@ cdef class Kernel:
         for index, limit in zip(markets, limits, strict=True):
             self.limits[seat.number * self.context.market_count + index] = limit
             self.market_seats[index].append(seat)
+            self.context.markets[index].listeners |= (
+                (TO_TRADES if seat.on_trade is not None else 0) | (TO_BOOK if seat.on_book is not None else 0)
+                | (TO_QUOTES if seat.on_quote is not None else 0) | (TO_FEED if seat.on_feed is not None else 0)
+            )
             self._open_views(seat, index)
         trader.first_book = trader.books[markets[0]]
         trader.first_position = trader.positions[markets[0]]
@@ -227,7 +232,8 @@ cdef class Kernel:
             self.context.starting = 0
         for series in seat.trader.series:
             self.market_series[series.instrument].append((seat, series))
-            self.timer_series[series.timer] = (seat, series)
+            if series.timer:
+                self.timer_series[series.timer] = (seat, series)
 
     def stop(self) -> None:
         """Call every `on_stop`."""
@@ -264,11 +270,13 @@ cdef class Kernel:
         return found - 1
 
     cdef int step_market(self, const RecordC* record) except -1:
-        cdef uint32_t index = self.market_of(record.instrument)
-        cdef MarketC* market = &self.context.markets[index]
+        cdef uint32_t index = self.hot_market
+        cdef MarketC* market
         cdef uint8_t kind = record.kind
         cdef bint book_changed = 0, best_changed = 0
-        cdef BarSeries series
+        if self.context.markets[index].terms.id != record.instrument:
+            index = self.market_of(record.instrument)
+        market = &self.context.markets[index]
         if record.flags & Flag.VOID:
             self.void_count += 1
             return 0
@@ -276,7 +284,7 @@ cdef class Kernel:
             market.book_kind = BY_ORDERS
             book_changed = book_apply(&market.book, record)
             if book_changed:
-                best_changed = self.refresh_best(market, record)
+                best_changed = refresh_orders(market, record)
             if record.flags & Flag.SNAPSHOT:
                 if not record.flags & Flag.LAST:
                     return 0
@@ -284,18 +292,23 @@ cdef class Kernel:
         elif kind == Kind.L2_LEVEL:
             if depth_apply(&market.depth, record):
                 market.message_changed = 1
+                market.message_touched |= is_best_touched(market, record)
             if not record.flags & Flag.LAST or market.book_kind == BY_ORDERS:
                 return 0
             market.book_kind = BY_LEVELS
             book_changed = market.message_changed
             market.message_changed = 0
-            best_changed = refresh_levels(market)
+            if market.message_touched:
+                market.message_touched = 0
+                best_changed = refresh_levels(market)
         elif kind == Kind.TRADE:
             market.last_price = record.price
             market.last_quantity = record.quantity
             market.trades += 1
-            for _, series in self.market_series[index]:
-                series.add_trade(record.price, record.quantity)
+            if self.market_series[index]:
+                self.feed_series(index, record)
+        elif kind == Kind.BAR:
+            self.feed_series(index, record)
         elif kind == Kind.QUOTE:
             if market.book_kind == BY_QUOTES:
                 best_changed = set_quote(market, record)
@@ -303,32 +316,21 @@ cdef class Kernel:
             self.gap_count += 1
         elif kind == Kind.FEED_STATE:
             market.feed_is_up = record.id != 0
-        return self.tell_market(index, record, book_changed, best_changed)
-
-    cdef int refresh_best(self, MarketC* market, const RecordC* record) noexcept nogil:
-        """Read best prices and sizes off the book. Returns 1 where one of the four changed."""
-        cdef int64_t bid = 0 if market.book.bid == NO_BID else market.book.bid
-        cdef int64_t ask = 0 if market.book.ask == NO_ASK else market.book.ask
-        cdef int64_t quantity
-        cdef bint changed = bid != market.bid or ask != market.ask
-        if not changed and record.price != bid and record.price != ask and market.book.parked_count == 0 and record.kind != Kind.L3_CHANGE:
-            return 0
-        quantity = book_level_quantity(&market.book, bid) if bid else 0
-        changed |= quantity != market.bid_quantity
-        market.bid_quantity = quantity
-        quantity = book_level_quantity(&market.book, ask) if ask else 0
-        changed |= quantity != market.ask_quantity
-        market.ask_quantity = quantity
-        market.bid = bid
-        market.ask = ask
-        if bid and ask:
-            market.middle2 = bid + ask
-        return changed
+        if market.listeners:
+            return self.tell_market(index, record, book_changed, best_changed)
+        return 0
 
     cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1:
         cdef Seat seat
         cdef TradeView trade
         cdef FeedView feed
+        cdef uint8_t listeners = self.context.markets[index].listeners
+        cdef bint is_feed = record.kind == Kind.GAP or record.kind == Kind.FEED_STATE
+        if not (
+            (record.kind == Kind.TRADE and listeners & TO_TRADES) or (book_changed and listeners & TO_BOOK)
+            or (best_changed and listeners & TO_QUOTES) or (is_feed and listeners & TO_FEED)
+        ):
+            return 0
         for seat in <list>self.market_seats[index]:
             if seat.quarantined:
                 continue
@@ -340,7 +342,7 @@ cdef class Kernel:
                 self.call(seat, seat.on_book, seat.book_views[index])
             if best_changed and seat.on_quote is not None and not seat.quarantined:
                 self.call(seat, seat.on_quote, seat.book_views[index])
-            if (record.kind == Kind.GAP or record.kind == Kind.FEED_STATE) and seat.on_feed is not None:
+            if is_feed and seat.on_feed is not None:
                 feed = seat.feed_views[index]
                 feed.record = record
                 self.call(seat, seat.on_feed, feed)
@@ -349,13 +351,15 @@ cdef class Kernel:
     cdef int step_timer(self, const RecordC* record) except -1:
         cdef TimerC timer
         cdef Seat seat
+        cdef BarSeries series
         cdef TimerView view
         assert self.context.timers.count > 0
         timers_fire(&self.context.timers, &timer)
         assert timer.number == record.id
         if timer.owner == KERNEL_OWNER:
             seat, series = self.timer_series[timer.number]
-            return self.close_bar(seat, series, timer.due_ns)
+            series.fire(timer.due_ns)
+            return self.tell_bars(seat, series)
         seat = self.seats[timer.owner]
         if seat.on_timer is not None and not seat.quarantined:
             view = seat.timer_views[seat.trader.first]
@@ -363,12 +367,28 @@ cdef class Kernel:
             self.call(seat, seat.on_timer, view)
         return 0
 
-    cdef int close_bar(self, Seat seat, BarSeries series, int64_t close_ns) except -1:
+    cdef int feed_series(self, uint32_t index, const RecordC* record) except -1:
+        """Give a trade or a stored bar to every series of its instrument; bars that it closes are told before it is."""
+        cdef Seat seat
+        cdef BarSeries series
+        for seat, series in <list>self.market_series[index]:
+            try:
+                if not series.take(record):
+                    continue
+            except ValueError as error:
+                if not seat.quarantined:
+                    self.quarantine(seat, error)
+                continue
+            self.tell_bars(seat, series)
+        return 0
+
+    cdef int tell_bars(self, Seat seat, BarSeries series) except -1:
         cdef BarView view
-        if series.close_bar(close_ns) and series.count > series.warmup:
-            if seat.on_bar is not None and not seat.quarantined:
+        while series.next_bar():
+            if series.count > series.warmup and seat.on_bar is not None and not seat.quarantined:
                 view = seat.bar_views[series.instrument]
-                view.series = series
+                view.series_told = series
+                view.bar = series.told
                 self.call(seat, seat.on_bar, view)
         return 0
 
@@ -816,52 +836,8 @@ cdef class Kernel:
                 raise ValueError(f"strategy {seat.number} declared {len(seat.trader.series)} bar series, the snapshot holds {len(bars)}")
             for series, saved in zip(seat.trader.series, bars, strict=True):
                 series.restore(saved)
-                self.timer_series[series.timer] = (seat, series)
-
-
-cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
-    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int overflow = 0
-    cdef int64_t best = market.bid if is_sell else market.ask
-    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
-    if best == 0:
-        best = market.middle2 >> 1
-    if is_sell:
-        return best - width if best > width else 1
-    return best + width
-
-
-cdef bint refresh_levels(MarketC* market) noexcept nogil:
-    """Read best prices and sizes off the levels. Returns 1 where one of the four changed."""
-    cdef int64_t bid = 0 if market.depth.bid == NO_BID else market.depth.bid
-    cdef int64_t ask = 0 if market.depth.ask == NO_ASK else market.depth.ask
-    cdef int64_t bid_quantity = depth_quantity(&market.depth, Side.BUY, bid) if bid else 0
-    cdef int64_t ask_quantity = depth_quantity(&market.depth, Side.SELL_SIDE, ask) if ask else 0
-    cdef bint changed = (
-        bid != market.bid or ask != market.ask or bid_quantity != market.bid_quantity or ask_quantity != market.ask_quantity
-    )
-    market.bid = bid
-    market.ask = ask
-    market.bid_quantity = bid_quantity
-    market.ask_quantity = ask_quantity
-    if bid and ask:
-        market.middle2 = bid + ask
-    return changed
-
-
-cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil:
-    cdef int64_t ask = <int64_t>record.id, ask_quantity = <int64_t>record.id2
-    cdef bint changed = (
-        record.price != market.bid or ask != market.ask
-        or record.quantity != market.bid_quantity or ask_quantity != market.ask_quantity
-    )
-    market.bid = record.price
-    market.ask = ask
-    market.bid_quantity = record.quantity
-    market.ask_quantity = ask_quantity
-    if market.bid and market.ask:
-        market.middle2 = market.bid + market.ask
-    return changed
+                if series.timer:
+                    self.timer_series[series.timer] = (seat, series)
 
 
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:
@@ -879,22 +855,4 @@ cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uin
     fact.tail.time_in_force = wish.time_in_force
     fact.tail.kind = Kind.PLACE_ORDER
     fact.tail.flags = Flag.CONT
-    return 0
-
-
-cdef list market_to_list(const MarketC* market):
-    return [
-        book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed,
-        bool(market.feed_is_up), market.bid, market.ask,
-        market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ]
-
-
-cdef int market_from_list(MarketC* market, object state) except -1:
-    book_from_list(&market.book, state[0])
-    depth_from_list(&market.depth, state[1])
-    (
-        market.book_kind, market.message_changed, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
-        market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
-    ) = state[2:]
     return 0

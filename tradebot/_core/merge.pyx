@@ -23,6 +23,7 @@ from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport FactC, Kind
+from tradebot._core.venue cimport SimulatorC
 
 import numpy as np
 
@@ -151,32 +152,33 @@ cdef class Merge:
         An answer is a moment at which the engine may act: the venue stops at it, or what the engine sends then would
         come after events that it should have come before.
         """
-        cdef uint32_t market, best
+        cdef SimulatorC* venue = &self.simulator.simulator
+        cdef uint32_t market, best, count = self.kernel.context.market_count
         cdef int64_t best_ns, cursor, answered_ns
         while True:
-            if self.simulator.simulator.answers.count:
-                answered_ns = self.simulator.simulator.answers.items[0].time_ns - self.simulator.simulator.answer_latency.least_ns
+            if venue.answers.count:
+                answered_ns = venue.answers.items[0].time_ns - venue.answer_latency.least_ns
                 if answered_ns < time_ns:
                     time_ns = answered_ns
             best_ns = NEVER_NS
             best = 0
-            for market in range(self.kernel.context.market_count):
+            for market in range(count):
                 cursor = self.cursors[market]
-                if cursor >= 0 and self.venue_ns[cursor] < best_ns:
+                if cursor < 0:
+                    continue
+                if self.venue_ns[cursor] < best_ns or (self.venue_ns[cursor] == best_ns and cursor < self.cursors[best]):
                     best_ns = self.venue_ns[cursor]
                     best = market
-                elif cursor >= 0 and self.venue_ns[cursor] == best_ns and cursor < self.cursors[best]:
-                    best = market
-            if self.simulator.simulator.arrivals.count and self.simulator.simulator.arrivals.items[0].time_ns < best_ns:
-                if self.simulator.simulator.arrivals.items[0].time_ns > time_ns:
+            if venue.arrivals.count and venue.arrivals.items[0].time_ns < best_ns:
+                if venue.arrivals.items[0].time_ns > time_ns:
                     return 0
-                simulator_arrive(&self.simulator.simulator)
+                simulator_arrive(venue)
                 continue
             if best_ns > time_ns:
                 return 0
             cursor = self.cursors[best]
             self.cursors[best] = self.next_same[cursor]
-            simulator_market(&self.simulator.simulator, best, &self.window[cursor], best_ns)
+            simulator_market(venue, best, &self.window[cursor], best_ns)
 
     cdef int append(self, const RecordC[::1] rows) except -1:
         cdef Py_ssize_t at
@@ -196,7 +198,9 @@ cdef class Merge:
                     f"record {self.fed} of the stream has kind {rows[at].kind}: expected a market fact, 1 to 15 but 12; "
                     "import the data again"
                 )
-            market = self.kernel.market_of(rows[at].instrument)
+            market = self.kernel.hot_market
+            if self.kernel.context.markets[market].terms.id != rows[at].instrument:
+                market = self.kernel.market_of(rows[at].instrument)
             index = self.count
             self.window[index] = rows[at]
             self.next_same[index] = -1

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
+from tradebot._core.bars cimport BarSeries
 from tradebot._core.context cimport ContextC, MarketC, WishC
 from tradebot._core.views cimport BookView, PositionView
 
@@ -25,3 +26,4 @@ cdef class Trader:
     cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type)
     cdef BookView _open(self, BookView view)
     cdef object _timer(self, int64_t delay_ns, int64_t interval_ns)
+    cdef BarSeries _series(self, int64_t warmup, object instrument)

@@ -8,7 +8,7 @@ tick on the safe side, down for a buy and up for a sale; a value within 1e-6 of 
 """
 
 from tradebot._core.arena cimport grow
-from tradebot._core.bars cimport BarSeries
+from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
 from tradebot._core.context cimport WISH_CANCEL, WISH_PLACE, MarketC
 from tradebot._core.instrument cimport InstrumentC, price_of, quantity_of, steps_down, steps_up
 from tradebot._core.ledger cimport ledger_balance, ledger_position
@@ -17,6 +17,9 @@ from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
 from tradebot._core.types cimport OrderType, TimeInForce
 
 cdef double LARGEST = 9.0e15
+cdef int64_t INTERVAL_MAX_NS = 366 * 86_400 * 1_000_000_000
+cdef int64_t SIZE_MAX = 4_000_000_000_000_000_000
+cdef int64_t MONEY_UNIT = 100_000_000
 cdef dict TIMES_IN_FORCE = {
     "GTC": TimeInForce.GTC,
     "IOC": TimeInForce.IOC,
@@ -198,21 +201,72 @@ cdef class Trader:
     def stop_timer(self, number: int) -> None:
         timers_cancel(&self.seated().timers, number, self.number)
 
-    def bars_of(self, interval_ns: int, warmup: int, instrument=None) -> BarSeries:
-        """Follow time bars; declared in on_start. `on_bar` is first called after `warmup` bars."""
-        cdef BarSeries series = BarSeries()
-        cdef int64_t now = self.seated().time_ns
+    def bars_of(
+        self, interval_ns: int, warmup: int = 0, instrument=None, *, by_venue=False, grace_ns=0, restatements=False, source_ns=None,
+    ) -> BarSeries:
+        """Follow bars by time; declared in on_start. `on_bar` is first called after `warmup` bars.
+
+        `by_venue`: by venue time, closed `grace_ns` after their end. `source_ns`: 0 from trades, else from stored bars of this
+        interval; None where what comes first decides. Raises ValueError on a malformed call.
+        """
+        cdef BarSeries series = self._series(warmup, instrument)
+        cdef int64_t now = self.context.time_ns
+        if not 0 < interval_ns <= INTERVAL_MAX_NS:
+            raise ValueError(f"expected an interval above 0 and of at most 366 days, found {interval_ns} ns")
+        if not 0 <= grace_ns <= INTERVAL_MAX_NS or (grace_ns and not by_venue):
+            raise ValueError(f"expected a grace of 0 or more for bars by venue time, and none for others, found {grace_ns} ns")
+        if restatements and source_ns == 0 and not by_venue:
+            raise ValueError("bars of trades by time of receipt are never restated: ask for bars by venue time")
+        series.kind = BY_VENUE if by_venue else BY_RECEIPT
+        series.interval_ns = interval_ns
+        series.grace_ns = grace_ns
+        series.restatements = restatements
+        if source_ns is not None:
+            series.source_is(source_ns)
+        series.timer = timers_add(
+            &self.context.timers, now - now % interval_ns + interval_ns + grace_ns, interval_ns, KERNEL_OWNER
+        )
+        self.series.append(series)
+        return series
+
+    def bars_by_size(self, ticks=None, volume=None, notional=None, warmup: int = 0, instrument=None, *, from_trades=False) -> BarSeries:
+        """Follow bars of `ticks` trades, of a `volume` in base units or of a `notional` in quote units; declared in on_start.
+
+        A volume is rounded up to lots, a notional to money units. `from_trades`: stored bars of the instrument are left out; else one that
+        comes before any trade is refused. Raises ValueError on a malformed call.
+        """
+        cdef BarSeries series = self._series(warmup, instrument)
+        if (ticks is not None) + (volume is not None) + (notional is not None) != 1:
+            raise ValueError("expected one of ticks=, volume= (base units) and notional= (quote units)")
+        if ticks is not None:
+            series.kind = BY_TICKS
+            size = ticks
+        elif volume is not None:
+            series.kind = BY_VOLUME
+            size = to_steps(volume, series.terms.lot_num, series.terms.lot_den, True, "volume")
+        else:
+            series.kind = BY_NOTIONAL
+            size = round(notional * MONEY_UNIT)
+        if not 0 < size <= SIZE_MAX:
+            raise ValueError(f"expected bars of a size above 0 and below 4e18 trades, lots or money units, found {size}")
+        series.threshold = size
+        if from_trades:
+            series.source_is(0)
+        self.series.append(series)
+        return series
+
+    cdef BarSeries _series(self, int64_t warmup, object instrument):
+        cdef BarSeries series = BarSeries.__new__(BarSeries)
+        self.seated()
         if not self.context.starting:
             raise RuntimeError("bars are declared in on_start, so that they are the same after a restart")
-        if interval_ns <= 0 or warmup < 0:
-            raise ValueError(f"expected a positive interval and a warm-up of 0 or more bars, found {interval_ns} ns and {warmup}")
+        if warmup < 0:
+            raise ValueError(f"expected a warm-up of 0 or more bars, found {warmup}")
         series.keeper = self.keeper
-        series.interval_ns = interval_ns
+        series.context = self.context
         series.warmup = warmup
         series.instrument = self.index_of(instrument)
         series.terms = &self.context.markets[series.instrument].terms
-        series.timer = timers_add(&self.context.timers, now - now % interval_ns + interval_ns, interval_ns, KERNEL_OWNER)
-        self.series.append(series)
         return series
 
     @property

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from tradebot._core.bars cimport BarSeries
 from tradebot._core.context cimport ContextC, MarketC
+from tradebot._core.intervals cimport BarC
 from tradebot._core.ledger cimport PositionC
 from tradebot._core.orders cimport OrderC
 from tradebot._core.types cimport ExtraC, RecordC
@@ -27,7 +28,8 @@ cdef class BookView(View):
 
 
 cdef class BarView(View):
-    cdef BarSeries series
+    cdef BarSeries series_told
+    cdef BarC bar
 
 
 cdef class OrderView(View):

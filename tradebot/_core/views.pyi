@@ -1,5 +1,6 @@
 """Names of the compiled module that Python may use; held true by tests/test_stubs.py."""
 
+from tradebot._core.bars import BarSeries
 from tradebot._core.types import OrderState, OrderType, Reject, TimeInForce
 
 class View:
@@ -38,6 +39,8 @@ class BookView(View):
 
 class BarView(View):
     @property
+    def series(self) -> BarSeries: ...
+    @property
     def open(self) -> float: ...
     @property
     def high(self) -> float: ...
@@ -50,9 +53,13 @@ class BarView(View):
     @property
     def open_ns(self) -> int: ...
     @property
+    def close_ns(self) -> int: ...
+    @property
     def interval_ns(self) -> int: ...
     @property
     def trades(self) -> int: ...
+    @property
+    def restated(self) -> bool: ...
 
 class OrderView(View):
     @property

@@ -145,45 +145,66 @@ cdef class BarView(View):
     """A closed bar."""
 
     @property
+    def series(self) -> BarSeries:
+        """Which of the strategy's series it is of: `bar.series is self.slow`."""
+        self.check()
+        return self.series_told
+
+    @property
     def open(self) -> float:
         self.check()
-        return self.series.open
+        return price_of(&self.market.terms, self.bar.open)
 
     @property
     def high(self) -> float:
         self.check()
-        return self.series.high
+        return price_of(&self.market.terms, self.bar.high)
 
     @property
     def low(self) -> float:
         self.check()
-        return self.series.low
+        return price_of(&self.market.terms, self.bar.low)
 
     @property
     def close(self) -> float:
         self.check()
-        return self.series.close
+        return price_of(&self.market.terms, self.bar.close)
 
     @property
     def volume(self) -> float:
+        """In base units."""
         self.check()
-        return self.series.volume
+        return quantity_of(&self.market.terms, self.bar.volume)
 
     @property
     def open_ns(self) -> int:
-        """Its label: the start of the interval."""
+        """Its label: the start of the interval; of a bar by size the receipt of its first trade."""
         self.check()
-        return self.series.closed.open_ns
+        return self.bar.open_ns
+
+    @property
+    def close_ns(self) -> int:
+        """The end of the interval, which is not in it; of a bar by size the receipt of its last trade."""
+        self.check()
+        return self.bar.close_ns
 
     @property
     def interval_ns(self) -> int:
+        """0 of a bar by size."""
         self.check()
-        return self.series.interval_ns
+        return self.series_told.interval_ns
 
     @property
     def trades(self) -> int:
+        """Trades, or stored bars, that it is made of; 0 where its interval was empty."""
         self.check()
-        return self.series.closed.trades
+        return self.bar.trades
+
+    @property
+    def restated(self) -> bool:
+        """It replaces the bar of the same label, after a late fact; series and indicators stay as they were."""
+        self.check()
+        return bool(self.series_told.restated)
 
 
 cdef class OrderView(View):

@@ -1,7 +1,7 @@
 """The composition root: takes a checked configuration and plugs store, engine, research and report together."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from tradebot._core.queue_model import QueueKind
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
 from tradebot.domain.errors import BadContainer, ConfigError, LocalError
 from tradebot.domain.instrument import Instrument
@@ -18,7 +19,9 @@ from tradebot.engine.plan import Limits, Place, Plan
 from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
 from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
+from tradebot.node.latencies import latency_models, latency_text
 from tradebot.node.progress import Progress
+from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
 from tradebot.node.strategies import load_class, make_strategy, source_hash
 from tradebot.node.ticks import store_path
@@ -35,6 +38,8 @@ _SAMPLES_MAX: Final = 7_500
 _SAMPLE_GRID_S: Final = (1, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400)
 _CHUNK_ROWS: Final = 1 << 16
 _FEE_DIGITS: Final = 8
+
+QUEUES: Final = {"risk-averse": QueueKind.RISK_AVERSE, "power": QueueKind.BY_POWER, "log": QueueKind.BY_LOG}
 
 
 class Setup(Struct, frozen=True):
@@ -77,7 +82,7 @@ def backtest_in(
         runs.write_manifest(folder, manifest)
         with FolderRecorder(folder) as recorder:
             done = run_once(store, setup, recorder, progress, "backtest")
-        manifest |= result_of(setup, done)
+        manifest |= result_of(setup, done, late_rows(store, setup))
         runs.write_manifest(folder, manifest)
     except BaseException:  # also an interrupt: what did not end can be neither replayed nor reported
         runs.remove_folder(folder)
@@ -108,11 +113,13 @@ def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: in
 def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Plan:
     """Everything that decides what a run does, as integers."""
     fees, latency, rate = config.fee_rates, config.costs.latency_ns, config.risk.order_rate_max
+    order_latency, answer_latency = latency_models(config.costs)
     names = [one.name for one in instruments]
     places = []
     for use in config.strategy:
         markets = [names.index(name) for name in use.instrument_names(config.account.venue)]
         places.append(Place(markets, [make_limits(config, instruments[at]) for at in markets]))
+    check_opening(config.account.balances, instruments)
     return Plan(
         instruments=instruments,
         opening=config.account.balances,
@@ -122,12 +129,26 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         fee_in_base=fees.asset == "base",
         order_latency_ns=latency.order_ns,
         answer_latency_ns=latency.answer_ns,
+        order_latency=order_latency,
+        answer_latency=answer_latency,
+        queue=int(QUEUES[config.costs.queue]),
+        queue_half_powers=round(2 * config.costs.queue_power),
+        whole_fills=config.costs.fills == "whole",
         rate_orders=rate.count_max,
         rate_interval_ns=rate.window_ns,
         worst_band=config.risk.price_band_fraction,
         trading_state=int(TradingState[config.risk.trading_state.upper()]),
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
     )
+
+
+def check_opening(opening: Mapping[str, int], instruments: Sequence[Instrument]) -> None:
+    """Raise ConfigError where nothing that the account holds can trade any of the instruments."""
+    usable = sorted({asset for one in instruments for asset in (one.base, one.quote)})
+    if not any(opening.get(asset, 0) > 0 for asset in usable):
+        raise ConfigError(
+            f"account.start: expected some of {', '.join(usable)}, which the run trades, found {', '.join(opening) or 'nothing'}"
+        )
 
 
 def make_limits(config: Config, instrument: Instrument) -> Limits:
@@ -180,7 +201,9 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "fee_origin": fees.origin,
             "order_latency_ns": plan.order_latency_ns,
             "answer_latency_ns": plan.answer_latency_ns,
-            "queue": config.costs.queue,
+            "order_latency": latency_text(plan.order_latency),
+            "answer_latency": latency_text(plan.answer_latency),
+            "queue": queue_text(config.costs),
         },
         "account": {
             "start": [{"asset": name, "amount": money_text(units)} for name, units in plan.opening.items()]
@@ -196,6 +219,13 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "code": identity.code_hash(),
         },
     }
+
+
+def queue_text(costs: Costs) -> str:
+    """For people: where our orders stood in their queues."""
+    power = f" {costs.queue_power:g}" if costs.queue == "power" else ""
+    whole = ", whole fills" if costs.fills == "whole" else ""
+    return f"exact order by order; {costs.queue}{power}{whole} where only totals are told"
 
 
 def run_once(
@@ -217,9 +247,14 @@ def _counted(store: "Store", setup: Setup, advance: Callable[[int], None]) -> It
         advance(len(batch))
 
 
-def result_of(setup: Setup, done: backtest.Outcome) -> dict[str, object]:
+def late_rows(store: "Store", setup: Setup) -> int:
+    """Rows that the selected imports received out of order."""
+    return sum(report.late for report in store.import_reports(setup.selection.imports))
+
+
+def result_of(setup: Setup, done: backtest.Outcome, late: int) -> dict[str, object]:
     """What a finished run adds to its manifest."""
-    selection = msgspec.to_builtins(setup.selection) | {"void_rows": done.voids}
+    selection = msgspec.to_builtins(setup.selection) | {"void_rows": done.voids, "late_rows": late}
     counters = {
         "events": done.events,
         "facts": done.facts,
@@ -254,6 +289,8 @@ def run_grid(store: "Store", setup: Setup, grid: Grid, progress: Progress) -> li
                     taker_fee=fee,
                     order_latency_ns=latency_ns,
                     answer_latency_ns=latency_ns,
+                    order_latency=None,
+                    answer_latency=None,
                     sample_interval_ns=0,
                 )
                 strategies = [make_strategy(use) for use in setup.config.strategy]

@@ -14,7 +14,7 @@ from typing import Final, cast
 import msgspec
 
 from tradebot.domain.errors import ConfigError
-from tradebot.node.schema import Config, FeeRates, Grid, Latency, StrategyUse
+from tradebot.node.schema import Config, Download, FeeRates, Grid, Latency, StrategyUse
 from tradebot.node.shape import Shape
 from tradebot.node.sources import (
     FROM_DEFAULT,
@@ -42,6 +42,7 @@ from tradebot.node.values import (
     parse_interval,
     parse_key,
     parse_latency,
+    parse_latency_model,
     parse_positive,
     parse_rate,
     parse_to,
@@ -50,6 +51,7 @@ from tradebot.node.values import (
 
 __all__ = [
     "Config",
+    "Download",
     "FeeRates",
     "Grid",
     "Latency",
@@ -63,6 +65,7 @@ __all__ = [
     "explain",
     "json_schema",
     "load_config",
+    "load_download",
     "merge_sources",
 ]
 
@@ -76,7 +79,6 @@ CHOICES_BUILT: Final = {
     "account.margin": "isolated",
     "account.leverage": 1,
     "data.grade": "book",
-    "costs.queue": "exact",
 }
 
 SECRET: Final = frozenset({"account.key"})
@@ -90,9 +92,9 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
     "costs.fees.maker": parse_fraction,
     "costs.fees.taker": parse_fraction,
-    "costs.latency": parse_latency,
-    "costs.latency.order": parse_latency,
-    "costs.latency.answer": parse_latency,
+    "costs.latency": parse_latency_model,
+    "costs.latency.order": parse_latency_model,
+    "costs.latency.answer": parse_latency_model,
     "risk.quantity_max": parse_positive,
     "risk.notional_max": parse_positive,
     "risk.position_max": parse_positive,
@@ -102,6 +104,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "report.sample": lambda text: None if text == "auto" else parse_interval(text),
     "report.grid.fees.*": parse_fraction,
     "report.grid.latencies.*": parse_latency,
+    "download.timeout": parse_interval,
 }
 
 
@@ -118,10 +121,20 @@ def load_config(files: Sequence[Path], environment: Mapping[str, str], settings:
     """Defaults < files in order < environment < settings (`a.b=value`). Raises ConfigError, one line."""
     layers = merge_sources(files, environment, settings)
     _resolve_strategies(layers)
+    _resolve_latencies(layers)
     config = _checked(layers.values, layers.sources)
     values = config_to_dict(config)
     sources = {path: layers.sources.get(path, FROM_DEFAULT) for path, _ in leaves(values)}
     return Loaded(config, sources, values)
+
+
+def load_download(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Download:
+    """The section `download` alone, of sources that need not describe a run. Raises ConfigError, also for a key elsewhere
+    that does not exist.
+    """
+    layers = merge_sources(files, environment, settings)
+    present = _checked_tree(layers.values, layers.sources, whole=False)
+    return msgspec.convert(present.get("download", {}), Download)
 
 
 def merge_sources(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Layers:
@@ -145,8 +158,11 @@ def config_from_dict(values: Mapping[str, object]) -> Config:
 
 
 def config_identity(config: Config) -> Table:
-    """What makes two runs the same run: paths of strategy files are reduced to their names."""
+    """What makes two runs the same run: paths of strategy files are reduced to their names, how ticks are fetched is left
+    out.
+    """
     values = config_to_dict(config)
+    del values["download"]
     for entry, use in zip(cast(list[Table], values["strategy"]), config.strategy, strict=True):
         if use.target.is_file:
             entry["use"] = f"{Path(use.target.module).name}:{use.target.name}"
@@ -196,12 +212,7 @@ def _fitting(path: KeyPath, value: Value, text: str) -> Value:
 
 
 def _checked(values: Table, sources: Mapping[str, str]) -> Config:
-    present = cast(Table, _without_nothing(values))
-    _refuse_later_keys(present, sources)
-    _shape().check(present, sources, SECRET)
-    for path, value in _texts(present):
-        _read_text(path, value, sources)
-    named = _with_names(present)
+    named = _with_names(_checked_tree(values, sources))
     try:
         config = msgspec.convert(named, Config)
     except msgspec.ValidationError as error:
@@ -209,6 +220,16 @@ def _checked(values: Table, sources: Mapping[str, str]) -> Config:
     _refuse_later_choices(named, sources)
     _check_together(config, sources)
     return config
+
+
+def _checked_tree(values: Table, sources: Mapping[str, str], whole: bool = True) -> Table:
+    """What is present, each key and text of it checked; where it is not `whole`, sections may be missing."""
+    present = cast(Table, _without_nothing(values))
+    _refuse_later_keys(present, sources)
+    _shape().check(present, sources, SECRET, whole)
+    for path, value in _texts(present):
+        _read_text(path, value, sources)
+    return present
 
 
 def _refuse_later_keys(values: Table, sources: Mapping[str, str]) -> None:
@@ -281,15 +302,24 @@ def _resolve_strategies(layers: Layers) -> None:
             continue
         module, colon, name = use.rpartition(":")
         if colon and module.endswith(".py"):
-            entry["use"] = f"{_strategy_file(Path(module), layers.sources, f'strategy.{index}.use')}:{name}"
+            entry["use"] = f"{_named_file(Path(module), layers.sources, f'strategy.{index}.use', 'a Python file')}:{name}"
 
 
-def _strategy_file(module: Path, sources: Mapping[str, str], path: str) -> Path:
+def _resolve_latencies(layers: Layers) -> None:
+    """The same for the file of measured latencies."""
+    costs = layers.values.get("costs")
+    latency = costs.get("latency") if isinstance(costs, dict) else None
+    recorded = latency.get("recorded") if isinstance(latency, dict) else None
+    if isinstance(latency, dict) and isinstance(recorded, str):
+        latency["recorded"] = str(_named_file(Path(recorded), layers.sources, "costs.latency.recorded", "a CSV file"))
+
+
+def _named_file(named: Path, sources: Mapping[str, str], path: str, what: str) -> Path:
     source = source_of(sources, path)
     folder = Path(source.removeprefix(FROM_FILE)).parent if source.startswith(FROM_FILE) else Path()
-    found = (folder / module).resolve()
+    found = (folder / named).resolve()
     if not found.is_file():
-        raise ConfigError(f"{_where(sources, path)}: expected a Python file, found none at {found}")
+        raise ConfigError(f"{_where(sources, path)}: expected {what}, found none at {found}")
     return found
 
 

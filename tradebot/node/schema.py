@@ -13,7 +13,9 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
 
+from tradebot.domain.units import NS_PER_SECOND
 from tradebot.node.values import (
+    LatencyModel,
     Rate,
     Target,
     parse_balances,
@@ -21,6 +23,7 @@ from tradebot.node.values import (
     parse_from,
     parse_interval,
     parse_latency,
+    parse_latency_model,
     parse_rate,
     parse_to,
     parse_use,
@@ -40,10 +43,19 @@ class FeeRates(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """One way each, in nanoseconds."""
+    """One way each."""
 
-    order_ns: int
-    answer_ns: int
+    order: LatencyModel
+    answer: LatencyModel
+
+    @property
+    def order_ns(self) -> int:
+        """The least."""
+        return self.order.least_ns
+
+    @property
+    def answer_ns(self) -> int:
+        return self.answer.least_ns
 
 
 # The lowest tier of each venue's spot schedule, which has the highest fees; promotions are left out. A venue
@@ -129,10 +141,22 @@ class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Delays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Latency each way."""
+    """Latency each way: "50ms"; "20ms..80ms", drawn evenly; "20ms+15ms", at least the first with a mean excess of the second."""
 
-    order: Annotated[str, Meta(description="From us to the matching engine.", examples=["50ms"])] = "50ms"
-    answer: Annotated[str, Meta(description="From the matching engine to us.", examples=["50ms"])] = "50ms"
+    order: Annotated[
+        str, Meta(description="From us to the matching engine.", examples=["50ms", "20ms..80ms", "20ms+15ms"])
+    ] = "50ms"
+    answer: Annotated[
+        str, Meta(description="From the matching engine to us.", examples=["50ms", "20ms..80ms", "20ms+15ms"])
+    ] = "50ms"
+    seed: Annotated[int, Meta(description="Of the draws.", ge=0, le=2**63 - 1)] = 1
+    recorded: Annotated[
+        str | None,
+        Meta(
+            description="A CSV file of measured latencies, in the place of both: time_ns,order_ns,answer_ns.",
+            examples=["latencies.csv"],
+        ),
+    ] = None
 
 
 class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,12 +171,19 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "account"
     latency: Annotated[
         str | Delays,
-        Meta(description="Delay each way; or a table of order and answer.", examples=["50ms"]),
+        Meta(description="Delay each way; or a table of order and answer.", examples=["50ms", "20ms..80ms"]),
     ] = "50ms"
     queue: Annotated[
-        Literal["exact", "risk-averse", "power", "log"],
-        Meta(description="Where our order stands in its queue; exact: as the recorded orders say."),
-    ] = "exact"
+        Literal["risk-averse", "power", "log"],
+        Meta(description="Where our order stands in a level of which only the total is told; order by order it is exact."),
+    ] = "risk-averse"
+    queue_power: Annotated[
+        float, Meta(description='Exponent of the queue model "power", in halves.', ge=0.5, le=10.0, multiple_of=0.5)
+    ] = 3.0
+    fills: Annotated[
+        Literal["partial", "whole"],
+        Meta(description="In such a level: fill what reaches our order, or all of it as soon as anything does."),
+    ] = "partial"
     funding: Annotated[
         Literal["recorded", "none"], Meta(description="Funding payments of perpetuals; spot has none.")
     ] = "recorded"
@@ -160,9 +191,8 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def latency_ns(self) -> Latency:
         if isinstance(self.latency, str):
-            each_ns = parse_latency(self.latency)
-            return Latency(each_ns, each_ns)
-        return Latency(parse_latency(self.latency.order), parse_latency(self.latency.answer))
+            return Latency(parse_latency_model(self.latency), parse_latency_model(self.latency))
+        return Latency(parse_latency_model(self.latency.order), parse_latency_model(self.latency.answer))
 
     def fee_rates(self, venue: str) -> FeeRates:
         """What the account pays at `venue`, in 1e-8 of the notional."""
@@ -293,6 +323,32 @@ class Report(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Grid() if self.grid else None
 
 
+class Download(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `data download` fetches; no run depends on it."""
+
+    archive_url: Annotated[
+        str,
+        Meta(description="Base URL of Binance's public archive.", min_length=1, examples=["https://mirror.example"]),
+    ] = "https://data.binance.vision"
+    exchange_urls: Annotated[
+        dict[str, str],
+        Meta(
+            description="Base URL of an exchange by its ccxt name, in the place of its own.",
+            examples=[{"kraken": "https://mirror.example"}],
+        ),
+    ] = {}
+    requests_per_s: Annotated[
+        int, Meta(description="Requests a second to the archive; exchanges have their own limit.", ge=1, le=100)
+    ] = 10
+    timeout: Annotated[str, Meta(description="Silence after which a connection is cut off.", examples=["30s"])] = "30s"
+    attempts: Annotated[int, Meta(description="Tries in a row that bring nothing.", ge=1, le=100)] = 6
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds."""
+        return parse_interval(self.timeout) / NS_PER_SECOND
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of tradebot."""
 
@@ -310,6 +366,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     report: Annotated[Report, Meta(description="What is written beside the facts.")] = field(
         default_factory=Report
     )
+
+    download: Annotated[Download, Meta(description="How `data download` fetches.")] = field(default_factory=Download)
 
     @property
     def fee_rates(self) -> FeeRates:

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from tradebot._core.latency import LatencyKind
 from tradebot.domain.units import MONEY_SCALE, NS_PER_SECOND, parse_decimal, parse_duration, steps_exactly
 
 FRACTION_SCALE: Final = 8  # a fraction of one is counted in 1e-8
@@ -123,6 +124,28 @@ def parse_latency(text: str) -> int:
     if not 0 <= latency_ns <= LATENCY_MAX_NS:
         raise ValueError(f'expected a latency from "0ms" to "1h", found {text!r}')
     return latency_ns
+
+
+class LatencyModel(NamedTuple):
+    """What a latency text says: the kind, and nanoseconds. See `_core.latency`."""
+
+    kind: LatencyKind
+    least_ns: int
+    spread_ns: int
+
+
+def parse_latency_model(text: str) -> LatencyModel:
+    """ "50ms" always; "20ms..80ms" drawn evenly between; "20ms+15ms" at least the first, and a mean excess of the second."""
+    least, dots, most = text.partition("..")
+    if dots:
+        least_ns, most_ns = parse_latency(least), parse_latency(most)
+        if most_ns <= least_ns:
+            raise ValueError(f'expected a range such as "20ms..80ms", the larger last, found {text!r}')
+        return LatencyModel(LatencyKind.UNIFORM, least_ns, most_ns - least_ns)
+    least, plus, excess = text.partition("+")
+    if plus:
+        return LatencyModel(LatencyKind.EXPONENTIAL, parse_latency(least), parse_latency(excess))
+    return LatencyModel(LatencyKind.CONSTANT, parse_latency(text), 0)
 
 
 def parse_interval(text: str) -> int:

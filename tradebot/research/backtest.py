@@ -27,7 +27,9 @@ ASSUMPTIONS: Final = [
     "A recorded order that rests at or through our price fills us at our price.",
     "Orders that cross the book on arrival show at no price until the venue says what they did.",
     "After a book snapshot our orders stand last at their price.",
-    "Orders and answers each take the stated latency, always the same; market data the recorded time, at most 10 s.",
+    "Orders and answers each take the stated latency and keep their order; market data the recorded time, at most 10 s.",
+    "Where only totals per price are told, our place in a queue is modelled as stated, and what we take of a level is gone until "
+    "the venue tells its total again.",
     "Fees are charged on each trade and rounded up.",
 ]
 

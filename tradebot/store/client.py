@@ -147,6 +147,11 @@ class Store:
         """What the store holds, one entry an instrument version with committed imports."""
         return ticks.catalogue(self._engine, self.instruments())
 
+    def import_reports(self, import_ids: Sequence[str]) -> list[ImportReport]:
+        """Reports of committed imports, by their ids in hex."""
+        found = [ticks.find_report(self._engine, int(one, 16)) for one in import_ids]
+        return [report for report in found if report is not None]
+
     def write_run(self, manifest: Mapping[str, Any]) -> None:
         """Begin to write a run: whatever is there of its `run_id` goes first, so writing a run again replaces
         it.

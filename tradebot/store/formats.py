@@ -9,7 +9,16 @@ from typing import Final, NamedTuple
 
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.domain.instrument import Instrument, split_name
-from tradebot.store import bitstamp_l3
+from tradebot.store import (
+    binance_raw,
+    bitstamp_l3,
+    ccxt_ohlcv,
+    cryptofeed_raw,
+    freqtrade,
+    lobster,
+    parquet,
+    trades_csv,
+)
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import find_instrument, make_instrument
@@ -35,9 +44,8 @@ class Import(NamedTuple):
 
 
 FORMATS: Final = {
-    bitstamp_l3.NAME: Importer(
-        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.instruments
-    ),
+    one.NAME: Importer(one.NAME, one.recognises, one.open_source, one.instruments)
+    for one in (bitstamp_l3, binance_raw, cryptofeed_raw, lobster, parquet, freqtrade, trades_csv, ccxt_ohlcv)
 }
 
 

@@ -19,7 +19,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import time_text
 from tradebot.store.batches import Records, merge_in_time, rebatch
 from tradebot.store.engine import Column, Engine
-from tradebot.store.imports import ImportReport, ImportSource
+from tradebot.store.imports import ImportReport, ImportSource, check_findings
 from tradebot.store.schema import IMPORT_COLUMNS, TICK_COLUMNS
 
 INSERT_ROWS: Final = 1 << 18
@@ -71,6 +71,7 @@ def import_records(
     _begin(engine, import_id, instrument.id)
     try:
         span = _write_batches(engine, instrument.id, import_id, batches, progress)
+        check_findings(source.findings, span[0], source.path)
     except BaseException:
         with suppress(StoreError):
             _remove_rows(engine, import_id, instrument.id)

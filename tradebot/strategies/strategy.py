@@ -96,12 +96,43 @@ class Strategy(Trader):
         self.params = make_params(type(self), params or {})
         self.state = self.State()
 
-    def bars(self, interval: str, warmup: int = 0, instrument: str | None = None) -> BarSeries:
-        """Follow time bars of `interval` ("5s", "1m"), declared in on_start.
+    def bars(
+        self,
+        interval: str | None = None,
+        warmup: int = 0,
+        instrument: str | None = None,
+        *,
+        ticks: int | None = None,
+        volume: float | None = None,
+        notional: float | None = None,
+        by: str = "receive",
+        grace: str = "1s",
+        restatements: bool = False,
+        source: str | None = None,
+    ) -> BarSeries:
+        """Follow bars, declared in on_start; `on_bar` is first called when more than `warmup` of them have closed.
 
-        `on_bar` is first called when `warmup` bars have closed. Raises ValueError on a malformed interval.
+        One of: `interval` ("5s", "1m"), `ticks` (number of trades), `volume` (base units), `notional` (quote units).
+        `by`: "receive", or "venue" for bars that equal the venue's own, closed `grace` after their end. `source`: "trades", or
+        the interval of the stored bars to build from; left out, what comes first decides. `restatements`: `on_bar` is also
+        told bars that late facts changed, with `bar.restated` true. The rules are at the head of _core/bars.pyx.
+        Raises ValueError on a malformed call.
         """
-        return self.bars_of(parse_duration(interval), warmup, instrument)
+        if by not in ("receive", "venue"):
+            raise ValueError(f'expected by="receive" or by="venue", found {by!r}')
+        source_ns = None if source is None else 0 if source == "trades" else parse_duration(source)
+        if interval is not None and ticks is None and volume is None and notional is None:
+            by_venue = by == "venue"
+            grace_ns = parse_duration(grace) if by_venue else 0
+            return self.bars_of(
+                parse_duration(interval), warmup, instrument, by_venue=by_venue, grace_ns=grace_ns,
+                restatements=restatements, source_ns=source_ns,
+            )  # fmt: skip
+        if interval is not None or by != "receive" or restatements or source_ns:
+            raise ValueError(
+                "expected one of interval, ticks=, volume= and notional=; by=, restatements= and stored bars are for an interval"
+            )
+        return self.bars_by_size(ticks, volume, notional, warmup, instrument, from_trades=source_ns == 0)
 
     def timer(self, interval: str) -> int:
         """Call `on_timer` each `interval` ("250ms"); returns the timer's number."""

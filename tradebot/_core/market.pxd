@@ -1,0 +1,22 @@
+"""What the kernel does to one instrument's market."""
+
+from libc.stdint cimport int64_t
+
+from tradebot._core.context cimport MarketC
+from tradebot._core.types cimport RecordC
+
+
+cdef bint refresh_orders(MarketC* market, const RecordC* record) noexcept nogil
+cdef bint refresh_levels(MarketC* market) noexcept nogil
+cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil
+cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil
+cdef list market_to_list(const MarketC* market)
+cdef int market_from_list(MarketC* market, object state) except -1
+
+
+cdef inline bint is_best_touched(const MarketC* market, const RecordC* record) noexcept nogil:
+    """A level that changed may have changed what is shown as the best."""
+    return (
+        record.price == market.bid or record.price == market.ask or market.depth.bid != market.bid
+        or market.depth.ask != market.ask
+    )

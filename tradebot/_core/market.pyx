@@ -1,0 +1,95 @@
+"""One instrument as the engine sees it: which of book, levels and quotes gives the best prices, and what they are.
+
+Order by order wins over levels, and levels over quotes: what is told in more detail is shown. The middle price is kept from the
+last moment at which both sides stood.
+"""
+
+from tradebot._core.book cimport NO_ASK, NO_BID, book_from_list, book_level_quantity, book_to_list
+from tradebot._core.context cimport MarketC
+from tradebot._core.depth cimport depth_from_list, depth_quantity, depth_to_list
+from tradebot._core.instrument cimport FEE_SCALE, muldiv_up
+from tradebot._core.types cimport Kind, RecordC, Side
+
+
+cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
+    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
+    cdef int overflow = 0
+    cdef int64_t best = market.bid if is_sell else market.ask
+    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
+    if best == 0:
+        best = market.middle2 >> 1
+    if is_sell:
+        return best - width if best > width else 1
+    return best + width
+
+
+cdef bint refresh_orders(MarketC* market, const RecordC* record) noexcept nogil:
+    """Read best prices and sizes off the book. Returns 1 where one of the four changed."""
+    cdef int64_t bid = 0 if market.book.bid == NO_BID else market.book.bid
+    cdef int64_t ask = 0 if market.book.ask == NO_ASK else market.book.ask
+    cdef int64_t quantity
+    cdef bint changed = bid != market.bid or ask != market.ask
+    if not changed and record.price != bid and record.price != ask and market.book.parked_count == 0 and record.kind != Kind.L3_CHANGE:
+        return 0
+    quantity = book_level_quantity(&market.book, bid) if bid else 0
+    changed |= quantity != market.bid_quantity
+    market.bid_quantity = quantity
+    quantity = book_level_quantity(&market.book, ask) if ask else 0
+    changed |= quantity != market.ask_quantity
+    market.ask_quantity = quantity
+    market.bid = bid
+    market.ask = ask
+    if bid and ask:
+        market.middle2 = bid + ask
+    return changed
+
+
+cdef bint refresh_levels(MarketC* market) noexcept nogil:
+    """Read best prices and sizes off the levels. Returns 1 where one of the four changed."""
+    cdef int64_t bid = 0 if market.depth.bid == NO_BID else market.depth.bid
+    cdef int64_t ask = 0 if market.depth.ask == NO_ASK else market.depth.ask
+    cdef int64_t bid_quantity = depth_quantity(&market.depth, Side.BUY, bid) if bid else 0
+    cdef int64_t ask_quantity = depth_quantity(&market.depth, Side.SELL_SIDE, ask) if ask else 0
+    cdef bint changed = (
+        bid != market.bid or ask != market.ask or bid_quantity != market.bid_quantity or ask_quantity != market.ask_quantity
+    )
+    market.bid = bid
+    market.ask = ask
+    market.bid_quantity = bid_quantity
+    market.ask_quantity = ask_quantity
+    if bid and ask:
+        market.middle2 = bid + ask
+    return changed
+
+
+cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil:
+    cdef int64_t ask = <int64_t>record.id, ask_quantity = <int64_t>record.id2
+    cdef bint changed = (
+        record.price != market.bid or ask != market.ask
+        or record.quantity != market.bid_quantity or ask_quantity != market.ask_quantity
+    )
+    market.bid = record.price
+    market.ask = ask
+    market.bid_quantity = record.quantity
+    market.ask_quantity = ask_quantity
+    if market.bid and market.ask:
+        market.middle2 = market.bid + market.ask
+    return changed
+
+
+cdef list market_to_list(const MarketC* market):
+    return [
+        book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed, market.message_touched,
+        bool(market.feed_is_up), market.bid, market.ask,
+        market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+    ]
+
+
+cdef int market_from_list(MarketC* market, object state) except -1:
+    book_from_list(&market.book, state[0])
+    depth_from_list(&market.depth, state[1])
+    (
+        market.book_kind, market.message_changed, market.message_touched, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
+        market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+    ) = state[2:]
+    return 0
