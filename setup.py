@@ -35,6 +35,7 @@ MODULES = [
     "kernel",
     "simulator",
     "merge",
+    "columns",
 ]
 
 DEBUG = os.environ.get("TRADEBOT_DEBUG") == "1"

@@ -84,7 +84,7 @@ from tests.store.support import FIRST
 from tradebot.store.client import open_store
 
 with open_store(Path(sys.argv[1])) as store:
-    store._engine.command("OPTIMIZE TABLE ticks FINAL")
+    store._backend.command("OPTIMIZE TABLE ticks FINAL")
     first_ns, last_ns = store.query("SELECT min(time_ns), max(time_ns) FROM ticks")[0]
     for end_ns in (first_ns + (last_ns - first_ns) // 4, None):
         print(sum(len(batch) for batch in store.stream([FIRST.id], None, end_ns)))
@@ -242,7 +242,7 @@ def test_an_unfinished_import_that_was_merged_with_another_is_removed_from_it(tm
     written = int(line_of(child))
     kill(child)
     with open_store(tmp_path / "data") as store:
-        store._engine.command("OPTIMIZE TABLE ticks FINAL")
+        store._backend.command("OPTIMIZE TABLE ticks FINAL")
         parts = "SELECT rows FROM system.parts WHERE active AND table = 'ticks'"
         assert store.query(parts) == [(5_000 + written,)]
         assert joined(store.stream([FIRST.id])).tobytes() == kept.tobytes()
@@ -294,7 +294,7 @@ def test_a_file_where_the_store_should_be_is_named(tmp_path: Path) -> None:
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with open_store(tmp_path / "data") as store:
         store.query("SELECT 1")
-        store._engine.insert("schema_versions", {"version": [99]}, {"version": "UInt32"})
+        store._backend.insert("schema_versions", {"version": [99]}, {"version": "UInt32"})
     with pytest.raises(StoreError, match=r"version 1 .* found 99; update tradebot"):
         open_store(tmp_path / "data")
 

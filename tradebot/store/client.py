@@ -13,15 +13,17 @@ import msgspec
 
 from tradebot.domain.errors import StoreError, StoreFull, UsageError
 from tradebot.domain.instrument import Instrument
-from tradebot.store import results, ticks
+from tradebot.store import intake, results, ticks
+from tradebot.store.backend import Column, is_disk_full
 from tradebot.store.batches import Records
-from tradebot.store.engine import Column, Engine, is_disk_full
+from tradebot.store.engine import Engine
 from tradebot.store.imports import ImportReport, ImportSource
 from tradebot.store.instruments import find_instrument
+from tradebot.store.intake import Progress
 from tradebot.store.owner import Owner
 from tradebot.store.results import Chunk
 from tradebot.store.schema import TABLES, VERSION
-from tradebot.store.ticks import Dataset, Progress, Selection
+from tradebot.store.ticks import Dataset, Selection
 
 
 def open_store(path: Path) -> "Store":
@@ -62,7 +64,7 @@ class Store:
 
     def __init__(self, engine: Engine, owner: Owner) -> None:
         self.path = engine.path
-        self._engine = engine
+        self._backend = engine
         self._owner = owner
         try:
             self._prepare()
@@ -72,7 +74,7 @@ class Store:
 
     def close(self) -> None:
         """Close the engine and let the next process in. May be called again."""
-        self._engine.close()
+        self._backend.close()
         self._owner.close()
 
     def __enter__(self) -> Self:
@@ -89,11 +91,11 @@ class Store:
         if not known:
             text = msgspec.json.encode(instrument).decode()
             row: dict[str, Column] = {"id": [instrument.id], "definition": [text]}
-            self._engine.insert("instruments", row, {"id": "UInt32", "definition": "String"})
+            self._backend.insert("instruments", row, {"id": "UInt32", "definition": "String"})
 
     def instruments(self) -> list[Instrument]:
         """All that are known, by name and version."""
-        rows = self._engine.rows("SELECT definition FROM instruments")
+        rows = self._backend.rows("SELECT DISTINCT definition FROM instruments")
         found = [msgspec.json.decode(row[0], type=Instrument) for row in rows]
         return sorted(found, key=lambda one: (one.name, one.version))
 
@@ -118,10 +120,10 @@ class Store:
         before.
         """
         self._known(instrument)
-        report = ticks.find_report(self._engine, source.import_id(instrument.id))
+        report = intake.find_report(self._backend, source.import_id(instrument.id))
         if report is not None:
             return report
-        return ticks.import_records(self._engine, instrument, source, batches, progress, self.register)
+        return intake.import_records(self._backend, instrument, source, batches, progress, self.register)
 
     def stream(
         self,
@@ -135,54 +137,54 @@ class Store:
         Batches have `batch_rows` rows each, the last may be shorter, and their concatenation does not depend
         on it. Memory is bounded by the batch, not by the range. Streams may run side by side.
         """
-        return ticks.stream(self._engine, instrument_ids, from_ns, to_ns, batch_rows)
+        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows)
 
     def selection(
         self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None
     ) -> Selection:
         """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists."""
-        return ticks.select(self._engine, self._by_id(instrument_ids), from_ns, to_ns)
+        return ticks.select(self._backend, self._by_id(instrument_ids), from_ns, to_ns)
 
     def catalogue(self) -> list[Dataset]:
         """What the store holds, one entry an instrument version with committed imports."""
-        return ticks.catalogue(self._engine, self.instruments())
+        return ticks.catalogue(self._backend, self.instruments())
 
     def write_run(self, manifest: Mapping[str, Any]) -> None:
         """Begin to write a run: whatever is there of its `run_id` goes first, so writing a run again replaces
         it.
         """
-        results.write_run(self._engine, manifest)
+        results.write_run(self._backend, manifest)
 
     def runs(self) -> list[dict[str, Any]]:
         """The manifests of the runs written, oldest first."""
-        return results.read_runs(self._engine)
+        return results.read_runs(self._backend)
 
     def write_orders(
         self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
     ) -> None:
         """Add the order events among a chunk of the run's facts, which begins at `first_row` of them."""
-        results.write_orders(self._engine, run_id, facts, first_row, strategies)
+        results.write_orders(self._backend, run_id, facts, first_row, strategies)
 
     def write_fills(
         self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
     ) -> None:
         """Add the fills among a chunk of the run's facts, which begins at `first_row` of them."""
-        results.write_fills(self._engine, run_id, facts, first_row, strategies)
+        results.write_fills(self._backend, run_id, facts, first_row, strategies)
 
     def write_equity(self, run_id: str, samples: Chunk, strategies: Sequence[str] = ()) -> None:
         """Add a chunk of the run's equity samples."""
-        results.write_equity(self._engine, run_id, samples, strategies)
+        results.write_equity(self._backend, run_id, samples, strategies)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a small result, for reports and tests."""
-        return self._engine.rows(sql, parameters)
+        return self._backend.rows(sql, parameters)
 
     def _prepare(self) -> None:
         for statement in TABLES:
-            self._engine.command(statement)
-        versions = [row[0] for row in self._engine.rows("SELECT version FROM schema_versions")]
+            self._backend.command(statement)
+        versions = [row[0] for row in self._backend.rows("SELECT version FROM schema_versions")]
         if not versions:
-            self._engine.insert("schema_versions", {"version": [VERSION]}, {"version": "UInt32"})
+            self._backend.insert("schema_versions", {"version": [VERSION]}, {"version": "UInt32"})
         elif max(versions) > VERSION:
             raise StoreError(
                 f"expected a store of schema version {VERSION} at {self.path}, found {max(versions)}; "
@@ -190,7 +192,7 @@ class Store:
             )
 
     def _known(self, instrument: Instrument) -> bool:
-        rows = self._engine.rows(f"SELECT definition FROM instruments WHERE id = {instrument.id}")
+        rows = self._backend.rows(f"SELECT definition FROM instruments WHERE id = {instrument.id}")
         known = [msgspec.json.decode(row[0], type=Instrument) for row in rows]
         if known and known[0] != instrument:
             raise UsageError(
