@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tradebot.domain.errors import StoreError, StoreFull
 from tradebot.store.native import Column
+from tradebot.store.schema import Layout
 
 __all__ = ["Backend", "Column", "explain", "is_disk_full", "local_parts"]
 
@@ -33,6 +34,7 @@ class Backend(Protocol):
 
     place: str
     """Where the store is, as people know it."""
+    layout: Layout
 
     def command(self, sql: str) -> None:
         """Run a statement that gives no rows."""

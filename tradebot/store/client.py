@@ -1,48 +1,96 @@
 """The store: market facts in, market facts out in order, results of runs beside them.
 
-One process owns one store. `open_store` takes the lock, opens the engine and makes the tables; everything
-else is a method of what it returns. This version has the embedded engine only.
+`open_store` is one of three: the embedded engine, of which one process at a time is the owner; the owner's service,
+where another process is it; a ClickHouse server. Everything else is a method of what it returns, in one SQL.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
-from tradebot.domain.errors import StoreError, StoreFull, UsageError
+from tradebot.domain.errors import StoreError, StoreFull, StoreGone, UsageError
 from tradebot.domain.instrument import Instrument
 from tradebot.store import intake, results, ticks
-from tradebot.store.backend import Column, is_disk_full
+from tradebot.store.backend import Backend, Column, is_disk_full
 from tradebot.store.batches import Records
 from tradebot.store.engine import Engine
 from tradebot.store.imports import ImportReport, ImportSource
 from tradebot.store.instruments import find_instrument
 from tradebot.store.intake import Progress
-from tradebot.store.owner import Owner
+from tradebot.store.migrations import prepare
+from tradebot.store.owner import Held, Owner
+from tradebot.store.remote import Remote
 from tradebot.store.results import Chunk
-from tradebot.store.schema import TABLES, VERSION
+from tradebot.store.server import Server, read_dsn
+from tradebot.store.share import Share
 from tradebot.store.ticks import Dataset, Selection
 
+OWNER_WAIT_S: Final = 15.0  # for an owner that is just opening or just closing
+OWNER_POLL_S: Final = 0.05
+REGISTER_WAIT_S: Final = 60.0
 
-def open_store(path: Path) -> "Store":
-    """Open the store at `path`, making it where there is none (0700).
 
-    Raises StoreOwned where another process holds it, StoreFull on a full disk, StoreError where this process
-    has another store open or the store was made by a newer version.
+def open_store(place: Path | str) -> "Store":
+    """Open the store at a path, making it where there is none (0700), or that of a server, by its
+    `clickhouse://user:password@host:port/database`. Where another process has the path open, use it through that
+    process; where none has, own it and let others in as long as it is open.
+
+    Raises StoreOwned where the process that holds it cannot be asked, StoreFull on a full disk, StoreError where this
+    process has another store open or the store was made by another version, UsageError for a DSN that is none.
     """
-    path = path.absolute()
+    if isinstance(place, str):
+        return _connect(place)
+    path = place.absolute()
+    end = time.monotonic() + OWNER_WAIT_S
+    while True:
+        try:
+            _make_folders(path)
+            return _own(path)
+        except Held as held:
+            if not held.shares:
+                raise
+            store = _join(path, held)
+            if store is not None:
+                return store
+            if time.monotonic() > end:
+                raise
+        except OSError as error:
+            raise _unusable(path, error) from error
+        time.sleep(OWNER_POLL_S)
+
+
+def _connect(dsn: str) -> "Store":
+    server = Server(read_dsn(dsn))
     try:
-        _make_folders(path)
-        owner = Owner(path)
-    except OSError as error:
-        raise _unusable(path, error) from error
-    try:
-        return Store(Engine(path), owner)
+        prepare(server)
     except BaseException:
-        owner.close()
+        server.close()
         raise
+    return Store(server, server.close)
+
+
+def _own(path: Path) -> "Store":
+    with ExitStack() as opened:
+        opened.enter_context(Owner(path))
+        engine = opened.enter_context(closing(Engine(path)))
+        prepare(engine)
+        with suppress(OSError):  # where no socket can be made the store is ours alone
+            opened.enter_context(closing(Share(engine)))
+        return Store(engine, opened.pop_all().close)
+
+
+def _join(path: Path, held: Held) -> "Store | None":
+    """None where the owner is not there yet, or not any more."""
+    try:
+        remote = Remote(path, held.who)
+    except (OSError, StoreGone):
+        return None
+    return Store(remote, remote.close)
 
 
 def _make_folders(path: Path) -> None:
@@ -62,20 +110,14 @@ def _unusable(path: Path, error: OSError) -> StoreError:
 class Store:
     """An open store; close it, or use it in a `with`."""
 
-    def __init__(self, engine: Engine, owner: Owner) -> None:
-        self.path = engine.path
-        self._backend = engine
-        self._owner = owner
-        try:
-            self._prepare()
-        except BaseException:
-            engine.close()
-            raise
+    def __init__(self, backend: Backend, close: Callable[[], None]) -> None:
+        self.place = backend.place
+        self._backend = backend
+        self._close = close
 
     def close(self) -> None:
-        """Close the engine and let the next process in. May be called again."""
-        self._backend.close()
-        self._owner.close()
+        """Give the store up; an owner first finishes what others have under way. May be called again."""
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -87,11 +129,11 @@ class Store:
 
     def register(self, instrument: Instrument) -> None:
         """Make an instrument version known. Raises UsageError where its id stands for another definition."""
-        known = self._known(instrument)
-        if not known:
-            text = msgspec.json.encode(instrument).decode()
-            row: dict[str, Column] = {"id": [instrument.id], "definition": [text]}
-            self._backend.insert("instruments", row, {"id": "UInt32", "definition": "String"})
+        with self._backend.lease("the list of instruments", REGISTER_WAIT_S):
+            if not self._known(instrument):
+                text = msgspec.json.encode(instrument).decode()
+                row: dict[str, Column] = {"id": [instrument.id], "definition": [text]}
+                self._backend.insert("instruments", row, {"id": "UInt32", "definition": "String"})
 
     def instruments(self) -> list[Instrument]:
         """All that are known, by name and version."""
@@ -120,9 +162,6 @@ class Store:
         before.
         """
         self._known(instrument)
-        report = intake.find_report(self._backend, source.import_id(instrument.id))
-        if report is not None:
-            return report
         return intake.import_records(self._backend, instrument, source, batches, progress, self.register)
 
     def stream(
@@ -178,18 +217,6 @@ class Store:
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a small result, for reports and tests."""
         return self._backend.rows(sql, parameters)
-
-    def _prepare(self) -> None:
-        for statement in TABLES:
-            self._backend.command(statement)
-        versions = [row[0] for row in self._backend.rows("SELECT version FROM schema_versions")]
-        if not versions:
-            self._backend.insert("schema_versions", {"version": [VERSION]}, {"version": "UInt32"})
-        elif max(versions) > VERSION:
-            raise StoreError(
-                f"expected a store of schema version {VERSION} at {self.path}, found {max(versions)}; "
-                "update tradebot, or give another --home"
-            )
 
     def _known(self, instrument: Instrument) -> bool:
         rows = self._backend.rows(f"SELECT definition FROM instruments WHERE id = {instrument.id}")

@@ -9,7 +9,7 @@ hangs, so a child process starts fresh.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,7 @@ from tradebot.store.backend import Column, explain, local_parts
 from tradebot.store.leases import Leases
 from tradebot.store.native import Buffer, decode_blocks, decode_rows, encode_block
 from tradebot.store.removal import delete_rows
+from tradebot.store.schema import Layout
 
 _FORMAT: Final = "Native"
 
@@ -37,7 +38,7 @@ class Handle:
         self.place = str(path)
         self._lock = Lock()
         with self.guard():
-            self._connection = chdb.connect(os.path.realpath(path))
+            self._connection: Any = chdb.connect(os.path.realpath(path))
 
     def close(self) -> None:
         with self._lock:
@@ -54,7 +55,7 @@ class Handle:
         with self._lock, self.guard(), _file_of(pieces) as path:
             self._connection.query(f"INSERT INTO {table} ({columns}) FROM INFILE '{path}' FORMAT {_FORMAT}", _FORMAT)
 
-    def stream(self, sql: str) -> Iterator[bytes]:
+    def stream(self, sql: str) -> Generator[bytes, None, None]:
         """The blocks of a large result as they are made; the handle can do nothing else until it is closed."""
         with self._lock, self.guard():
             result = self._connection.send_query(sql, _FORMAT)
@@ -86,6 +87,7 @@ class Engine:
             )
         self.path = path
         self.place = str(path)
+        self.layout = Layout()
         self.leases = Leases()
         self._handle = Handle(path)
         _open_paths.append(path)

@@ -151,8 +151,8 @@ class Intake:
         )[0]
         if found != (rows, rows * (rows - 1) // 2, max(rows - 1, 0)):
             raise StoreError(
-                f"expected each of {rows} imported rows once, found {found[0]} rows: another process brings in the "
-                "same files; wait for it to end, then run this again"
+                f"expected each of {rows} imported rows once, found {found[0]}: a connection broke, or another "
+                "process brings in the same files; wait for it to end, then run this again"
             )
 
 

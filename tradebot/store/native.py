@@ -15,7 +15,7 @@ import numpy.typing as npt
 Column = npt.NDArray[Any] | Sequence[Any]
 Buffer = bytes | bytearray | memoryview
 
-NUMBERS: Final = {
+NUMBERS: Final[dict[str, np.dtype[Any]]] = {
     "UInt8": np.dtype("u1"),
     "UInt16": np.dtype("<u2"),
     "UInt32": np.dtype("<u4"),
@@ -67,7 +67,9 @@ def decode_rows(data: Buffer) -> list[tuple[Any, ...]]:
     from clickhouse_connect.driver.buffer import ResponseBuffer
     from clickhouse_connect.driver.transform import NativeTransform
 
-    return list(NativeTransform.parse_response(ResponseBuffer(_Source(bytes(data)))).result_rows)
+    buffer: Any = ResponseBuffer  # the library's readers carry no types
+    result: Any = NativeTransform.parse_response(buffer(_Source(bytes(data))))
+    return list(result.result_rows)
 
 
 class _Source:
