@@ -19,6 +19,7 @@ from tradebot.store import intake, results, ticks
 from tradebot.store.backend import Backend, Column, is_disk_full
 from tradebot.store.batches import Records
 from tradebot.store.engine import Engine
+from tradebot.store.following import Following, Opened
 from tradebot.store.imports import ImportReport, ImportSource
 from tradebot.store.instruments import find_instrument
 from tradebot.store.intake import Progress
@@ -46,22 +47,10 @@ def open_store(place: Path | str) -> "Store":
     if isinstance(place, str):
         return _connect(place)
     path = place.absolute()
-    end = time.monotonic() + OWNER_WAIT_S
-    while True:
-        try:
-            _make_folders(path)
-            return _own(path)
-        except Held as held:
-            if not held.shares:
-                raise
-            store = _join(path, held)
-            if store is not None:
-                return store
-            if time.monotonic() > end:
-                raise
-        except OSError as error:
-            raise _unusable(path, error) from error
-        time.sleep(OWNER_POLL_S)
+    opened = _open_path(path)
+    if isinstance(opened.backend, Remote):
+        return Store(following := Following(opened, lambda: _open_path(path)), following.close)
+    return Store(*opened)
 
 
 def _connect(dsn: str) -> "Store":
@@ -74,23 +63,42 @@ def _connect(dsn: str) -> "Store":
     return Store(server, server.close)
 
 
-def _own(path: Path) -> "Store":
+def _open_path(path: Path) -> Opened:
+    end = time.monotonic() + OWNER_WAIT_S
+    while True:
+        try:
+            _make_folders(path)
+            return _own(path)
+        except Held as held:
+            if not held.shares:
+                raise
+            joined = _join(path, held)
+            if joined is not None:
+                return joined
+            if time.monotonic() > end:
+                raise
+        except OSError as error:
+            raise _unusable(path, error) from error
+        time.sleep(OWNER_POLL_S)
+
+
+def _own(path: Path) -> Opened:
     with ExitStack() as opened:
         opened.enter_context(Owner(path))
         engine = opened.enter_context(closing(Engine(path)))
         prepare(engine)
         with suppress(OSError):  # where no socket can be made the store is ours alone
             opened.enter_context(closing(Share(engine)))
-        return Store(engine, opened.pop_all().close)
+        return Opened(engine, opened.pop_all().close)
 
 
-def _join(path: Path, held: Held) -> "Store | None":
+def _join(path: Path, held: Held) -> Opened | None:
     """None where the owner is not there yet, or not any more."""
     try:
         remote = Remote(path, held.who)
     except (OSError, StoreGone):
         return None
-    return Store(remote, remote.close)
+    return Opened(remote, remote.close)
 
 
 def _make_folders(path: Path) -> None:

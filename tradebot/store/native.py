@@ -37,7 +37,7 @@ def encode_block(columns: Mapping[str, Column], types: Mapping[str, str]) -> lis
         if number is None:
             pieces.append(b"".join(map(_text, column)))
         else:
-            pieces.append(memoryview(np.ascontiguousarray(column, number)).cast("B"))
+            pieces.append(np.ascontiguousarray(column, number).data.cast("B"))
     return pieces
 
 
@@ -64,10 +64,10 @@ def decode_rows(data: Buffer) -> list[tuple[Any, ...]]:
     """All rows of a small result, of whatever types."""
     if not len(data):
         return []
-    from clickhouse_connect.driver.buffer import ResponseBuffer
+    from clickhouse_connect.driver.ctypes import RespBuffCls
     from clickhouse_connect.driver.transform import NativeTransform
 
-    buffer: Any = ResponseBuffer  # the library's readers carry no types
+    buffer: Any = RespBuffCls  # the library's readers carry no types
     result: Any = NativeTransform.parse_response(buffer(_Source(bytes(data))))
     return list(result.result_rows)
 

@@ -8,7 +8,7 @@ a long statement is waited for, a hung process is not.
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -45,6 +45,10 @@ GREET_WAIT_S: Final = 5.0
 QUIET_S: Final = 10.0  # then the owner is asked whether it lives
 
 
+class NotDone(StoreGone):
+    """The owner went before it did anything of what was asked."""
+
+
 class Line:
     """One connection to the owner, greeted. Raises OSError where nobody listens, StoreOwned where the owner does not
     answer or speaks another version, StoreGone where it is about to close.
@@ -73,10 +77,12 @@ class Line:
         return self.answer().body
 
     def send(self, message: Message, body: list[Any] | None = None) -> None:
-        with self._guarded():
+        try:
             self._socket.settimeout(None)
             send(self._socket, message, body or ())
             self._socket.settimeout(QUIET_S)
+        except OSError as error:
+            raise self._gone(self._last_words(), NotDone) from error
 
     def answer(self) -> Frame:
         """The next frame of what was asked, however long it takes."""
@@ -93,22 +99,23 @@ class Line:
             case Failed(text, full):
                 raise (StoreFull if full else StoreError)(text)
             case Closing():
-                raise self._gone("closed it")
+                raise self._gone("closed it", NotDone)
             case Rows() | End():
                 return frame
         raise self._gone("sent what nobody asked for")
 
     def _greet(self) -> None:
         try:
-            send(self._socket, Hello(PROTOCOL, VERSION, __version__, os.getpid()))
+            with suppress(BrokenPipeError):  # it may have spoken before it left
+                send(self._socket, Hello(PROTOCOL, VERSION, __version__, os.getpid()))
             frame = receive(self._socket)
         except (TimeoutError, BadFrame) as error:
             raise StoreOwned(f"{self._who}, which does not answer; end it, or give another --home") from error
         except ConnectionError as error:
-            raise self._gone("ended") from error
+            raise self._gone("ended", NotDone) from error
         match frame:
             case None | Frame(Closing()):
-                raise self._gone("closed it")
+                raise self._gone("closed it", NotDone)
             case Frame(Failed(text)):
                 raise StoreOwned(f"{self._who}, which refuses: {text}")
             case Frame(Hello(protocol, schema, version)):
@@ -119,6 +126,13 @@ class Line:
                     )
             case _:
                 raise StoreOwned(f"{self._who}, which speaks otherwise; wait for it to end")
+
+    def _last_words(self) -> str:
+        with suppress(OSError, BadFrame):
+            frame = receive(self._socket)
+            if frame is not None and isinstance(frame.message, Closing):
+                return "closed it"
+        return "ended"
 
     def _check_alive(self) -> None:
         """Raise where the owner does not greet any more."""
@@ -136,8 +150,8 @@ class Line:
         except (OSError, BadFrame) as error:
             raise self._gone("broke off") from error
 
-    def _gone(self, how: str) -> StoreGone:
-        return StoreGone(
+    def _gone(self, how: str, kind: type[StoreGone] = StoreGone) -> StoreGone:
+        return kind(
             f"expected the store {self._path} from the process that owned it, but that {how}; "
             "run the same command again: it then opens the store itself"
         )
@@ -198,7 +212,7 @@ class Remote:
         try:
             return Line(self.path, self._who)
         except OSError as error:
-            raise StoreGone(
+            raise NotDone(
                 f"expected the store {self.path} from the process that owned it, found nobody there; "
                 "run the same command again: it then opens the store itself"
             ) from error

@@ -67,11 +67,11 @@ class Share:
         self._thread = Thread(target=self._accept, name="store-share", daemon=True)
         self._thread.start()
 
-    def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
-        """Let what is under way end for `wait_s`, and tell those who are left. May be called again."""
+    def close(self) -> None:
+        """Let what is under way end, for a bounded time, and tell those who are left. May be called again."""
         with self._changed:
             self.is_closing = True
-        self._wait_for_clients(wait_s)
+        self._wait_for_clients()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -89,8 +89,8 @@ class Share:
             self._clients.discard(client)
             self._changed.notify_all()
 
-    def _wait_for_clients(self, wait_s: float) -> None:
-        end = time.monotonic() + wait_s
+    def _wait_for_clients(self) -> None:
+        end = time.monotonic() + CLOSE_WAIT_S
         while (clients := self._snapshot()) and (left_s := end - time.monotonic()) > 0:
             working = {client.process for client in clients if client.is_working()}
             for client in clients:
@@ -114,8 +114,7 @@ class Share:
             if refusal is None:
                 self._admit(Client(self, line, process))
             else:
-                with line, suppress(OSError):
-                    send(line, refusal)
+                Thread(target=_refuse, args=(line, refusal), name="store-refusal", daemon=True).start()
 
     def _admit(self, client: "Client") -> None:
         with self._changed:
@@ -215,6 +214,14 @@ class Client:
                 send(self._line, Rows())
             case _:
                 raise BadFrame("expected a request")
+
+
+def _refuse(line: socket.socket, refusal: Message) -> None:
+    """Hear the greeting first: a connection that is closed over unread bytes loses what it was told."""
+    with line, suppress(OSError, BadFrame):
+        line.settimeout(HELLO_WAIT_S)
+        receive(line)
+        send(line, refusal)
 
 
 def _checked(result: bytes) -> bytes:
