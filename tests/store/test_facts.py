@@ -10,6 +10,7 @@ from tests.store.support import FIRST, SECOND, joined, source
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind
 from tradebot.store.client import Store
 from tradebot.store.facts import count_all_kinds, count_kinds, newest_of, newest_snapshot
+from tradebot.store.schema import TICK_COLUMNS
 
 BEGIN, LAST, SNAPSHOT, VOID = int(Flag.BEGIN), int(Flag.LAST), int(Flag.SNAPSHOT), int(Flag.VOID)
 START = 1_700_000_000 * 10**9
@@ -43,10 +44,9 @@ def test_rows_are_counted_by_kind_in_a_range(store: Store) -> None:
 
 def test_rows_of_an_import_that_did_not_end_are_not_counted(store: Store) -> None:
     fill(store, [(0, Kind.TRADE, 0), (7, Kind.L2_LEVEL, BEGIN | SNAPSHOT | LAST)])
-    store._engine.command(
-        "INSERT INTO ticks (instrument, time_ns, `import`, `row`, kind, flags) "
-        f"VALUES ({FIRST.id}, {START + 9}, 5, 0, {int(Kind.L2_LEVEL)}, {BEGIN | SNAPSHOT | LAST})"
-    )
+    row = dict.fromkeys(TICK_COLUMNS, 0) | {"instrument": FIRST.id, "time_ns": START + 9, "import": 5}
+    row |= {"kind": int(Kind.L2_LEVEL), "flags": BEGIN | SNAPSHOT | LAST}
+    store._backend.insert("ticks", {name: [value] for name, value in row.items()}, TICK_COLUMNS)
     assert count_kinds(store, FIRST.id) == {Kind.TRADE: 1, Kind.L2_LEVEL: 1}
     assert count_all_kinds(store)[FIRST.id] == {Kind.TRADE: 1, Kind.L2_LEVEL: 1}
     assert newest_snapshot(store, FIRST.id, Kind.L2_LEVEL, START + 100) == START + 7
