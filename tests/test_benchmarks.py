@@ -3,7 +3,7 @@ they did all the work is: each gives the same digest or checksum again."""
 
 import pytest
 
-from benchmarks import backtest, memory, order_path, startup
+from benchmarks import backtest, indicators, memory, order_path, startup
 
 
 def test_order_path_sends_and_fills_every_order() -> None:
@@ -20,6 +20,12 @@ def test_backtest_steps_every_event() -> None:
 def test_memory_runs_every_round() -> None:
     one, two = memory.measure(2)
     assert two["events"] == 2 * one["events"]
+
+
+def test_indicators_take_in_every_bar() -> None:
+    first, again = indicators.measure(200), indicators.measure(200)
+    assert [row["checksum"] for row in first] == [row["checksum"] for row in again]
+    assert all(row["checksum"] for row in first)
 
 
 def test_startup_measures_each_command() -> None:

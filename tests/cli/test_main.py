@@ -20,7 +20,7 @@ from tradebot.cli import main as main_module
 from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
-VERBS = ["demo", "doctor", "config", "data", "backtest", "replay", "report"]
+VERBS = ["demo", "doctor", "config", "data", "backtest", "replay", "report", "bench"]
 
 RUN = """
 account = { venue = "bitstamp", start = "10000 USD" }

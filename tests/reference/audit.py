@@ -70,26 +70,44 @@ def outlier_places(prices: list[int], factor: int = 50, block: int = 4096, aroun
 
 def breaks(rows: list[np.void]) -> list[tuple[int, int, int]]:
     """(start_ns, end_ns, numbers missing) of the breaks of a stretch of rows, where numbers are consecutive."""
-    found = []
-    for kinds in STREAMS:
-        steps, mine = [], []
-        before, trades = None, 0
-        for row in rows:
-            kind = int(row["kind"])
-            trades += kind == Kind.TRADE
-            if kind not in kinds or not row["venue_sequence"] or (kind == Kind.L2_LEVEL and not int(row["flags"]) & Flag.LAST):
-                continue
-            number = int(row["venue_sequence"])
-            if before is not None:
-                step = number - before[0]
-                steps += [step] if step >= 1 else []
-                filled = trades if kinds == STREAMS[1] else 0
-                if step - 1 > filled:
-                    mine.append((before[1], int(row["time_ns"]), step - 1 - filled))
-            before, trades = (number, int(row["time_ns"])), 0
-        if steps and steps.count(1) >= 0.9 * len(steps):
-            found += mine
-    return found
+    every = tuple(kind for kinds in STREAMS for kind in kinds)
+    but_trades = tuple(kind for kind in every if kind != Kind.TRADE)
+    for together, apart in ((every, ()), (but_trades, STREAMS[:1])):
+        steps, found = counter(rows, together)
+        if is_consecutive(steps) and min(steps) >= 0:
+            return found + [one for kinds in apart for one in breaks_apart(rows, kinds)]
+    return [one for kinds in STREAMS for one in breaks_apart(rows, kinds)]
+
+
+def breaks_apart(rows: list[np.void], kinds: tuple[Kind, ...]) -> list[tuple[int, int, int]]:
+    steps, found = counter(rows, kinds)
+    return found if is_consecutive(steps) else []
+
+
+def is_consecutive(steps: list[int]) -> bool:
+    up = [step for step in steps if step >= 1]
+    return bool(up) and up.count(1) >= 0.9 * len(up)
+
+
+def counter(rows: list[np.void], kinds: tuple[Kind, ...]) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """The steps of the numbers of some kinds, and those of more than one that no trades fill."""
+    steps, found = [], []
+    before, trades = None, 0
+    for row in rows:
+        kind = int(row["kind"])
+        trades += kind == Kind.TRADE
+        is_inside = kinds == STREAMS[2] and not int(row["flags"]) & Flag.LAST
+        if kind not in kinds or not row["venue_sequence"] or is_inside:
+            continue
+        number = int(row["venue_sequence"])
+        if before is not None:
+            step = number - before[0]
+            steps.append(step)
+            filled = trades if Kind.L3_ADD in kinds and Kind.TRADE not in kinds else 0
+            if step - 1 > filled:
+                found.append((before[1], int(row["time_ns"]), step - 1 - filled))
+        before, trades = (number, int(row["time_ns"])), 0
+    return steps, found
 
 
 def backwards(rows: list[np.void]) -> int:

@@ -54,6 +54,33 @@ def test_order_events_may_share_their_numbers_with_the_trades_between_them() -> 
     assert numbering.take_day()[1].missing == 2
 
 
+ONE_COUNTER = [
+    row(FIRST_DAY + number, (Kind.TRADE, Kind.L3_ADD, Kind.QUOTE)[number % 3], venue_sequence=number) for number in range(1, 90)
+]
+
+
+def test_one_counter_for_all_streams_is_judged_as_one() -> None:
+    numbering = Numbering()
+    numbering.add(joined(ONE_COUNTER))
+    assert numbering.take_day()[1].count == 0
+    numbering = Numbering()
+    numbering.add(joined([one for one in ONE_COUNTER if not 40 <= one["venue_sequence"] < 45]))
+    assert (breaks := numbering.take_day()[1]).count == 1 and breaks.missing == 5
+
+
+def test_one_counter_for_all_but_the_trades_is_judged_as_one_beside_them() -> None:
+    rows, trades = [], 0
+    for number in range(1, 200):
+        kind = (Kind.L2_LEVEL, Kind.L3_ADD)[number % 2]
+        rows.append(row(FIRST_DAY + number, kind, venue_sequence=number, flags=int(Flag.LAST)))
+        if number % 5 == 0:
+            trades += 3 if trades == 10 else 1
+            rows.append(row(FIRST_DAY + number, Kind.TRADE, venue_sequence=trades))
+    numbering = Numbering()
+    numbering.add(joined(rows))
+    assert (breaks := numbering.take_day()[1]).count == 1 and breaks.missing == 2, "the break of the trades alone"
+
+
 def test_the_rows_of_a_message_share_its_number() -> None:
     rows = [
         row(FIRST_DAY + number, Kind.L2_LEVEL, venue_sequence=number, flags=int(Flag.LAST) if last else 0)

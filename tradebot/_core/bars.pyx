@@ -182,11 +182,12 @@ cdef class BarSeries:
         return self.close_sized()
 
     cdef int close_received(self) except -1:
-        self.building.close_ns = self.upto_ns
-        self.building.open_ns = self.upto_ns - self.interval_ns
+        cdef int64_t close_ns = self.upto_ns
         self.upto_ns = 0
         if self.building.close == 0:
             return 0
+        self.building.close_ns = close_ns
+        self.building.open_ns = close_ns - self.interval_ns
         if self.building.trades == 0:
             bar_repeat(&self.building)
         return self.come_out()

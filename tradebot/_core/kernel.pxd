@@ -70,7 +70,8 @@ cdef class Kernel:
     cdef int tell_order(self, Seat seat, const OrderC* order, uint32_t index) except -1
     cdef int tell_reject(self, Seat seat, object handler, const RecordC* record, const ExtraC* extra, uint32_t index) except -1
     cdef int feed_series(self, uint32_t index, const RecordC* record) except -1
-    cdef int tell_bars(self, Seat seat, BarSeries series) except -1
+    cdef int tell_bars(self, Seat seat, BarSeries series, const RecordC* record) except -1
+    cdef int next_bar(self, Seat seat, BarSeries series, const RecordC* record) except -1
     cdef int call(self, Seat seat, object handler, View view) except -1
     cdef int call_only(self, Seat seat, object handler, View view) except -1
     cdef int commit(self, Seat seat) except -1

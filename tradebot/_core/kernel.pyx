@@ -359,7 +359,7 @@ cdef class Kernel:
         if timer.owner == KERNEL_OWNER:
             seat, series = self.timer_series[timer.number]
             series.fire(timer.due_ns)
-            return self.tell_bars(seat, series)
+            return self.tell_bars(seat, series, NULL)
         seat = self.seats[timer.owner]
         if seat.on_timer is not None and not seat.quarantined:
             view = seat.timer_views[seat.trader.first]
@@ -372,24 +372,30 @@ cdef class Kernel:
         cdef Seat seat
         cdef BarSeries series
         for seat, series in <list>self.market_series[index]:
-            try:
-                if not series.take(record):
-                    continue
-            except ValueError as error:
-                if not seat.quarantined:
-                    self.quarantine(seat, error)
-                continue
-            self.tell_bars(seat, series)
+            self.tell_bars(seat, series, record)
         return 0
 
-    cdef int tell_bars(self, Seat seat, BarSeries series) except -1:
+    cdef int tell_bars(self, Seat seat, BarSeries series, const RecordC* record) except -1:
+        """Tell every bar that is due; `record`, where there is one, is taken in before."""
         cdef BarView view
-        while series.next_bar():
+        while self.next_bar(seat, series, record):
+            record = NULL
             if series.count > series.warmup and seat.on_bar is not None and not seat.quarantined:
                 view = seat.bar_views[series.instrument]
                 view.series_told = series
                 view.bar = series.told
                 self.call(seat, seat.on_bar, view)
+        return 0
+
+    cdef int next_bar(self, Seat seat, BarSeries series, const RecordC* record) except -1:
+        """A series that cannot be built from what comes shuts out the strategy that asked for it, and no other."""
+        try:
+            if record != NULL and not series.take(record):
+                return 0
+            return series.next_bar()
+        except (ValueError, OverflowError) as error:
+            if not seat.quarantined:
+                self.quarantine(seat, error)
         return 0
 
     cdef int step_state(self, const RecordC* record) except -1:

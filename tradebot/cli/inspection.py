@@ -77,10 +77,10 @@ def _quoted(text: str | None) -> str:
 def _table_lines(blocks: "Iterable[list[Quote]]") -> Iterator[str]:
     from tradebot.domain.units import time_text
 
-    names = ("time", *_BBO_KEYS[1:])
-    yield _table_line(names)
+    head = _table_line(("time", *_BBO_KEYS[1:]))
     for block in blocks:
-        yield "".join(_table_line((time_text(row[0]), *row[1:])) for row in block)
+        yield head + "".join(_table_line((time_text(row[0]), *row[1:])) for row in block)
+        head = ""
 
 
 def _table_line(cells: Sequence[object]) -> str:

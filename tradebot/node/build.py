@@ -189,7 +189,7 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "mode": config.mode,
         "created": runs.now_text(),
         "command": command,
-        "config": config_to_dict(config),
+        "config": {name: value for name, value in config_to_dict(config).items() if name != "download"},
         "instruments": msgspec.to_builtins(setup.instruments),
         "selection": ticks,
         "versions": identity.versions(),

@@ -40,7 +40,7 @@ WEIGHTS: Final = {
     "outliers": (10_000.0, 20.0),
     "crossed": (1000.0, 20.0),
     "backwards": (100.0, 10.0),
-    "void": (100.0, 10.0),
+    "void": (20.0, 5.0),
     "unknown_orders": (100.0, 10.0),
 }
 SOURCES: Final = ("trade", "bar", "quote", "l3", "l2", "mark")  # of prices; the first that a day has is asked for outliers

@@ -2,8 +2,12 @@
 
 A venue numbers its trades, its order events, its book messages and its quotes apart, so each is held against the one
 before it of the same stream. Not every venue counts by one. Numbers are believed to be consecutive on a day where at
-least `CONSECUTIVE` of the steps up are steps of one; there each longer step is a break. Order events may
-share their numbers with the trades between them, so those trades fill a step.
+least `CONSECUTIVE` of the steps up are steps of one; there each longer step is a break.
+
+Some recordings have one counter for several streams, and then each of them alone seems to skip. So all streams together,
+and all but the trades, are looked at as one stream first; where its numbers never run back and are consecutive, that
+is the counter, and its streams are not judged apart. Trades that have numbers of their own may still use up those of the
+counter, so they fill a step.
 
 Bars are absent: their venue time is a label, and their sequence a price. VOID rows came in with their numbers, and so count
 there; their times do not.
@@ -21,16 +25,13 @@ from tradebot.research.gaps import Spans
 
 CONSECUTIVE: Final = 0.9
 
-_ORDER_KINDS: Final = (Kind.L3_ADD, Kind.L3_CHANGE, Kind.L3_DELETE, Kind.L3_EXECUTE)
-_STREAMS: Final[tuple[tuple[Kind, ...], ...]] = (
-    (Kind.TRADE,),
-    _ORDER_KINDS,
-    (Kind.L2_LEVEL,),
-    (Kind.QUOTE,),
-    (Kind.MARK,),
-    (Kind.FUNDING,),
-    (Kind.OPEN_INTEREST,),
-)
+Kinds = tuple[Kind, ...]
+
+_ORDERS: Final[Kinds] = (Kind.L3_ADD, Kind.L3_CHANGE, Kind.L3_DELETE, Kind.L3_EXECUTE)
+_REST: Final[tuple[Kinds, ...]] = (
+    _ORDERS, (Kind.L2_LEVEL,), (Kind.QUOTE,), (Kind.MARK,), (Kind.FUNDING,), (Kind.OPEN_INTEREST,),
+)  # fmt: skip
+_STREAMS: Final[tuple[Kinds, ...]] = ((Kind.TRADE,), *_REST)
 
 Integers = npt.NDArray[np.int64]
 
@@ -47,68 +48,81 @@ class Numbering:
     """All streams of one instrument."""
 
     def __init__(self) -> None:
-        self._streams = [_Stream(kinds) for kinds in _STREAMS]
-        self.backwards = 0
+        self.forget()
 
     def forget(self) -> None:
         """Another recording begins: what comes next follows nothing."""
-        self._streams = [_Stream(kinds) for kinds in _STREAMS]
+        self._together = _Counter(sum(_STREAMS, ()))
+        self._together_but_trades = _Counter(sum(_REST, ()))
+        self._apart = [_Counter(kinds) for kinds in _STREAMS]
+        self._counters = [self._together, self._together_but_trades, *self._apart]
+        self._clocks = [_Clock(kinds) for kinds in _STREAMS]
 
     def add(self, records: Records) -> None:
         """Take in rows of one day, in order."""
-        for stream in self._streams:
-            self.backwards += stream.add(records)
+        for counter in self._counters:
+            counter.add(records)
+        for clock in self._clocks:
+            clock.add(records)
 
     def take_day(self) -> tuple[int, Breaks]:
         """(steps of the venue's clock backwards, breaks) since the last call; what came last is kept for the next."""
-        backwards, self.backwards = self.backwards, 0
-        found = [stream.take_day() for stream in self._streams]
+        found = [counter.breaks() for counter in self._judged()]
         spans = Spans()
         for one in found:
             spans.extend(one.spans)
+        for counter in self._counters:
+            counter.forget_day()
+        backwards = sum(clock.take_day() for clock in self._clocks)
         return backwards, Breaks(sum(one.count for one in found), sum(one.missing for one in found), spans)
 
+    def _judged(self) -> "list[_Counter]":
+        if self._together.is_one:
+            return [self._together]
+        if self._together_but_trades.is_one:
+            return [self._apart[0], self._together_but_trades]
+        return self._apart
 
-class _Stream:
-    """One stream of numbers."""
 
-    def __init__(self, kinds: tuple[Kind, ...]) -> None:
+class _Counter:
+    """The numbers of some kinds as if they were one stream."""
+
+    def __init__(self, kinds: Kinds) -> None:
         self._kinds = kinds
-        self._last_number = self._last_time = self._last_venue = 0
+        self._is_filled_by_trades = set(_ORDERS) <= set(kinds) and Kind.TRADE not in kinds
+        self._last_number = self._last_time = 0
         self._trades = 0  # since the last number
-        self._forget_day()
+        self.forget_day()
 
-    def _forget_day(self) -> None:
-        self._steps = self._ones = self._missing = 0
+    def forget_day(self) -> None:
+        self._steps = self._ones = self._backwards = self._missing = 0
         self._spans = Spans()
 
-    def add(self, records: Records) -> int:
-        """Count steps; returns how often the venue's clock went back."""
-        mine = np.isin(records["kind"], self._kinds)
-        if not mine.any() and self._kinds != _ORDER_KINDS:
-            return 0
-        self._add_numbers(records, mine & (records["venue_sequence"] != 0))
-        venue = records["venue_ns"][mine & (records["venue_ns"] != 0) & (records["flags"] & Flag.VOID == 0)]
-        if not len(venue):
-            return 0
-        back = int((np.diff(venue, prepend=self._last_venue) < 0).sum())
-        self._last_venue = int(venue[-1])
-        return back
+    @property
+    def is_consecutive(self) -> bool:
+        return self._steps > 0 and self._ones >= CONSECUTIVE * self._steps
 
-    def _add_numbers(self, records: Records, mine: npt.NDArray[np.bool_]) -> None:
+    @property
+    def is_one(self) -> bool:
+        """Whether numbers of several kinds behave as those of one counter."""
+        return self.is_consecutive and not self._backwards
+
+    def breaks(self) -> Breaks:
+        return Breaks(self._spans.count, self._missing, self._spans) if self.is_consecutive else Breaks(0, 0, Spans())
+
+    def add(self, records: Records) -> None:
+        mine = np.isin(records["kind"], self._kinds) & (records["venue_sequence"] != 0)
         if self._kinds == (Kind.L2_LEVEL,):
             mine &= records["flags"] & Flag.LAST != 0  # the rows of a message share its number
         at = np.flatnonzero(mine)
         filled = self._count_trades(records, at)
         if not len(at):
             return
-        numbers = records["venue_sequence"][at].view(np.int64)
-        times = records["time_ns"][at]
-        before = np.concatenate([[self._last_number], numbers[:-1]])
-        steps = numbers - before
-        steps[before == 0] = 1  # the first of all follows nothing
-        self._ones += int(((steps == 1) & (before != 0)).sum())
-        self._steps += int(((steps >= 1) & (before != 0)).sum())
+        numbers, times = records["venue_sequence"][at].view(np.int64), records["time_ns"][at]
+        steps = np.diff(numbers, prepend=self._last_number or numbers[0] - 1)
+        self._ones += int((steps == 1).sum())
+        self._steps += int((steps >= 1).sum())
+        self._backwards += int((steps < 0).sum())
         broken = np.flatnonzero(steps - 1 > filled)
         self._missing += int((steps - 1 - filled)[broken].sum())
         starts = np.concatenate([[self._last_time], times[:-1]])
@@ -117,7 +131,7 @@ class _Stream:
 
     def _count_trades(self, records: Records, at: Integers) -> Integers:
         """How many trades stand before each of these rows and behind the one before it, where they may fill a step."""
-        if self._kinds != _ORDER_KINDS:
+        if not self._is_filled_by_trades:
             return np.zeros(len(at), np.int64)
         so_far = self._trades + np.cumsum(records["kind"] == Kind.TRADE)
         if not len(at):
@@ -126,8 +140,21 @@ class _Stream:
         self._trades = int(so_far[-1] - so_far[at[-1]])
         return np.diff(so_far[at], prepend=0)
 
-    def take_day(self) -> Breaks:
-        consecutive = self._steps and self._ones >= CONSECUTIVE * self._steps
-        found = Breaks(self._spans.count, self._missing, self._spans) if consecutive else Breaks(0, 0, Spans())
-        self._forget_day()
-        return found
+
+class _Clock:
+    """The venue's times of one stream."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
+        self._last_ns = self._backwards = 0
+
+    def add(self, records: Records) -> None:
+        mine = np.isin(records["kind"], self._kinds) & (records["flags"] & Flag.VOID == 0)
+        times = records["venue_ns"][mine & (records["venue_ns"] != 0)]
+        if len(times):
+            self._backwards += int((np.diff(times, prepend=self._last_ns) < 0).sum())
+            self._last_ns = int(times[-1])
+
+    def take_day(self) -> int:
+        backwards, self._backwards = self._backwards, 0
+        return backwards

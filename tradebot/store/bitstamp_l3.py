@@ -22,11 +22,12 @@ from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
 from tradebot.store import bitstamp_log
 from tradebot.store.archive import Archive
-from tradebot.store.bitstamp_orders import CHANGED, CREATED, DELETED, NAME, NS_PER_MS, ORDER_ROW, TRADE_ROW, make_records
+from tradebot.store.bitstamp_orders import CHANGED, CREATED, DELETED, NS_PER_MS, ORDER_ROW, TRADE_ROW, make_records
 from tradebot.store.imports import Findings, ImportSource
 from tradebot.store.instruments import spot_instrument
 from tradebot.store.table import Column, Rows, read_integers, read_steps, read_table, read_words
 
+NAME: Final = bitstamp_log.NAME
 VERSION: Final = 1  # part of the import id: raise it whenever the same file would give other records
 ANCHOR: Final = "orders.csv"
 TRADES: Final = "trades.csv"

@@ -34,7 +34,6 @@ from tradebot.store.bitstamp_orders import (
     CHANGED,
     CREATED,
     DELETED,
-    NAME,
     NS_PER_MS,
     ORDER_ROW,
     TRADE_ROW,
@@ -48,6 +47,7 @@ from tradebot.store.raw_feed import name_of
 from tradebot.store.recording import content_sha256, files_of, first_line, read_lines
 from tradebot.store.table import Rows
 
+NAME: Final = "bitstamp-l3"
 VERSION: Final = 1  # part of the import id: raise it whenever the same file would give other records
 
 # Before version 1, whose tick is a dollar.

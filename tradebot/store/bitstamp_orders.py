@@ -29,7 +29,6 @@ from tradebot._core.types import RECORD_DTYPE, Flag, Kind
 from tradebot.store.imports import Findings
 from tradebot.store.table import Rows
 
-NAME: Final = "bitstamp-l3"
 NS_PER_MS: Final = 1_000_000
 CREATED, CHANGED, DELETED = 0, 1, 2
 

@@ -32,7 +32,7 @@ from tradebot.store.batches import Records
 from tradebot.store.imports import Findings, ImportSource
 from tradebot.store.listings import listed_instrument, refine
 from tradebot.store.raw_feed import Frame, name_of, read_frames, read_time
-from tradebot.store.recording import bare_name, content_sha256, files_of, read_lines, starts_like
+from tradebot.store.recording import bare_name, content_sha256, files_of, first_line, read_lines
 
 NAME: Final = "cryptofeed-raw"
 VERSION: Final = 1  # part of the import id: raise it whenever the same file would give other records
@@ -75,8 +75,8 @@ def recognises(path: Path) -> bool:
 
 
 def instruments(path: Path) -> list[Instrument]:
-    """Those subscribed to in every capture here, with tick and lot as the venue listed them."""
-    found = [one for family, files in _families(path).items() if family in VENUES for one in _offered(VENUES[family], files)]
+    """Those subscribed to in every capture here, with tick and lot as the venue listed them, or finer."""
+    found = [one for family, files in _readable(path).items() for one in _offered(VENUES[family], files)]
     return sorted(found, key=lambda one: one.name)
 
 
@@ -85,15 +85,20 @@ def open_source(path: Path, instrument: Instrument) -> tuple[ImportSource, Itera
 
     Raises BadContainer where there is no capture that can be read, UsageError where none is of the instrument's venue.
     """
-    families = _families(path)
-    readable = {family: files for family, files in families.items() if family in VENUES}
-    if not readable:
-        found = ", ".join(families) or "none"
-        raise BadContainer(f"expected a capture of {', '.join(VENUES)} in {path}, found {found}")
+    readable = _readable(path)
     family = _choose(path, readable, instrument)
     files = readable[family]
     source = ImportSource(NAME, VERSION, content_sha256(files, named=True), str(path))
     return source, _read(path, files, VENUES[family].open_feed(instrument), source.findings)
+
+
+def _readable(path: Path) -> dict[str, list[Path]]:
+    """The families of venues that there is a feed for. Raises BadContainer where there is none."""
+    families = _families(path)
+    readable = {family: files for family, files in families.items() if family in VENUES}
+    if not readable:
+        raise BadContainer(f"expected a capture of {', '.join(VENUES)} in {path}, found {', '.join(families) or 'none'}")
+    return readable
 
 
 def _families(path: Path) -> dict[str, list[Path]]:
@@ -103,7 +108,7 @@ def _families(path: Path) -> dict[str, list[Path]]:
     families: dict[str, list[Path]] = {}
     for file in files_of(folder):
         family = _family(file)
-        if family and wanted in (None, family) and starts_like(file, _STARTS):
+        if family and wanted in (None, family) and first_line(file).startswith(_STARTS):
             families.setdefault(family, []).append(file)
     return {} if path.is_file() and not wanted else families
 

@@ -138,7 +138,6 @@ def _batches(path: Path, days: list[Day], instrument: Instrument, findings: Find
     now_ns = 0
     for day in days:
         for row in _Reader(path, day, instrument, findings).rows():
-            findings.late += row[0] < now_ns
             now_ns = max(now_ns, row[0])
             rows.append((now_ns, *row[1:]))
             if len(rows) == BATCH_ROWS:
@@ -168,8 +167,9 @@ class _Reader:
             event = self._read_message(message)
             levels = self._read_book(book)
             if event is not None:
-                self._time_ns = event.time_ns
-                yield from self._write_message(number, event)
+                self._findings.late += event.time_ns < self._time_ns
+                self._time_ns = max(self._time_ns, event.time_ns)
+                yield from self._write_message(number, event._replace(time_ns=self._time_ns))
             if levels is not None:
                 yield from self._write_book(number, self._time_ns, levels)
 

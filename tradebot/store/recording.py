@@ -10,6 +10,7 @@ import lzma
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -37,7 +38,7 @@ def bare_name(file: Path) -> str:
 
 
 @contextmanager
-def open_packed(file: Path) -> Iterator[BinaryIO]:
+def open_packed(file: Path) -> Iterator[BufferedIOBase]:
     """The unpacked bytes. Raises BadContainer where they end early or are not what they claim to be."""
     try:
         with file.open("rb") as raw:
@@ -46,12 +47,12 @@ def open_packed(file: Path) -> Iterator[BinaryIO]:
         raise BadContainer(f"expected a whole {file.name} in {file.parent}, found: {error}; fetch the file again") from error
 
 
-def _unpacked(file: Path, raw: BinaryIO) -> BinaryIO:
+def _unpacked(file: Path, raw: BinaryIO) -> BufferedIOBase:
     if file.suffix == ".gz":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        return cast(BufferedIOBase, gzip.GzipFile(fileobj=raw))
     if file.suffix == ".xz":
-        return cast(BinaryIO, lzma.LZMAFile(raw))
-    return raw
+        return lzma.LZMAFile(raw)
+    return cast(BufferedIOBase, raw)
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -67,18 +68,9 @@ def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def first_line(file: Path) -> bytes:
-    """The beginning of the first line that is not empty; nothing where there is none."""
+    """The beginning of the first line, also of a file that ends early; nothing where there is none."""
     with open_packed(file) as stream:
-        return stream.read(_HEAD).lstrip().partition(b"\n")[0].rstrip()
-
-
-def starts_like(file: Path, wanted: Iterable[bytes]) -> bool:
-    """Whether the file begins with one of these; no where it cannot be read."""
-    try:
-        head = first_line(file)
-    except BadContainer:
-        return False
-    return head.startswith(tuple(wanted))
+        return stream.read1(_HEAD).lstrip().partition(b"\n")[0].rstrip()
 
 
 def content_sha256(files: Iterable[Path], named: bool = False) -> str:

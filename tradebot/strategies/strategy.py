@@ -125,8 +125,8 @@ class Strategy(Trader):
             by_venue = by == "venue"
             grace_ns = parse_duration(grace) if by_venue else 0
             return self.bars_of(
-                parse_duration(interval), warmup, instrument, by_venue=by_venue, grace_ns=grace_ns,
-                restatements=restatements, source_ns=source_ns,
+                parse_duration(interval), warmup, instrument,
+                by_venue=by_venue, grace_ns=grace_ns, restatements=restatements, source_ns=source_ns,
             )  # fmt: skip
         if interval is not None or by != "receive" or restatements or source_ns:
             raise ValueError(
