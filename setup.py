@@ -42,6 +42,7 @@ MODULES = [
     "by_levels",
     "simulator",
     "merge",
+    "columns",
 ]
 
 DEBUG = os.environ.get("TRADEBOT_DEBUG") == "1"

@@ -1,6 +1,7 @@
 """Run the command as a process of its own, as people and scripts do."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,17 +26,23 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": ROOT, **more}
 
 
+# What is told of work that takes longer than a second: on a busy machine any work may.
+PROGRESS = re.compile(r"^[^\n:]+: (?:took [\d.]+ s|[\d,]+(?: of [\d,]+)?)\n", re.MULTILINE)
+
+
 def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """`tradebot ARGUMENTS` in `folder`."""
-    return subprocess.run(
+    """`tradebot ARGUMENTS` in `folder`; progress is taken out of what it said on stderr."""
+    done = subprocess.run(
         [sys.executable, "-m", "tradebot.cli.main", *arguments],
         cwd=folder,
         env=environment(**more),
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
+    done.stderr = PROGRESS.sub("", done.stderr)
+    return done
 
 
 def failure(folder: Path, code: int, *arguments: str, **more: str) -> str:

@@ -118,5 +118,8 @@ def test_offline_the_demo_says_so_and_runs_the_seeded_stream(tmp_path: Path) -> 
     assert first.startswith("no sample: expected ob-analytics==0.1.0") and "seeded synthetic stream instead" in first
     assert [line.split()[0] for line in lines] == LABELS
     assert "BTC/USD@synthetic (seeded, not real)" in lines[0]
+    assert lines[1] == "book    no taker shows as an order in this stream: nothing to check the book against"
     assert lines[3].startswith("replay  identical: ")
     assert "Traceback" not in done.stderr
+    (report,) = (tmp_path / "tradebot_home" / "results").glob("*/report.html")
+    assert "made up here: no market ever did this" in report.read_text()

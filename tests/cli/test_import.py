@@ -96,3 +96,33 @@ def test_an_import_may_be_killed_and_interrupted_and_then_begins_again(tmp_path:
 def test_a_home_that_is_no_folder_is_refused(place: Path, verb: list[str]) -> None:
     (place / "file").write_text("")
     assert "file" in failure(place, 2, *verb, "--home", "file")
+
+
+def test_a_wrong_tick_imports_nothing_and_fixes_nothing(place: Path) -> None:
+    rows = [f"{number},{1000 + number},{990 + number},{100 + number % 3},1.5,created,bid" for number in range(1, 90)]
+    write_ticks(place / "ticks", *rows)
+    words = ("data", "import", "ticks", "--format", "bitstamp-l3", "--instrument", "ETH/USD@bitstamp")
+    wrong = (*words, "--tick", "7", "--lot", "0.5")
+    line = failure(place, 1, *wrong)
+    assert "expected rows that fit" in line and "orders.csv:" in line and "--tick" in line
+    right = run(place, *words, "--tick", "1", "--lot", "0.5", "--json")
+    assert (right.returncode, json.loads(right.stdout)["rows"]) == (0, 89)
+
+
+def test_time_running_back_is_said_and_in_many_rows_refused(place: Path) -> None:
+    rows = [f"{number},{1000 + number},990,100,1.5,created,bid" for number in range(1, 400)]
+    write_ticks(place / "few", *rows[:200], rows[10].replace("11,", "9999,", 1), *rows[200:])
+    done = run(place, "data", "import", "few", "--format", "bitstamp-l3", "--json")
+    assert (done.returncode, json.loads(done.stdout)["late"]) == (0, 1)
+    assert "found 1 that run back in time" in done.stderr
+    write_ticks(place / "many", *rows[::-1])
+    line = failure(place, 1, "data", "import", "many", "--format", "bitstamp-l3")
+    assert "run back in time; sort the file" in line
+    assert listed(place)["BTC/USD@bitstamp"] == 400
+
+
+def test_one_path_named_twice_counts_once(place: Path) -> None:
+    write_ticks(place / "ticks", "1,1000,990,100,1.5,created,bid", "2,1100,1090,102,2,created,ask")
+    done = run(place, "data", "import", "ticks", "ticks", "--format", "bitstamp-l3", "--json")
+    found = json.loads(done.stdout)
+    assert (found["rows"], found["repeated"], listed(place)["BTC/USD@bitstamp"]) == (2, False, 2)

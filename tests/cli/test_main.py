@@ -20,7 +20,7 @@ from tradebot.cli import main as main_module
 from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
-VERBS = ["demo", "doctor", "config", "data", "backtest", "replay", "report"]
+VERBS = ["demo", "doctor", "config", "data", "backtest", "replay", "report", "bench"]
 
 RUN = """
 account = { venue = "bitstamp", start = "10000 USD" }
@@ -47,7 +47,7 @@ def test_help_lists_the_verbs_that_exist_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [*VERBS, "config show", "config explain", "data import", "data sample", "data list"]
+    "verb", [*VERBS, "config show", "config explain", "data import", "data sample", "data list", "data download"]
 )
 def test_every_verb_has_help_with_the_shared_options(tmp_path: Path, verb: str) -> None:
     done = run(tmp_path, *verb.split(), "--help")

@@ -115,14 +115,15 @@ def test_a_fact_that_was_changed_is_the_first_difference(finished: Path, copy: P
     facts.tofile(copy / "facts.bin")
     found = verify(finished, copy)
     price = int(facts["price"][7])
-    assert found["first_difference"].startswith("fact 7, ")
+    assert found["first_difference"].startswith("entry 7 of its commands and answers, ")
     assert f"price {price} -> {price - 1}" in found["first_difference"]
 
 
 def test_facts_that_were_cut_off_are_the_first_difference(finished: Path, copy: Path) -> None:
     facts = np.fromfile(copy / "facts.bin", FACT_DTYPE)
     facts[:-3].tofile(copy / "facts.bin")
-    assert verify(finished, copy)["first_difference"].startswith(f"fact {len(facts) - 3}: expected the end, found ")
+    start = f"entry {len(facts) - 3} of its commands and answers: expected the end, found "
+    assert verify(finished, copy)["first_difference"].startswith(start)
 
 
 def test_without_verify_a_difference_is_told_and_no_failure(finished: Path, copy: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_strategy_that_was_changed_is_named_beside_the_first_difference(finish
         found = verify(finished, "last")
     finally:
         file.write_text(STRATEGY)
-    assert found["first_difference"].startswith("fact 0, PLACE_ORDER of order ")
+    assert found["first_difference"].startswith("entry 0 of its commands and answers, PLACE_ORDER of order ")
     assert "quantity 1000000 -> 2000000" in found["first_difference"]
     assert found["first_difference"].endswith("; the source of strategy mine has changed")
 
@@ -149,7 +150,7 @@ def test_a_changed_manifest_is_named_beside_the_first_difference(finished: Path,
     manifest["config"]["costs"]["latency"] = "60ms"
     (copy / "manifest.json").write_text(json.dumps(manifest))
     found = verify(finished, copy)
-    assert found["first_difference"].startswith("fact ")
+    assert found["first_difference"].startswith("entry ")
     assert found["first_difference"].endswith("; the manifest's costs.latency: 50ms -> 60ms")
 
 

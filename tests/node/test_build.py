@@ -139,3 +139,8 @@ def test_a_run_whose_manifest_has_no_digest_is_not_replayed(store: Store, tmp_pa
     with pytest.raises(LocalError, match="found one that did not end: run it again"):
         build.replay_in(store, folder, Silent())
     assert [row[0] for row in store.query("SELECT run_id FROM runs")] == [folder.name]
+
+
+def test_an_account_that_can_trade_nothing_of_the_run_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"account\.start: expected some of BTC, USD, which the run trades, found XYZ"):
+        build.make_plan(config(account={"venue": "bitstamp", "start": "10000 XYZ"}), [BTC], 0)

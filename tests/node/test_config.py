@@ -22,6 +22,7 @@ from tradebot.node.config import (
     explain,
     json_schema,
     load_config,
+    load_download,
     merge_sources,
 )
 
@@ -565,3 +566,25 @@ def test_any_settings_load_or_are_refused_in_one_line(pairs: list[tuple[str, str
         assert "\n" not in str(error)
     else:
         assert config_from_dict(config_to_dict(config)) == config
+
+
+def test_the_section_download_stands_alone_and_its_keys_are_checked(tmp_path: Path) -> None:
+    path = write(tmp_path, '[download]\narchive_url = "https://mirror.example"\ntimeout = "5s"\n')
+    found = load_download([path], {"TRADEBOT__DOWNLOAD__EXCHANGE_URLS__KRAKEN": "http://kraken.example"}, ["download.attempts=2"])
+    assert (found.archive_url, found.timeout_s, found.attempts) == ("https://mirror.example", 5.0, 2)
+    assert found.exchange_urls == {"kraken": "http://kraken.example"}
+    for setting, said in [
+        ("download.atempts=2", "--set: download.atempts: unknown key; the nearest valid key is download.attempts"),
+        ("downlod.attempts=2", "--set: downlod: unknown key|--set: downlod.attempts: unknown key"),
+        ("download.attempts=0", "expected a number of at least 1, found 0"),
+        ("download.timeout=soon", "--set: download.timeout: expected a duration"),
+        ("download.requests_per_s=1000", "expected a number of at most 100"),
+    ]:
+        with pytest.raises(ConfigError, match=said):
+            load_download([], {}, [setting])
+
+
+def test_how_ticks_are_fetched_makes_no_other_run(tmp_path: Path) -> None:
+    plain, mirrored = load(tmp_path).config, load(tmp_path, settings=["download.archive_url=https://mirror.example"]).config
+    assert mirrored.download.archive_url == "https://mirror.example"
+    assert config_identity(plain) == config_identity(mirrored)

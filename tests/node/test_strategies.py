@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.domain.errors import ConfigError
+from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.node import strategies
 from tradebot.node.schema import StrategyUse
 from tradebot.node.strategies import load_class, make_strategy, source_hash
 from tradebot.strategies.crossover import Crossover
@@ -103,3 +104,31 @@ def test_each_load_reads_the_file_again_so_that_globals_do_not_leak(file: Path) 
 
 def test_the_hash_is_that_of_the_source_file(file: Path) -> None:
     assert source_hash(load_class(use(f"{file}:Mine"))) == hashlib.sha256(GOOD.encode()).hexdigest()
+
+
+def test_a_misspelt_callback_is_refused_with_the_nearest(file: Path) -> None:
+    file.write_text("from tradebot import Strategy\nclass Mine(Strategy):\n    def on_barr(self, bar): pass\n")
+    with pytest.raises(ConfigError, match="found on_barr, which is none; the nearest is on_bar"):
+        load_class(use(f"{file}:Mine"))
+
+
+def test_a_file_that_does_not_end_loading_is_ended_with_its_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategies, "LOAD_LIMIT_S", 0.2)
+    file.write_text("\nwhile True:\n    pass\n")
+    with pytest.raises(StrategyBlocked, match=rf"did not load within 0\.2 s at {file}:[23]; code must not wait"):
+        load_class(use(f"{file}:Mine"))
+
+
+def test_a_class_whose_making_does_not_end_is_ended(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategies, "LOAD_LIMIT_S", 0.2)
+    file.write_text(
+        "from tradebot import Strategy\nclass Mine(Strategy):\n    def __init__(self, params=None):\n        while True: pass\n"
+    )
+    with pytest.raises(StrategyBlocked, match="was not made within"):
+        make_strategy(use(f"{file}:Mine"))
+
+
+def test_a_syntax_error_names_no_line_of_the_importer(file: Path) -> None:
+    file.write_text("x = (\n")
+    with pytest.raises(ConfigError, match=r"SyntaxError: .*line 1\); mend it$"):
+        load_class(use(f"{file}:Mine"))

@@ -257,7 +257,6 @@ class MadeRun:
                 "fills": 1,
                 "seconds": 0.21,
                 "events_per_s": 1_495_509.5,
-                "late": 0,
                 "gaps": 0,
             },
             "digest": "8d5f0a6b1c2e3f40",

@@ -7,6 +7,7 @@ import pytest
 
 from tradebot._core.types import FACT_DTYPE
 from tradebot.domain.orders import Kind
+from tradebot.domain.units import time_text
 from tradebot.engine.ports import Records
 from tradebot.research import replay
 from tradebot.research.replay import changed_environment, first_difference
@@ -42,28 +43,29 @@ def test_the_first_fact_that_differs_is_named_with_its_slots(tmp_path: Path, at:
     other = facts(30)
     other["price"][at:] += 5
     other["quantity"][at] = 3
-    text = f"fact {at}, PLACE_ORDER of order {at} at {10**9 + at} ns: price 0 -> 5, quantity 0 -> 3"
+    what = f"PLACE_ORDER of order {at} at {time_text(10**9 + at)}"
+    text = f"entry {at} of its commands and answers, {what}: price 0 -> 5, quantity 0 -> 3"
     assert compare(tmp_path, facts(30).tobytes(), other.tobytes()) == text
 
 
 @pytest.mark.parametrize("at", [0, 7, 8, 29])
 def test_a_run_that_ends_earlier_or_later_is_named(tmp_path: Path, at: int) -> None:
     whole, part = facts(30).tobytes(), facts(at).tobytes()
-    text = f"PLACE_ORDER of order {at} at {10**9 + at} ns"
-    assert compare(tmp_path, whole, part) == f"fact {at}: expected {text}, found the end"
-    assert compare(tmp_path, part, whole) == f"fact {at}: expected the end, found {text}"
+    text = f"PLACE_ORDER of order {at} at {time_text(10**9 + at)}"
+    assert compare(tmp_path, whole, part) == f"entry {at} of its commands and answers: expected {text}, found the end"
+    assert compare(tmp_path, part, whole) == f"entry {at} of its commands and answers: expected the end, found {text}"
 
 
 def test_a_torn_file_is_named_as_such(tmp_path: Path) -> None:
     whole = facts(10).tobytes()
-    assert compare(tmp_path, whole + b"torn", whole) == "the file of the earlier run is torn after fact 10"
+    assert compare(tmp_path, whole + b"torn", whole) == "the file of the earlier run is torn after entry 10"
 
 
 def test_an_unknown_kind_is_shown_by_its_number(tmp_path: Path) -> None:
     other = facts(2)
     other["kind"][1] = 255
     found = compare(tmp_path, other.tobytes(), facts(2).tobytes())
-    assert found is not None and found.startswith("fact 1, kind 255 of order 1 ")
+    assert found is not None and found.startswith("entry 1 of its commands and answers, kind 255 of order 1 ")
 
 
 def test_what_changed_in_the_environment_is_listed_by_name() -> None:

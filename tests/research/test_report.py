@@ -83,7 +83,7 @@ def banner(html: str) -> str:
 def test_the_page_is_well_formed_and_holds_its_sections_in_order(make_run: MAKE) -> None:
     _, reader = read(make_run())
     assert reader.texts["h2"] == SECTIONS
-    assert reader.tags.count("svg") == 5
+    assert reader.tags.count("svg") == 6
     assert reader.texts["h1"] == ["maker on BTC/USD@bitstamp"]
 
 

@@ -20,6 +20,15 @@ SECOND = spot_instrument("BBB/USD@venue", tick="0.5", lot="1")
 
 ROOT = Path(__file__).parents[2]
 
+HOLD = """
+import sys
+from pathlib import Path
+from tradebot.store.client import open_store
+with open_store(Path(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
 
 def random_records(instrument: Instrument, count: int, seed: int = 1, step_ns: int = 3) -> Records:
     """Records with random bits in every slot and times that rise by 0 to `step_ns` - 1."""

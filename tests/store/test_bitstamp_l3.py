@@ -403,3 +403,20 @@ def test_the_samples_records_leave_each_order_what_its_rows_say(sample_wheel: Pa
         left = remaining.get(number, 0) - quantity if kind == int(Kind.L3_EXECUTE) else quantity
         assert left == Decimal(row["volume"]).scaleb(8)
         remaining[number] = left
+
+
+def test_a_file_that_ends_inside_a_line_is_refused_as_cut(tmp_path: Path) -> None:
+    folder = write_capture(tmp_path / "capture", BOOK)
+    file = folder / "orders.csv"
+    file.write_text(file.read_text().rstrip("\n")[:-15])
+    _, batches = open_source(folder, DEFAULT_INSTRUMENT)
+    with pytest.raises(BadContainer, match=r"expected a whole last line in orders\.csv of .*, found line \d+ cut after"):
+        list(batches)
+
+
+def test_trades_without_order_events_are_refused(tmp_path: Path) -> None:
+    folder = write_capture(tmp_path / "capture", [])
+    (folder / "trades.csv").write_text(TRADE_COLUMNS + "\n1,1000,990,100,1.5,7,8,buy\n")
+    _, batches = open_source(folder, DEFAULT_INSTRUMENT)
+    with pytest.raises(BadContainer, match="expected order events"):
+        list(batches)

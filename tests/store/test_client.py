@@ -10,6 +10,7 @@ import pytest
 
 from tests.store.support import (
     FIRST,
+    HOLD,
     SECOND,
     Records,
     joined,
@@ -31,15 +32,6 @@ from tradebot.domain.errors import (
 )
 from tradebot.store.client import Store, open_store
 from tradebot.store.instruments import spot_instrument
-
-HOLD = """
-import sys
-from pathlib import Path
-from tradebot.store.client import open_store
-with open_store(Path(sys.argv[1])):
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
 
 IMPORT_HALF = """
 import sys
@@ -84,7 +76,7 @@ from tests.store.support import FIRST
 from tradebot.store.client import open_store
 
 with open_store(Path(sys.argv[1])) as store:
-    store._engine.command("OPTIMIZE TABLE ticks FINAL")
+    store._backend.command("OPTIMIZE TABLE ticks FINAL")
     first_ns, last_ns = store.query("SELECT min(time_ns), max(time_ns) FROM ticks")[0]
     for end_ns in (first_ns + (last_ns - first_ns) // 4, None):
         print(sum(len(batch) for batch in store.stream([FIRST.id], None, end_ns)))
@@ -234,6 +226,39 @@ def test_a_killed_import_is_invisible_and_its_next_run_doubles_nothing(tmp_path:
         assert joined(store.stream([FIRST.id])).tobytes() == records.tobytes()
 
 
+def test_an_import_that_goes_on_keeps_the_blocks_that_are_there(tmp_path: Path) -> None:
+    child = python(IMPORT_HALF, str(tmp_path / "data"))
+    written = int(line_of(child))
+    kill(child)
+    first_part = f"SELECT DISTINCT _part FROM ticks WHERE row < {written}"
+    with open_store(tmp_path / "data") as store:
+        store._backend.command("SYSTEM STOP MERGES ticks")
+        before = store.query(first_part)
+        store.import_records(FIRST, source(), iter([random_records(FIRST, 600_000)]))
+        assert store.query(first_part) == before
+
+
+@pytest.mark.parametrize("changed_row", [0, 262_143])
+def test_a_block_that_is_not_the_sources_is_written_anew(tmp_path: Path, changed_row: int) -> None:
+    child = python(IMPORT_HALF, str(tmp_path / "data"))
+    line_of(child)
+    kill(child)
+    records = random_records(FIRST, 600_000)
+    records["id2"][changed_row] ^= 1
+    with open_store(tmp_path / "data") as store:
+        store.import_records(FIRST, source(), iter([records]))
+        assert joined(store.stream([FIRST.id])).tobytes() == records.tobytes()
+
+
+def test_blocks_beyond_a_shorter_source_are_removed(tmp_path: Path) -> None:
+    child = python(IMPORT_HALF, str(tmp_path / "data"))
+    line_of(child)
+    kill(child)
+    with open_store(tmp_path / "data") as store:
+        store.import_records(FIRST, source(), iter([]))
+        assert store.query("SELECT count() FROM ticks") == [(0,)]
+
+
 def test_an_unfinished_import_that_was_merged_with_another_is_removed_from_it(tmp_path: Path) -> None:
     kept = random_records(FIRST, 5_000, 7)
     with open_store(tmp_path / "data") as store:
@@ -242,20 +267,12 @@ def test_an_unfinished_import_that_was_merged_with_another_is_removed_from_it(tm
     written = int(line_of(child))
     kill(child)
     with open_store(tmp_path / "data") as store:
-        store._engine.command("OPTIMIZE TABLE ticks FINAL")
+        store._backend.command("OPTIMIZE TABLE ticks FINAL")
         parts = "SELECT rows FROM system.parts WHERE active AND table = 'ticks'"
         assert store.query(parts) == [(5_000 + written,)]
         assert joined(store.stream([FIRST.id])).tobytes() == kept.tobytes()
         store.import_records(FIRST, source(), iter([random_records(FIRST, 600_000)]))
         assert store.query("SELECT count() FROM ticks") == [(605_000,)]
-
-
-def test_a_second_process_is_told_who_owns_the_store(tmp_path: Path) -> None:
-    child = python(HOLD, str(tmp_path / "data"))
-    assert line_of(child) == "ready"
-    with pytest.raises(StoreOwned, match=f"process {child.pid} .*another --home"):
-        open_store(tmp_path / "data")
-    kill(child)
 
 
 def test_a_killed_owner_blocks_nobody(tmp_path: Path) -> None:
@@ -294,8 +311,8 @@ def test_a_file_where_the_store_should_be_is_named(tmp_path: Path) -> None:
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with open_store(tmp_path / "data") as store:
         store.query("SELECT 1")
-        store._engine.insert("schema_versions", {"version": [99]}, {"version": "UInt32"})
-    with pytest.raises(StoreError, match=r"version 1 .* found 99; update tradebot"):
+        store._backend.insert("schema_versions", {"version": [99]}, {"version": "UInt32"})
+    with pytest.raises(StoreError, match=r"version \d+ .* found 99; update tradebot"):
         open_store(tmp_path / "data")
 
 

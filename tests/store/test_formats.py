@@ -7,7 +7,7 @@ import pytest
 from tests.store.test_bitstamp_l3 import BOOK, write_capture
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.store.bitstamp_l3 import DEFAULT_INSTRUMENT
-from tradebot.store.formats import open_import
+from tradebot.store.formats import FORMATS, open_import
 from tradebot.store.instruments import make_instrument, spot_instrument
 
 OTHER = spot_instrument("ETH/USD@bitstamp", tick="1", lot="0.00000001")
@@ -28,13 +28,13 @@ def test_auto_recognises_the_layout_and_takes_its_instrument(capture: Path) -> N
 def test_auto_says_what_it_knows_where_it_recognises_nothing(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(BadContainer, match=r"formats bitstamp-l3 in .*some\.csv, recognised none"):
+    with pytest.raises(BadContainer, match=r"formats bitstamp-l3, .*trades-csv.* in .*some\.csv, recognised none"):
         open_import(path)
 
 
 def test_an_unknown_format_lists_the_known_ones(capture: Path) -> None:
-    with pytest.raises(UsageError, match="formats auto, bitstamp-l3, found 'tardis'"):
-        open_import(capture, "tardis")
+    with pytest.raises(UsageError, match=r"formats auto, bitstamp-l3, .*, found 'tape'"):
+        open_import(capture, "tape")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -99,3 +99,22 @@ def test_a_settlement_in_neither_asset_is_refused(name: str) -> None:
 def test_a_multiplier_must_be_positive() -> None:
     with pytest.raises(UsageError, match="expected a positive multiplier for A/B:B@c, found 0"):
         make_instrument("A/B:B@c", "1", "1", multiplier="0")
+
+
+RECORDINGS = {
+    "binance_coinm_depth0ms": "binance-raw",
+    "binance_coinm_depth0ms/btcusd_perp_20240809.gz": "binance-raw",
+    "cryptofeed_raw": "cryptofeed-raw",
+    "cryptofeed_raw/KRAKEN.ws.50.0.gz": "cryptofeed-raw",
+    "l3": "bitstamp-l3",
+    "l3/bitstamp_btcusd_2015-05-01.log.xz": "bitstamp-l3",
+    "lobster": "lobster",
+    "lobster/AMZN_2012-06-21_34200000_57600000_orderbook_1.csv.xz": "lobster",
+}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("name", "expected"), RECORDINGS.items())
+def test_a_recording_is_taken_for_what_it_is_and_for_nothing_else(shared_dir: Path, name: str, expected: str) -> None:
+    path = shared_dir / "data" / name
+    assert [found for found, importer in FORMATS.items() if importer.recognises(path)] == [expected]

@@ -32,5 +32,15 @@ def draw_run(output: Output, found: Mapping[str, object]) -> None:
     output.table(("run", "value"), [(name, found[name]) for name in names])
     output.line("")
     output.table(("metric", "value"), [(name, value) for name, value in metrics.items() if not isinstance(value, list | dict)])
+    _draw_refusals(output, cast(Mapping[str, int], metrics["rejects_by_reason"]), cast(int, found["fills"]))
     output.line("")
     output.line(f"report: {found['report']}")
+
+
+def _draw_refusals(output: Output, refusals: Mapping[str, int], fills: int) -> None:
+    if not refusals:
+        return
+    output.line("")
+    output.table(("refused because", "orders"), list(refusals.items()))
+    if not fills:
+        output.line("no order was filled: look at the refusals above, and at the risk section with `tradebot config show`")

@@ -1,14 +1,21 @@
-"""`data sample / import / list`: ticks into the store, and what it holds."""
+"""`data sample / import / list`: ticks into the store, and what it holds. `download` and `inspection` hold the other verbs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
+from tradebot.cli import download, inspection
 from tradebot.cli.call import Call, Verbs
 from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 
 REJECTS_SHOWN_MAX: Final = 20
+
+# The store's own list would have to be imported to say --help.
+FORMATS: Final = (
+    "bitstamp-l3", "binance-raw", "cryptofeed-raw", "lobster", "parquet", "tardis", "binance-vision", "freqtrade",
+    "trades-csv", "ccxt-ohlcv",
+)  # fmt: skip
 
 
 def add(verbs: Verbs) -> None:
@@ -18,7 +25,9 @@ def add(verbs: Verbs) -> None:
     importer.add_argument(
         "paths", metavar="PATH", nargs="+", type=Path, help="a file, a folder or an archive"
     )
-    importer.add_argument("--format", metavar="F", default="auto", help="auto (default), bitstamp-l3")
+    importer.add_argument(
+        "--format", metavar="F", default="auto", help=f"auto (default), {', '.join(FORMATS)}"
+    )
     importer.add_argument(
         "--instrument", metavar="I", help='such as "BTC/USD@bitstamp"; default: what the format says'
     )
@@ -26,7 +35,17 @@ def add(verbs: Verbs) -> None:
     importer.add_argument(
         "--lot", metavar="L", help="quantity step, for an instrument the store does not know"
     )
+    exporter = group.add("export", export, "write the ticks of an instrument as Parquet")
+    exporter.add_argument("--instrument", metavar="I", required=True, help='such as "BTC/USD@bitstamp"')
+    exporter.add_argument("--out", metavar="FILE", required=True, type=Path, help="the file to write")
+    exporter.add_argument("--from", dest="start", metavar="T", help="first time; default: where the ticks begin")
+    exporter.add_argument("--to", dest="end", metavar="T", help="time to end before, or last day; default: all")
+    exporter.add_argument(
+        "--text", action="store_true", help="also price and quantity as decimal text, for people"
+    )
     group.add("list", list_data, "what the store holds, per instrument")
+    download.add(group)
+    inspection.add(group)
 
 
 def sample(call: Call) -> int:
@@ -55,12 +74,28 @@ def import_files(call: Call) -> int:
         call.output.progress,
     )
     call.output.answer(found, lambda: _draw_import(call.output, found))
+    if found["late"]:
+        call.output.note(
+            f"tradebot: expected rows in order of receipt, found {found['late']:,} that run back in time; they were put in their "
+            "place: sort the file where that is not meant"
+        )
     if found["rows"]:
         return EXIT_DONE
     call.output.note(
         "tradebot: expected rows to import, found none: check the files, --format and --instrument"
     )
     return EXIT_FAILED
+
+
+def export(call: Call) -> int:
+    from tradebot.node.ticks import export_ticks
+
+    words = call.words
+    found = export_ticks(
+        call.make_home(), words.instrument, words.start, words.end, words.out, words.text, call.output.progress
+    )
+    call.output.answer(found, lambda: _draw_fields(call.output, found))
+    return EXIT_DONE
 
 
 def list_data(call: Call) -> int:
@@ -90,7 +125,7 @@ def _draw_catalogue(output: Output, entries: Sequence[Mapping[str, object]]) -> 
     if not entries:
         output.line("no ticks yet: bring some with `tradebot data sample` or `tradebot data import`")
         return
-    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes")
+    columns = ("instrument", "rows", "first_ns", "last_ns", "bytes", "kinds")
     rows = [[_field_text(name, entry[name]) for name in columns] for entry in entries]
     output.table([name.removesuffix("_ns") for name in columns], rows)
 

@@ -35,6 +35,11 @@ class Output:
         else:
             draw()
 
+    def stream(self, blocks: Iterable[str]) -> None:
+        """An answer of many lines, as JSON or for people: blocks of whole lines go out as they come."""
+        for block in blocks:
+            self._answers.write(block)
+
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """With --json, what anybody else prints goes to stderr: a strategy may print what it likes."""

@@ -5,9 +5,9 @@ from typing import TypeVar
 import msgspec
 
 from tradebot.domain.control import SetTradingState
-from tradebot.domain.market import Records
+from tradebot.domain.market import AccountFacts, Commands, Records
 
-Message = Records | SetTradingState
+Message = Records | Commands | AccountFacts | SetTradingState
 
 T = TypeVar("T")
 

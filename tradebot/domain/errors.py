@@ -14,7 +14,8 @@
     │   ├── BadContainer        an archive or file that cannot be read as what it claims to be
     │   └── DownloadFailed
     ├── StoreError              exit 1
-    │   ├── StoreOwned          another process holds the path
+    │   ├── StoreOwned          another process holds the path and cannot be asked
+    │   ├── StoreGone           the process that held it, and was asked, is no longer there
     │   └── StoreFull           the disk is full
     ├── NotRunning              exit 3
     ├── Refused                 exit 4: by risk or policy
@@ -84,6 +85,10 @@ class StoreError(TradebotError):
 
 
 class StoreOwned(StoreError):
+    pass
+
+
+class StoreGone(StoreError):
     pass
 
 

@@ -1,7 +1,7 @@
 """The composition root: takes a checked configuration and plugs store, engine, research and report together."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -82,7 +82,7 @@ def backtest_in(
         runs.write_manifest(folder, manifest)
         with FolderRecorder(folder) as recorder:
             done = run_once(store, setup, recorder, progress, "backtest")
-        manifest |= result_of(setup, done)
+        manifest |= result_of(setup, done, late_rows(store, setup))
         runs.write_manifest(folder, manifest)
     except BaseException:  # also an interrupt: what did not end can be neither replayed nor reported
         runs.remove_folder(folder)
@@ -119,6 +119,7 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
     for use in config.strategy:
         markets = [names.index(name) for name in use.instrument_names(config.account.venue)]
         places.append(Place(markets, [make_limits(config, instruments[at]) for at in markets]))
+    check_opening(config.account.balances, instruments)
     return Plan(
         instruments=instruments,
         opening=config.account.balances,
@@ -139,6 +140,15 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         trading_state=int(TradingState[config.risk.trading_state.upper()]),
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
     )
+
+
+def check_opening(opening: Mapping[str, int], instruments: Sequence[Instrument]) -> None:
+    """Raise ConfigError where nothing that the account holds can trade any of the instruments."""
+    usable = sorted({asset for one in instruments for asset in (one.base, one.quote)})
+    if not any(opening.get(asset, 0) > 0 for asset in usable):
+        raise ConfigError(
+            f"account.start: expected some of {', '.join(usable)}, which the run trades, found {', '.join(opening) or 'nothing'}"
+        )
 
 
 def make_limits(config: Config, instrument: Instrument) -> Limits:
@@ -179,7 +189,7 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "mode": config.mode,
         "created": runs.now_text(),
         "command": command,
-        "config": config_to_dict(config),
+        "config": {name: value for name, value in config_to_dict(config).items() if name != "download"},
         "instruments": msgspec.to_builtins(setup.instruments),
         "selection": ticks,
         "versions": identity.versions(),
@@ -237,9 +247,14 @@ def _counted(store: "Store", setup: Setup, advance: Callable[[int], None]) -> It
         advance(len(batch))
 
 
-def result_of(setup: Setup, done: backtest.Outcome) -> dict[str, object]:
+def late_rows(store: "Store", setup: Setup) -> int:
+    """Rows that the selected imports received out of order."""
+    return sum(report.late for report in store.import_reports(setup.selection.imports))
+
+
+def result_of(setup: Setup, done: backtest.Outcome, late: int) -> dict[str, object]:
     """What a finished run adds to its manifest."""
-    selection = msgspec.to_builtins(setup.selection) | {"void_rows": done.voids}
+    selection = msgspec.to_builtins(setup.selection) | {"void_rows": done.voids, "late_rows": late}
     counters = {
         "events": done.events,
         "facts": done.facts,

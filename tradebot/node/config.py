@@ -14,7 +14,7 @@ from typing import Final, cast
 import msgspec
 
 from tradebot.domain.errors import ConfigError
-from tradebot.node.schema import Config, FeeRates, Grid, Latency, StrategyUse
+from tradebot.node.schema import Config, Download, FeeRates, Grid, Latency, StrategyUse
 from tradebot.node.shape import Shape
 from tradebot.node.sources import (
     FROM_DEFAULT,
@@ -51,6 +51,7 @@ from tradebot.node.values import (
 
 __all__ = [
     "Config",
+    "Download",
     "FeeRates",
     "Grid",
     "Latency",
@@ -64,6 +65,7 @@ __all__ = [
     "explain",
     "json_schema",
     "load_config",
+    "load_download",
     "merge_sources",
 ]
 
@@ -102,6 +104,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "report.sample": lambda text: None if text == "auto" else parse_interval(text),
     "report.grid.fees.*": parse_fraction,
     "report.grid.latencies.*": parse_latency,
+    "download.timeout": parse_interval,
 }
 
 
@@ -125,6 +128,15 @@ def load_config(files: Sequence[Path], environment: Mapping[str, str], settings:
     return Loaded(config, sources, values)
 
 
+def load_download(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Download:
+    """The section `download` alone, of sources that need not describe a run. Raises ConfigError, also for a key elsewhere
+    that does not exist.
+    """
+    layers = merge_sources(files, environment, settings)
+    present = _checked_tree(layers.values, layers.sources, whole=False)
+    return msgspec.convert(present.get("download", {}), Download)
+
+
 def merge_sources(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Layers:
     """The merged tree before any check of its keys, for `explain` of a configuration that is not whole."""
     layers = Layers()
@@ -146,8 +158,11 @@ def config_from_dict(values: Mapping[str, object]) -> Config:
 
 
 def config_identity(config: Config) -> Table:
-    """What makes two runs the same run: paths of strategy files are reduced to their names."""
+    """What makes two runs the same run: paths of strategy files are reduced to their names, how ticks are fetched is left
+    out.
+    """
     values = config_to_dict(config)
+    del values["download"]
     for entry, use in zip(cast(list[Table], values["strategy"]), config.strategy, strict=True):
         if use.target.is_file:
             entry["use"] = f"{Path(use.target.module).name}:{use.target.name}"
@@ -197,12 +212,7 @@ def _fitting(path: KeyPath, value: Value, text: str) -> Value:
 
 
 def _checked(values: Table, sources: Mapping[str, str]) -> Config:
-    present = cast(Table, _without_nothing(values))
-    _refuse_later_keys(present, sources)
-    _shape().check(present, sources, SECRET)
-    for path, value in _texts(present):
-        _read_text(path, value, sources)
-    named = _with_names(present)
+    named = _with_names(_checked_tree(values, sources))
     try:
         config = msgspec.convert(named, Config)
     except msgspec.ValidationError as error:
@@ -210,6 +220,16 @@ def _checked(values: Table, sources: Mapping[str, str]) -> Config:
     _refuse_later_choices(named, sources)
     _check_together(config, sources)
     return config
+
+
+def _checked_tree(values: Table, sources: Mapping[str, str], whole: bool = True) -> Table:
+    """What is present, each key and text of it checked; where it is not `whole`, sections may be missing."""
+    present = cast(Table, _without_nothing(values))
+    _refuse_later_keys(present, sources)
+    _shape().check(present, sources, SECRET, whole)
+    for path, value in _texts(present):
+        _read_text(path, value, sources)
+    return present
 
 
 def _refuse_later_keys(values: Table, sources: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +89,7 @@ def _data_line(sample: dict[str, object], checksum: str) -> str:
 
 def _book_line(check: BookCheck | None) -> str:
     if check is None:
-        return "book    no trade names its orders: nothing to check against"
+        return "book    no taker shows as an order in this stream: nothing to check the book against"
     missed = f"; missed {'; '.join(check.misses)}" if check.misses else ""
     return (
         f"book    {check.trades_exact} of {check.trades} trades reproduced (maker, price, size), "
@@ -122,7 +123,8 @@ def _pnl_line(found: dict[str, object]) -> str:
 
 
 def _money(text: object) -> str:
-    return f"{float(str(text).replace('--', '')):+,.2f}"
+    """To the cent, half to even as in the report; decimal all the way."""
+    return f"{Decimal(str(text).replace('--', '')).quantize(Decimal('0.01')):+,}"
 
 
 def _end_line(found: dict[str, object], sample: dict[str, object], home: Path) -> str:

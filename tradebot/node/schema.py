@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
 
+from tradebot.domain.units import NS_PER_SECOND
 from tradebot.node.values import (
     LatencyModel,
     Rate,
@@ -322,6 +323,32 @@ class Report(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Grid() if self.grid else None
 
 
+class Download(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `data download` fetches; no run depends on it."""
+
+    archive_url: Annotated[
+        str,
+        Meta(description="Base URL of Binance's public archive.", min_length=1, examples=["https://mirror.example"]),
+    ] = "https://data.binance.vision"
+    exchange_urls: Annotated[
+        dict[str, str],
+        Meta(
+            description="Base URL of an exchange by its ccxt name, in the place of its own.",
+            examples=[{"kraken": "https://mirror.example"}],
+        ),
+    ] = {}
+    requests_per_s: Annotated[
+        int, Meta(description="Requests a second to the archive; exchanges have their own limit.", ge=1, le=100)
+    ] = 10
+    timeout: Annotated[str, Meta(description="Silence after which a connection is cut off.", examples=["30s"])] = "30s"
+    attempts: Annotated[int, Meta(description="Tries in a row that bring nothing.", ge=1, le=100)] = 6
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds."""
+        return parse_interval(self.timeout) / NS_PER_SECOND
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of tradebot."""
 
@@ -339,6 +366,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     report: Annotated[Report, Meta(description="What is written beside the facts.")] = field(
         default_factory=Report
     )
+
+    download: Annotated[Download, Meta(description="How `data download` fetches.")] = field(default_factory=Download)
 
     @property
     def fee_rates(self) -> FeeRates:

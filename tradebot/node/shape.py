@@ -100,9 +100,14 @@ class Shape:
         siblings = self.keys_at(path[:-1])
         return ".".join((*path[:-1], siblings[0])) if siblings else next(iter(everywhere), None)
 
-    def check(self, values: Value, sources: Mapping[str, str], secret: frozenset[str] = frozenset()) -> None:
-        """Raise ConfigError at the first key or value that does not fit; `secret` values are not shown."""
-        self._check(values, self.root, (), sources, secret)
+    def check(
+        self, values: Table, sources: Mapping[str, str], secret: frozenset[str] = frozenset(), whole: bool = True
+    ) -> None:
+        """Raise ConfigError at the first key or value that does not fit; `secret` values are not shown. Where the tree is not
+        `whole`, top-level keys may be missing.
+        """
+        root = self.branches(self.root)[0]
+        self._check_table(values, root if whole else {**root, "required": []}, (), sources, secret)
 
     def _check(
         self, value: Value, node: Node, path: KeyPath, sources: Mapping[str, str], secret: frozenset[str]

@@ -5,16 +5,18 @@ The store knows formats and rows; this file says where the store and the downloa
 do when the sample is out of reach.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tradebot.domain.errors import DownloadFailed, StoreError
+from tradebot.domain.errors import DownloadFailed, StoreError, UsageError
+from tradebot.domain.market import kind_name
 from tradebot.node.progress import Progress
 
 if TYPE_CHECKING:
+    from tradebot.store.batches import Records
     from tradebot.store.client import Store
     from tradebot.store.formats import Import
     from tradebot.store.imports import ImportReport
@@ -48,6 +50,45 @@ def import_paths(
         imports = [open_import(path, format_name, instrument, tick, lot, known) for path in paths]
         reports = [_import_one(store, one, progress) for one in imports]
     return _merged(reports)
+
+
+def export_ticks(
+    home: Path,
+    instrument: str,
+    start: str | None,
+    end: str | None,
+    out: Path,
+    with_text: bool,
+    progress: Progress,
+) -> dict[str, object]:
+    """Write a range of the home's store as Parquet. `start` and `end` are times as people write them.
+
+    Raises UsageError, UnknownInstrument, EmptyRange or StoreError.
+    """
+    from tradebot.node.values import parse_from, parse_to
+    from tradebot.store.client import open_store
+    from tradebot.store.parquet import export
+
+    try:
+        from_ns, to_ns = parse_from(start) if start else None, parse_to(end) if end else None
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    with open_store(store_path(home)) as store:
+        chosen = store.instrument(instrument)
+        selection = store.selection([chosen.id], from_ns, to_ns)
+        progress.start(f"exporting {chosen.name}", selection.rows)
+        batches = _told(store.stream([chosen.id], from_ns, to_ns), progress)
+        rows = export(out, batches, chosen, with_text)
+        progress.done()
+    return {
+        "instrument": chosen.name,
+        "rows": rows,
+        "first_ns": selection.first_ns,
+        "last_ns": selection.last_ns,
+        "checksum": selection.checksum,
+        "path": str(out),
+        "bytes": out.stat().st_size,
+    }
 
 
 def import_sample(home: Path, progress: Progress) -> dict[str, object]:
@@ -84,11 +125,17 @@ def import_sample_into(store: "Store", home: Path, progress: Progress) -> dict[s
 
 
 def list_catalogue(home: Path) -> list[dict[str, object]]:
-    """What the home's store holds, one entry an instrument version."""
+    """What the home's store holds, one entry an instrument version, with its rows by kind."""
     from tradebot.store.client import open_store
+    from tradebot.store.facts import count_all_kinds
 
     with open_store(store_path(home)) as store:
-        return [msgspec.to_builtins(entry) for entry in store.catalogue()]
+        counts = count_all_kinds(store)
+        return [_with_kinds(msgspec.to_builtins(entry), counts.get(entry.instrument_id, {})) for entry in store.catalogue()]
+
+
+def _with_kinds(entry: dict[str, object], counts: Mapping[int, int]) -> dict[str, object]:
+    return {**entry, "kinds": {kind_name(kind): rows for kind, rows in counts.items()}}
 
 
 def round_trip(folder: Path) -> int:
@@ -137,6 +184,12 @@ def _import_one(store: "Store", opened: "Import", progress: Progress) -> "Import
         progress.done()
 
 
+def _told(batches: Iterator["Records"], progress: Progress) -> Iterator["Records"]:
+    for batch in batches:
+        yield batch
+        progress.advance(len(batch))
+
+
 def _advance_to(progress: Progress) -> Callable[[int], None]:
     """The store tells how far it is, progress wants how much was added."""
     before = 0
@@ -149,7 +202,9 @@ def _advance_to(progress: Progress) -> Callable[[int], None]:
     return tell
 
 
-def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
+def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
+    """One answer for several imports; the same content named twice counts once."""
+    reports = list({report.import_id: report for report in reversed(given)}.values())[::-1]
     filled = [report for report in reports if report.rows]
     repairs: dict[str, int] = {}
     for report in reports:
@@ -166,6 +221,6 @@ def _merged(reports: Sequence["ImportReport"]) -> dict[str, object]:
         "rejected": sum(report.rejected for report in reports),
         "late": sum(report.late for report in reports),
         "repairs": repairs,
-        "repeated": all(report.repeated for report in reports),
+        "repeated": all(report.repeated for report in given),
         "rejects": [msgspec.structs.asdict(reject) for report in reports for reject in report.rejects],
     }

@@ -195,6 +195,16 @@ def parse_to(text: str) -> int:
     return moment.time_ns + (DAY_NS if moment.is_day else 0)
 
 
+def parse_instant(text: str) -> Moment:
+    """A date or time as `parse_moment` takes it, or the nanoseconds since 1970 UTC that other tools print."""
+    if not text.strip().isdecimal():
+        return parse_moment(text)
+    time_ns = int(text)
+    if time_ns > INTEGER_MAX - DAY_NS:
+        raise ValueError(f"expected nanoseconds up to the year 2262, found {text!r}")
+    return Moment(time_ns, is_day=False)
+
+
 def parse_key(text: str) -> str:
     """A reference to a secret. A value that is none is not shown: it may be the secret itself."""
     if not _KEY.fullmatch(text):

@@ -104,7 +104,7 @@ class Chart:
         self.parts += [self._mark(mark) for mark in marks]
 
     def to_svg(self) -> str:
-        return _svg(self.title, self.height, [*self._value_axis(), *self._time_axis(), *self.parts])
+        return svg_text(self.title, self.height, [*self._value_axis(), *self._time_axis(), *self.parts])
 
     def _x(self, value: float) -> float:
         share = (value - self.x_min) / (self.x_max - self.x_min)
@@ -156,7 +156,7 @@ def waterfall(title: str, bars: Sequence[Bar], height: int = 280) -> str:
     for number, (bar, _) in enumerate(pairwise(bars)):
         at, y = round(LEFT + slot * (number + 0.84), 1), frame._y(bar.end)
         parts.append(f'<path class="grid" d="M{at},{y}h{round(slot * 0.32, 1)}"/>')
-    return _svg(title, height, parts)
+    return svg_text(title, height, parts)
 
 
 def thinned(y: Floats, points_max: int) -> Integers:
@@ -260,7 +260,8 @@ def _waterfall_bar(frame: Chart, bar: Bar, left: float, slot: float) -> list[str
     ]
 
 
-def _svg(title: str, height: int, parts: Sequence[str]) -> str:
+def svg_text(title: str, height: int, parts: Sequence[str]) -> str:
+    """One drawing, as wide as the page lets it be."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"

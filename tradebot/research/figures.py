@@ -43,6 +43,20 @@ def price_figure(run: RunFiles, instrument: Instrument, books: list[Book]) -> Ht
     return figure(chart.to_svg(), _price_legend(instrument, ask - bid), left_out)
 
 
+def spread_figure(run: RunFiles, instrument: Instrument) -> Html:
+    """The spread of one instrument, which is a hair on the axis of its price."""
+    samples = _own_samples(run, instrument)
+    if not len(samples):
+        return Html("")
+    spread = _prices(samples["ask"], instrument) - _prices(samples["bid"], instrument)
+    known = spread[~np.isnan(spread)]
+    if not len(known):
+        return Html("")
+    chart = Chart(f"Spread of {instrument.name}", _extent(samples["time_ns"]), (0.0, float(known.max())), height=150)
+    chart.line(samples["time_ns"], spread, "", step=True)
+    return figure(chart.to_svg(), f"Spread of {instrument.name}: ask less bid, in {instrument.quote}.")
+
+
 def fill_marks(run: RunFiles, book: Book, count_max: int) -> list[Mark]:
     """One mark per fill, circle for a maker and diamond for a taker, with its story as the tooltip; evenly
     chosen where there are more than `count_max`."""
@@ -66,7 +80,8 @@ def equity_figure(curve: EquityCurve, asset: str) -> Html:
     chart.line(curve.times_ns, gross, "second")
     chart.line(curve.times_ns, net, "")
     legend = _legend("━ after fees", "┅ before fees (realised and unrealised, at the middle price)")
-    return figure(chart.to_svg(), f"P&L since the start in {asset}: ", legend)
+    note = " It is the P&L of what was traded: the opening balances are not revalued."
+    return figure(chart.to_svg(), f"P&L since the start in {asset}: ", legend, note)
 
 
 def drawdown_figure(curve: EquityCurve, asset: str) -> Html:

@@ -194,7 +194,7 @@ td{white-space:nowrap}details{margin:.2em 0}summary{cursor:pointer}
 pre{background:var(--box);border:1px solid var(--rule);border-radius:8px;padding:12px;overflow-x:auto;
 font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 .copy{user-select:all;-webkit-user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}
-.grid{stroke:var(--rule);stroke-width:1;fill:none}.tick{fill:var(--soft)}.value{fill:var(--ink);font-weight:600;
+.grid{stroke:var(--rule);stroke-width:1;fill:none}.tick{fill:var(--soft)}.day{fill:var(--ink)}.value{fill:var(--ink);font-weight:600;
 stroke:var(--page);stroke-width:4px;paint-order:stroke}
 .zero{stroke:var(--soft);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke:var(--line)}.line.second{stroke:var(--second);
@@ -205,4 +205,9 @@ stroke-dasharray:5 3}.line.thin{stroke-width:1}
 .mark:hover{stroke:var(--ink);stroke-width:2}
 b.buy,td .buy{color:var(--buy)}b.sell,td .sell{color:var(--sell)}
 .bar.up{fill:var(--good)}.bar.down{fill:var(--bad)}
+.s5{fill:var(--good)}.s4{fill:var(--good);fill-opacity:.55}.s3{fill:var(--sell);fill-opacity:.55}.s2{fill:var(--sell)}
+.s1{fill:var(--bad)}.s0{fill:var(--rule)}.covered{fill:var(--buy);fill-opacity:.6}.gap{fill:var(--bad)}
+.odd{fill:var(--second)}.on{fill:var(--ink);font-weight:600;stroke:var(--page);
+stroke-width:3px;paint-order:stroke}
+svg.key{display:inline-block;width:.8em;min-width:0;vertical-align:-.05em}
 """

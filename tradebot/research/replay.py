@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from tradebot._core.types import FACT_DTYPE, Kind
+from tradebot.domain.units import time_text
 from tradebot.engine.ports import Records
 from tradebot.research.results import Manifest
 
@@ -34,20 +35,20 @@ def _facts(body: bytes) -> Records:
 def _difference(base: int, expected: Records, found: Records) -> str:
     for at, (one, other) in enumerate(zip_longest(expected, found)):
         if one is None:
-            return f"fact {base + at}: expected the end, found {_text(other)}"
+            return f"entry {base + at} of its commands and answers: expected the end, found {_text(other)}"
         if other is None:
-            return f"fact {base + at}: expected {_text(one)}, found the end"
+            return f"entry {base + at} of its commands and answers: expected {_text(one)}, found the end"
         if one.tobytes() != other.tobytes():
             names = [name for name in FACT_DTYPE.names or () if one[name] != other[name]]
             slots = ", ".join(f"{name} {one[name]} -> {other[name]}" for name in names)
-            return f"fact {base + at}, {_text(one)}: {slots}"
-    return f"the file of the earlier run is torn after fact {base + len(expected)}"
+            return f"entry {base + at} of its commands and answers, {_text(one)}: {slots}"
+    return f"the file of the earlier run is torn after entry {base + len(expected)}"
 
 
 def _text(fact: np.void) -> str:
     kind = int(fact["kind"])
     name = Kind(kind).name if kind in set(Kind) else f"kind {kind}"
-    return f"{name} of order {int(fact['id'])} at {int(fact['time_ns'])} ns"
+    return f"{name} of order {int(fact['id'])} at {time_text(int(fact['time_ns']))}"
 
 
 def changed_environment(manifest: Manifest, versions: dict[str, str]) -> list[str]:

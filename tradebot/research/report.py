@@ -27,6 +27,7 @@ from tradebot.research.figures import (
     equity_figure,
     position_figure,
     price_figure,
+    spread_figure,
     waterfall_figure,
 )
 from tradebot.research.fills import Book, books, is_maker
@@ -63,6 +64,7 @@ from tradebot.research.results import GridCell, Manifest, RunFiles, StrategyEntr
 HTML_NAME: Final = "report.html"
 JSON_NAME: Final = "report.json"
 SCHEMA: Final = 1
+SYNTHETIC: Final = "synthetic"  # the venue of streams that are made up here
 
 ORDERS_MAX: Final = 300  # rows of the orders table
 FILLS_MAX: Final = 300  # rows of the fills table
@@ -79,7 +81,9 @@ def write_report(folder: Path) -> Path:
     target = folder / HTML_NAME
     try:
         (folder / JSON_NAME).write_bytes(report_json(run.manifest, metrics))
-        target.write_text(report_html(run, metrics), encoding="utf-8")
+        whole = folder / f".{HTML_NAME}.part"
+        whole.write_text(report_html(run, metrics), encoding="utf-8")
+        whole.replace(target)
     except OSError as error:
         raise explained(error, folder) from error
     return target
@@ -169,6 +173,9 @@ def config_text(config: dict[str, object]) -> str:
 
 def _warnings(manifest: Manifest, metrics: Metrics) -> Iterator[str]:
     costs = manifest.costs
+    for instrument in manifest.instruments:
+        if instrument.venue == SYNTHETIC:
+            yield f"{instrument.name} is a seeded stream, made up here: no market ever did this; nothing can be learnt from it."
     for name, fee in (("maker", costs.maker_fee), ("taker", costs.taker_fee)):
         if parse_decimal(fee) == 0:
             yield f"The {name} fee of this run is zero. Almost no account trades like that."
@@ -280,7 +287,13 @@ def _prices(run: RunFiles, books_: list[Book]) -> Html:
     instruments = run.manifest.instruments
     note = _left_out(len(instruments), CHARTS_MAX, "instruments")
     return section(
-        "Price and fills", *(price_figure(run, one, books_) for one in instruments[:CHARTS_MAX]), note=note
+        "Price and fills",
+        *(
+            part
+            for one in instruments[:CHARTS_MAX]
+            for part in (price_figure(run, one, books_), spread_figure(run, one))
+        ),
+        note=note,
     )
 
 
@@ -573,7 +586,7 @@ def _data(manifest: Manifest, metrics: Metrics) -> Html:
             ("void rows", void),
             ("checksum", str(selection.checksum) or NOTHING),
             ("gaps", f"{counters.gaps:,}"),
-            ("late facts", f"{counters.late:,}"),
+            ("rows received out of order", f"{selection.late_rows:,}"),
             ("from", clock(selection.first_ns) + " UTC"),
             ("to", clock(selection.last_ns) + " UTC"),
             ("imports", ", ".join(str(one) for one in selection.imports) or NOTHING),

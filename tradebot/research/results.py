@@ -25,8 +25,8 @@ Records = npt.NDArray[np.void]
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """Which ticks went in. Times are UTC nanoseconds; `void_rows` are kept in the store and applied to
-    nothing."""
+    """Which ticks went in. Times are UTC nanoseconds; `void_rows` are kept in the store and applied to nothing;
+    `late_rows` of its imports were received before the row in front of them, and were put in their place."""
 
     rows: int = 0
     first_ns: int = 0
@@ -34,6 +34,7 @@ class Selection(Struct, frozen=True, kw_only=True):
     checksum: str | int = ""
     imports: list[object] = []
     void_rows: int | None = None
+    late_rows: int = 0
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class Account(Struct, frozen=True):
 
 
 class Counters(Struct, frozen=True, kw_only=True):
-    """What the run counted. `late` facts arrived behind their time; `gaps` are holes the feed reported."""
+    """What the run counted; `gaps` are holes the feed reported."""
 
     events: int = 0
     facts: int = 0
@@ -79,7 +80,6 @@ class Counters(Struct, frozen=True, kw_only=True):
     fills: int = 0
     seconds: float = 0.0
     events_per_s: float = 0.0
-    late: int = 0
     gaps: int = 0
 
 

@@ -57,5 +57,26 @@ def watch(kernel: Kernel, names: Sequence[str], limit_s: float) -> Iterator[None
         signal.signal(signal.SIGALRM, before)
 
 
+@contextmanager
+def limited(limit_s: float, what: str) -> Iterator[None]:
+    """Raise StrategyBlocked, which begins with `what`, where the block takes longer than `limit_s` seconds of wall time."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _Blocked(f"{what} within {limit_s:g} s{_place(frame)}; code must not wait or loop without end")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, LOOK_S)
+    try:
+        yield
+    except _Blocked as error:
+        raise StrategyBlocked(str(error)) from error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def _place(frame: FrameType | None) -> str:
     return "" if frame is None else f" at {frame.f_code.co_filename}:{frame.f_lineno}"

@@ -83,6 +83,10 @@ class Archive:
                 total.update(f"{name}\n{size}\n{digest}\n".encode())
         return total.hexdigest()
 
+    def member_sha256(self, name: str) -> str:
+        """Over the unpacked bytes of one file alone: neither packing nor name matters."""
+        return self._hash_member(name)[0]
+
     def _hash_member(self, name: str) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
         with self.open(name) as stream:

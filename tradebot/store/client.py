@@ -1,46 +1,104 @@
 """The store: market facts in, market facts out in order, results of runs beside them.
 
-One process owns one store. `open_store` takes the lock, opens the engine and makes the tables; everything
-else is a method of what it returns. This version has the embedded engine only.
+`open_store` is one of three: the embedded engine, of which one process at a time is the owner; the owner's service,
+where another process is it; a ClickHouse server. Everything else is a method of what it returns, in one SQL.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
-from tradebot.domain.errors import StoreError, StoreFull, UsageError
+from tradebot.domain.errors import StoreError, StoreFull, StoreGone, UsageError
 from tradebot.domain.instrument import Instrument
-from tradebot.store import results, ticks
+from tradebot.store import intake, results, ticks
+from tradebot.store.backend import Backend, Column, is_disk_full
 from tradebot.store.batches import Records
-from tradebot.store.engine import Column, Engine, is_disk_full
+from tradebot.store.engine import Engine
+from tradebot.store.following import Following, Opened
 from tradebot.store.imports import ImportReport, ImportSource
 from tradebot.store.instruments import find_instrument
-from tradebot.store.owner import Owner
+from tradebot.store.intake import Progress
+from tradebot.store.migrations import prepare
+from tradebot.store.owner import Held, Owner
+from tradebot.store.remote import Remote
 from tradebot.store.results import Chunk
-from tradebot.store.schema import TABLES, VERSION
-from tradebot.store.ticks import Dataset, Progress, Selection
+from tradebot.store.server import Server, read_dsn
+from tradebot.store.share import Share
+from tradebot.store.ticks import Dataset, Selection
+
+OWNER_WAIT_S: Final = 15.0  # for an owner that is just opening or just closing
+OWNER_POLL_S: Final = 0.05
+REGISTER_WAIT_S: Final = 60.0
 
 
-def open_store(path: Path) -> "Store":
-    """Open the store at `path`, making it where there is none (0700).
+def open_store(place: Path | str) -> "Store":
+    """Open the store at a path, making it where there is none (0700), or that of a server, by its
+    `clickhouse://user:password@host:port/database`. Where another process has the path open, use it through that
+    process; where none has, own it and let others in as long as it is open.
 
-    Raises StoreOwned where another process holds it, StoreFull on a full disk, StoreError where this process
-    has another store open or the store was made by a newer version.
+    Raises StoreOwned where the process that holds it cannot be asked, StoreFull on a full disk, StoreError where this
+    process has another store open or the store was made by another version, UsageError for a DSN that is none.
     """
-    path = path.absolute()
+    if isinstance(place, str):
+        return _connect(place)
+    path = place.absolute()
+    opened = _open_path(path)
+    if isinstance(opened.backend, Remote):
+        return Store(following := Following(opened, lambda: _open_path(path)), following.close)
+    return Store(*opened)
+
+
+def _connect(dsn: str) -> "Store":
+    server = Server(read_dsn(dsn))
     try:
-        _make_folders(path)
-        owner = Owner(path)
-    except OSError as error:
-        raise _unusable(path, error) from error
-    try:
-        return Store(Engine(path), owner)
+        prepare(server)
     except BaseException:
-        owner.close()
+        server.close()
         raise
+    return Store(server, server.close)
+
+
+def _open_path(path: Path) -> Opened:
+    end = time.monotonic() + OWNER_WAIT_S
+    while True:
+        try:
+            _make_folders(path)
+            return _own(path)
+        except Held as held:
+            if not held.shares:
+                raise
+            joined = _join(path, held)
+            if joined is not None:
+                return joined
+            if time.monotonic() > end:
+                raise
+        except OSError as error:
+            raise _unusable(path, error) from error
+        time.sleep(OWNER_POLL_S)
+
+
+def _own(path: Path) -> Opened:
+    with ExitStack() as opened:
+        opened.enter_context(Owner(path))
+        engine = opened.enter_context(closing(Engine(path)))
+        prepare(engine)
+        with suppress(OSError):  # where no socket can be made the store is ours alone
+            opened.enter_context(closing(Share(engine)))
+        return Opened(engine, opened.pop_all().close)
+
+
+def _join(path: Path, held: Held) -> Opened | None:
+    """None where the owner is not there yet, or not any more."""
+    try:
+        remote = Remote(path, held.who)
+    except (OSError, StoreGone):
+        return None
+    return Opened(remote, remote.close)
 
 
 def _make_folders(path: Path) -> None:
@@ -60,20 +118,14 @@ def _unusable(path: Path, error: OSError) -> StoreError:
 class Store:
     """An open store; close it, or use it in a `with`."""
 
-    def __init__(self, engine: Engine, owner: Owner) -> None:
-        self.path = engine.path
-        self._engine = engine
-        self._owner = owner
-        try:
-            self._prepare()
-        except BaseException:
-            engine.close()
-            raise
+    def __init__(self, backend: Backend, close: Callable[[], None]) -> None:
+        self.place = backend.place
+        self._backend = backend
+        self._close = close
 
     def close(self) -> None:
-        """Close the engine and let the next process in. May be called again."""
-        self._engine.close()
-        self._owner.close()
+        """Give the store up; an owner first finishes what others have under way. May be called again."""
+        self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -85,15 +137,15 @@ class Store:
 
     def register(self, instrument: Instrument) -> None:
         """Make an instrument version known. Raises UsageError where its id stands for another definition."""
-        known = self._known(instrument)
-        if not known:
-            text = msgspec.json.encode(instrument).decode()
-            row: dict[str, Column] = {"id": [instrument.id], "definition": [text]}
-            self._engine.insert("instruments", row, {"id": "UInt32", "definition": "String"})
+        with self._backend.lease("the list of instruments", REGISTER_WAIT_S):
+            if not self._known(instrument):
+                text = msgspec.json.encode(instrument).decode()
+                row: dict[str, Column] = {"id": [instrument.id], "definition": [text]}
+                self._backend.insert("instruments", row, {"id": "UInt32", "definition": "String"})
 
     def instruments(self) -> list[Instrument]:
         """All that are known, by name and version."""
-        rows = self._engine.rows("SELECT definition FROM instruments")
+        rows = self._backend.rows("SELECT DISTINCT definition FROM instruments")
         found = [msgspec.json.decode(row[0], type=Instrument) for row in rows]
         return sorted(found, key=lambda one: (one.name, one.version))
 
@@ -118,10 +170,7 @@ class Store:
         before.
         """
         self._known(instrument)
-        report = ticks.find_report(self._engine, source.import_id(instrument.id))
-        if report is not None:
-            return report
-        return ticks.import_records(self._engine, instrument, source, batches, progress, self.register)
+        return intake.import_records(self._backend, instrument, source, batches, progress, self.register)
 
     def stream(
         self,
@@ -135,62 +184,55 @@ class Store:
         Batches have `batch_rows` rows each, the last may be shorter, and their concatenation does not depend
         on it. Memory is bounded by the batch, not by the range. Streams may run side by side.
         """
-        return ticks.stream(self._engine, instrument_ids, from_ns, to_ns, batch_rows)
+        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows)
 
     def selection(
         self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None
     ) -> Selection:
         """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists."""
-        return ticks.select(self._engine, self._by_id(instrument_ids), from_ns, to_ns)
+        return ticks.select(self._backend, self._by_id(instrument_ids), from_ns, to_ns)
 
     def catalogue(self) -> list[Dataset]:
         """What the store holds, one entry an instrument version with committed imports."""
-        return ticks.catalogue(self._engine, self.instruments())
+        return ticks.catalogue(self._backend, self.instruments())
+
+    def import_reports(self, import_ids: Sequence[str]) -> list[ImportReport]:
+        """Reports of committed imports, by their ids in hex."""
+        found = [intake.find_report(self._backend, int(one, 16)) for one in import_ids]
+        return [report for report in found if report is not None]
 
     def write_run(self, manifest: Mapping[str, Any]) -> None:
         """Begin to write a run: whatever is there of its `run_id` goes first, so writing a run again replaces
         it.
         """
-        results.write_run(self._engine, manifest)
+        results.write_run(self._backend, manifest)
 
     def runs(self) -> list[dict[str, Any]]:
         """The manifests of the runs written, oldest first."""
-        return results.read_runs(self._engine)
+        return results.read_runs(self._backend)
 
     def write_orders(
         self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
     ) -> None:
         """Add the order events among a chunk of the run's facts, which begins at `first_row` of them."""
-        results.write_orders(self._engine, run_id, facts, first_row, strategies)
+        results.write_orders(self._backend, run_id, facts, first_row, strategies)
 
     def write_fills(
         self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
     ) -> None:
         """Add the fills among a chunk of the run's facts, which begins at `first_row` of them."""
-        results.write_fills(self._engine, run_id, facts, first_row, strategies)
+        results.write_fills(self._backend, run_id, facts, first_row, strategies)
 
     def write_equity(self, run_id: str, samples: Chunk, strategies: Sequence[str] = ()) -> None:
         """Add a chunk of the run's equity samples."""
-        results.write_equity(self._engine, run_id, samples, strategies)
+        results.write_equity(self._backend, run_id, samples, strategies)
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a small result, for reports and tests."""
-        return self._engine.rows(sql, parameters)
-
-    def _prepare(self) -> None:
-        for statement in TABLES:
-            self._engine.command(statement)
-        versions = [row[0] for row in self._engine.rows("SELECT version FROM schema_versions")]
-        if not versions:
-            self._engine.insert("schema_versions", {"version": [VERSION]}, {"version": "UInt32"})
-        elif max(versions) > VERSION:
-            raise StoreError(
-                f"expected a store of schema version {VERSION} at {self.path}, found {max(versions)}; "
-                "update tradebot, or give another --home"
-            )
+        return self._backend.rows(sql, parameters)
 
     def _known(self, instrument: Instrument) -> bool:
-        rows = self._engine.rows(f"SELECT definition FROM instruments WHERE id = {instrument.id}")
+        rows = self._backend.rows(f"SELECT definition FROM instruments WHERE id = {instrument.id}")
         known = [msgspec.json.decode(row[0], type=Instrument) for row in rows]
         if known and known[0] != instrument:
             raise UsageError(

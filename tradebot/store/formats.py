@@ -9,21 +9,38 @@ from typing import Final, NamedTuple
 
 from tradebot.domain.errors import BadContainer, UnknownInstrument, UsageError
 from tradebot.domain.instrument import Instrument, split_name
-from tradebot.store import bitstamp_l3
+from tradebot.store import (
+    binance_raw,
+    binance_vision,
+    bitstamp_l3,
+    ccxt_ohlcv,
+    cryptofeed_raw,
+    freqtrade,
+    lobster,
+    parquet,
+    tardis,
+    trades_csv,
+)
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import find_instrument, make_instrument
+from tradebot.store.symbols import Named
 
 AUTO: Final = "auto"
 
 
+def _no_names(path: Path) -> list[Named]:
+    return []
+
+
 class Importer(NamedTuple):
-    """A format: how to tell it, how to read it, and which instruments a file of it names, with tick and lot, if it does."""
+    """A format: how to tell it, how to read it, and which instruments a file of it names: with tick and lot, or by name only."""
 
     name: str
     recognises: Callable[[Path], bool]
     open_source: Callable[[Path, Instrument], tuple[ImportSource, Iterator[Records]]]
     instruments: Callable[[Path], list[Instrument]]
+    names: Callable[[Path], list[Named]] = _no_names
 
 
 class Import(NamedTuple):
@@ -35,9 +52,21 @@ class Import(NamedTuple):
 
 
 FORMATS: Final = {
-    bitstamp_l3.NAME: Importer(
-        bitstamp_l3.NAME, bitstamp_l3.recognises, bitstamp_l3.open_source, bitstamp_l3.instruments
-    ),
+    one.NAME: Importer(
+        one.NAME, one.recognises, one.open_source, one.instruments, getattr(one, "names", _no_names)
+    )
+    for one in (
+        bitstamp_l3,
+        binance_raw,
+        cryptofeed_raw,
+        lobster,
+        parquet,
+        tardis,
+        binance_vision,
+        freqtrade,
+        trades_csv,
+        ccxt_ohlcv,
+    )
 }
 
 
@@ -57,7 +86,8 @@ def open_import(
     if not path.exists():
         raise UsageError(f"expected a file or folder to import, found nothing at {path}")
     importer = find_importer(path, format_name)
-    chosen = choose_instrument(importer, importer.instruments(path), instrument, tick, lot, known)
+    offered, names = importer.instruments(path), importer.names(path)
+    chosen = choose_instrument(importer, offered, instrument, tick, lot, known, names)
     return Import(chosen, *importer.open_source(path, chosen))
 
 
@@ -82,13 +112,15 @@ def choose_instrument(
     tick: str | None,
     lot: str | None,
     known: Sequence[Instrument],
+    names: Sequence[Named] = (),
 ) -> Instrument:
     """The instrument named, from the store, from what the file offers, or from tick and lot."""
     if name is None:
-        name = _only_name(importer, offered)
-    named = _find_named(offered, name, known)
+        name = _only_name(importer, [one.name for one in offered] + [one.name for one in names])
+    hint = next((one for one in names if name in (one.name, split_name(one.name)[0])), Named(name))
+    named = _find_named(offered, hint.name, known)
     if named is None:
-        return _make_instrument(name, tick, lot)
+        return _make_instrument(hint, tick, lot)
     if tick is None and lot is None:
         return named
     wished = make_instrument(
@@ -102,13 +134,12 @@ def choose_instrument(
     return named if named in known else wished
 
 
-def _only_name(importer: Importer, offered: Sequence[Instrument]) -> str:
-    if not offered:
+def _only_name(importer: Importer, names: Sequence[str]) -> str:
+    if not names:
         raise UsageError(f"expected --instrument for the format {importer.name}, found none")
-    if len(offered) > 1:
-        names = ", ".join(one.name for one in offered)
-        raise UsageError(f"expected --instrument to choose one of {names}, found none")
-    return offered[0].name
+    if len(names) > 1:
+        raise UsageError(f"expected --instrument to choose one of {', '.join(names)}, found none")
+    return names[0]
 
 
 def _find_named(offered: Sequence[Instrument], name: str, known: Sequence[Instrument]) -> Instrument | None:
@@ -125,13 +156,13 @@ def _find_named(offered: Sequence[Instrument], name: str, known: Sequence[Instru
         return None
 
 
-def _make_instrument(name: str, tick: str | None, lot: str | None) -> Instrument:
+def _make_instrument(named: Named, tick: str | None, lot: str | None) -> Instrument:
     if tick is None or lot is None:
         raise UnknownInstrument(
-            f"expected a known instrument, found {name!r}; give its --tick and --lot, "
+            f"expected a known instrument, found {named.name!r}; give its --tick and --lot, "
             "or see `tradebot data list`"
         )
-    return make_instrument(name, tick, lot)
+    return make_instrument(named.name, tick, lot, named.multiplier)
 
 
 def _listed() -> str:

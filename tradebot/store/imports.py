@@ -9,6 +9,10 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from tradebot.domain.errors import BadContainer
+
+LATE_ROWS_MAX: Final = 100  # that are put in their place whatever their share; beyond it
+LATE_PART: Final = 100  # one row in so many may run back
 REJECTS_MAX: Final = 1000  # listed in a report; the count goes on
 
 
@@ -49,6 +53,24 @@ class Findings(Struct):
         """Count rows that are kept, but applied to nothing."""
         self.repaired += rows
         self.repairs[reason] = self.repairs.get(reason, 0) + rows
+
+
+def check_findings(findings: Findings, rows: int, path: str) -> None:
+    """Refuse an import of which little fits or much is out of order: it is not what it was taken for.
+
+    Raises BadContainer, which names the first rejected row.
+    """
+    if findings.rejected > rows:
+        first = findings.rejects[0]
+        raise BadContainer(
+            f"expected rows that fit, found {findings.rejected} rejected of {findings.rejected + rows} in {path}, the first "
+            f"{first.file}:{first.line}: {first.why}; check --format, --instrument, --tick and --lot"
+        )
+    if findings.late > LATE_ROWS_MAX and findings.late * LATE_PART > rows:
+        raise BadContainer(
+            f"expected rows in order of receipt, found {findings.late} of {rows} in {path} that run back in time; sort the "
+            "file by its time of receipt"
+        )
 
 
 class ImportSource(Struct):

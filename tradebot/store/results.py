@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE, Flag, Kind, OrderType, TimeInForce
 from tradebot.domain.errors import UsageError
-from tradebot.store.engine import Column, Engine
+from tradebot.store.backend import Backend, Column
 from tradebot.store.schema import EQUITY_COLUMNS, FILL_COLUMNS, ORDER_COLUMNS, RUN_COLUMNS, RUN_TABLES
 
 Chunk = npt.NDArray[np.void]
@@ -30,7 +30,7 @@ _ORDER_KINDS: Final = (
 )
 
 
-def write_run(engine: Engine, manifest: Mapping[str, Any]) -> None:
+def write_run(backend: Backend, manifest: Mapping[str, Any]) -> None:
     """Clear what the store has of the manifest's `run_id` and write its row. Raises UsageError without a
     run_id.
     """
@@ -38,24 +38,22 @@ def write_run(engine: Engine, manifest: Mapping[str, Any]) -> None:
     if not isinstance(run_id, str) or not run_id:
         raise UsageError(f"expected a manifest with a run_id, found {run_id!r}")
     for table in RUN_TABLES:
-        if engine.rows(f"SELECT 1 FROM {table} WHERE run_id = {{run:String}} LIMIT 1", {"run": run_id}):
-            engine.command(
-                f"ALTER TABLE {table} DELETE WHERE run_id = '{_quoted(run_id)}' SETTINGS mutations_sync = 2"
-            )
+        if backend.rows(f"SELECT 1 FROM {table} WHERE run_id = {{run:String}} LIMIT 1", {"run": run_id}):
+            backend.delete(table, f"run_id = '{_quoted(run_id)}'")
     text = msgspec.json.encode(manifest, order="deterministic").decode()
-    engine.insert("runs", {"run_id": [run_id], "manifest": [text]}, RUN_COLUMNS)
+    backend.insert("runs", {"run_id": [run_id], "manifest": [text]}, RUN_COLUMNS)
 
 
-def read_runs(engine: Engine) -> list[dict[str, Any]]:
+def read_runs(backend: Backend) -> list[dict[str, Any]]:
     """The manifests, oldest first."""
     return [
         msgspec.json.decode(row[0])
-        for row in engine.rows("SELECT manifest FROM runs ORDER BY written, run_id")
+        for row in backend.rows("SELECT manifest FROM runs ORDER BY written, run_id")
     ]
 
 
 def write_orders(
-    engine: Engine, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]
+    backend: Backend, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]
 ) -> None:
     """Add the order events of a chunk of facts; `first_row` is the chunk's place in the run's facts."""
     assert facts.dtype == FACT_DTYPE
@@ -70,10 +68,10 @@ def write_orders(
             "reject": np.ascontiguousarray(chosen["reject"]),
             "cause": np.ascontiguousarray(chosen["cause"]),
         }
-        engine.insert("orders", {name: columns[name] for name in ORDER_COLUMNS}, ORDER_COLUMNS)
+        backend.insert("orders", {name: columns[name] for name in ORDER_COLUMNS}, ORDER_COLUMNS)
 
 
-def write_fills(engine: Engine, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]) -> None:
+def write_fills(backend: Backend, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]) -> None:
     """Add the fills among a chunk of facts; `first_row` is the chunk's place in the run's facts."""
     assert facts.dtype == FACT_DTYPE
     at = np.flatnonzero(facts["kind"] == int(Kind.ORDER_FILLED))
@@ -89,10 +87,10 @@ def write_fills(engine: Engine, run_id: str, facts: Chunk, first_row: int, strat
             "fee_asset": np.ascontiguousarray(chosen["fee_asset"]),
             "ahead": np.ascontiguousarray(chosen["display"]),
         }
-        engine.insert("fills", {name: columns[name] for name in FILL_COLUMNS}, FILL_COLUMNS)
+        backend.insert("fills", {name: columns[name] for name in FILL_COLUMNS}, FILL_COLUMNS)
 
 
-def write_equity(engine: Engine, run_id: str, samples: Chunk, strategies: Sequence[str]) -> None:
+def write_equity(backend: Backend, run_id: str, samples: Chunk, strategies: Sequence[str]) -> None:
     """Add a chunk of the run's samples: prices in ticks, position in lots, money in units of the quote asset."""
     assert samples.dtype == SAMPLE_DTYPE
     if len(samples):
@@ -103,7 +101,7 @@ def write_equity(engine: Engine, run_id: str, samples: Chunk, strategies: Sequen
         }
         columns["run_id"] = [run_id] * len(samples)
         columns["strategy"] = _names(samples["strategy"], dict(enumerate(strategies)))
-        engine.insert("equity", {name: columns[name] for name in EQUITY_COLUMNS}, EQUITY_COLUMNS)
+        backend.insert("equity", {name: columns[name] for name in EQUITY_COLUMNS}, EQUITY_COLUMNS)
 
 
 def _common_columns(

@@ -1,4 +1,4 @@
-"""The tables, as one list of SQL that the embedded engine and a server both take.
+"""The tables, as one list that the embedded engine, a server and a cluster all take.
 
 `ticks` holds the record of `_core.types` column by column, plus the import it came with and its row there.
 The sort key is the order of reading, so that a read in time order never sorts: within one instrument by time,
@@ -15,6 +15,8 @@ each reader would have to remember FINAL, and the tail of a longer earlier writi
 """
 
 from typing import Final
+
+from msgspec import Struct
 
 VERSION: Final = 1
 
@@ -122,24 +124,76 @@ def _columns(columns: dict[str, str], codecs: dict[str, str] | None = None) -> s
     )
 
 
-def _table(name: str, columns: str, order: str) -> str:
-    return f"CREATE TABLE IF NOT EXISTS {name} ({columns}) ENGINE = MergeTree ORDER BY ({order}) {_DURABLE}"
+class Layout(Struct, frozen=True):
+    """How a server keeps the tables: one of it alone, replicated, or spread over the shards of a cluster."""
 
+    cluster: str | None = None
+    replicated: bool = False
+
+    def kept(self, table: str) -> str:
+        """The table that has the rows; the one of the plain name asks all shards where there is a cluster."""
+        return f"{table}_local" if self.cluster else table
+
+    @property
+    def everywhere(self) -> str:
+        """What a statement needs behind the table's name to reach all servers."""
+        return f" ON CLUSTER `{self.cluster}`" if self.cluster else ""
+
+
+class Table(Struct, frozen=True):
+    """`order` is the sort key; rows of one `shard` value lie on one shard, so that an insert of them is one insert."""
+
+    name: str
+    columns: str
+    order: str
+    shard: str
+
+    def statements(self, layout: Layout) -> list[str]:
+        """What makes the table."""
+        engine = "ReplicatedMergeTree" if layout.replicated else "MergeTree"
+        kept = (
+            f"CREATE TABLE IF NOT EXISTS {layout.kept(self.name)}{layout.everywhere} ({self.columns}) "
+            f"ENGINE = {engine} ORDER BY ({self.order}) {_DURABLE}"
+        )
+        if not layout.cluster:
+            return [kept]
+        return [
+            kept,
+            f"CREATE TABLE IF NOT EXISTS {self.name}{layout.everywhere} AS {layout.kept(self.name)} "
+            f"ENGINE = Distributed(`{layout.cluster}`, currentDatabase(), {layout.kept(self.name)}, {self.shard})",
+        ]
+
+
+VERSIONS: Final = Table("schema_versions", "`version` UInt32", "version", "version")
 
 TABLES: Final = [
-    _table("schema_versions", "`version` UInt32", "version"),
-    _table("instruments", "`id` UInt32, `definition` String", "id"),
-    _table(
-        "ticks", f"{_columns(TICK_COLUMNS, TICK_CODECS)}, {_TIME}", "instrument, time_ns, `import`, `row`"
+    Table("instruments", "`id` UInt32, `definition` String", "id", "id"),
+    Table(
+        "ticks",
+        f"{_columns(TICK_COLUMNS, TICK_CODECS)}, {_TIME}",
+        "instrument, time_ns, `import`, `row`",
+        "instrument",
     ),
     # An import is announced here before its first row, so that one which was killed is known.
-    _table("imports_begun", "`id` UInt64, `instrument` UInt32", "id"),
+    Table("imports_begun", "`id` UInt64, `instrument` UInt32", "id", "id"),
     # Its row here, the manifest, makes the import's rows visible, all at once.
-    _table("imports", f"{_columns(IMPORT_COLUMNS)}, `committed` DateTime64(3, 'UTC') DEFAULT now64(3)", "id"),
-    _table("runs", f"{_columns(RUN_COLUMNS)}, `written` DateTime64(3, 'UTC') DEFAULT now64(3)", "run_id"),
-    _table("orders", f"{_columns(ORDER_COLUMNS)}, {_TIME}", "run_id, `row`"),
-    _table("fills", f"{_columns(FILL_COLUMNS)}, {_TIME}", "run_id, `row`"),
-    _table("equity", f"{_columns(EQUITY_COLUMNS)}, {_TIME}", "run_id, time_ns, instrument, strategy"),
+    Table(
+        "imports", f"{_columns(IMPORT_COLUMNS)}, `committed` DateTime64(3, 'UTC') DEFAULT now64(3)", "id", "id"
+    ),
+    Table(
+        "runs",
+        f"{_columns(RUN_COLUMNS)}, `written` DateTime64(3, 'UTC') DEFAULT now64(3)",
+        "run_id",
+        "cityHash64(run_id)",
+    ),
+    Table("orders", f"{_columns(ORDER_COLUMNS)}, {_TIME}", "run_id, `row`", "cityHash64(run_id)"),
+    Table("fills", f"{_columns(FILL_COLUMNS)}, {_TIME}", "run_id, `row`", "cityHash64(run_id)"),
+    Table(
+        "equity",
+        f"{_columns(EQUITY_COLUMNS)}, {_TIME}",
+        "run_id, time_ns, instrument, strategy",
+        "cityHash64(run_id)",
+    ),
 ]
 
 RUN_TABLES: Final = ("runs", "orders", "fills", "equity")

@@ -2,10 +2,10 @@
 
 Decimal text becomes a count of steps by exact decimal arithmetic and never by way of a float. A chunk in
 which any cell is wrong is read again row by row, to say which and why, so bad rows are dear and good ones are
-not.
+not. One chunk is held at a time, unless the caller wants the whole table.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import islice
 from typing import Final, NamedTuple
@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.domain.errors import BadContainer
 from tradebot.store.archive import Archive
 from tradebot.store.imports import Findings
 
 _CACHE_MAX: Final = 1 << 16
-_CHUNK_ROWS: Final = 1 << 13
+_CHUNK_CELLS: Final = 1 << 16
 _STEPS_MAX: Final = (1 << 63) - 1
 _DIGITS: Final = frozenset("0123456789.eE+-")
 
@@ -33,57 +34,112 @@ class Column(NamedTuple):
     read_many: Callable[[Sequence[str]], Iterable[int]]
 
 
+Columns = Sequence[Column]
+
+
+class Placed(NamedTuple):
+    """Which column of a file fills which field, for files that have more columns, or others, than we read."""
+
+    columns: Sequence[Column | None]
+    fields: Sequence[str]
+
+
+def place(places: Mapping[str, int], columns: Mapping[str, Column], width: int) -> Placed:
+    """`places` says at which of `width` columns a field stands."""
+    placed: list[Column | None] = [None] * width
+    for field, at in places.items():
+        placed[at] = columns[field]
+    return Placed(placed, sorted(places, key=lambda field: places[field]))
+
+
 def read_table(
-    archive: Archive, name: str, columns: list[Column], dtype: np.dtype[np.void], findings: Findings
+    archive: Archive, name: str, columns: Columns, dtype: np.dtype[np.void], findings: Findings
 ) -> Rows:
     """Rows as an array. A row that cannot be read is listed with its file and line, and the rest goes on."""
+    placed = Placed(columns, [field for field in dtype.names or () if field != "line"])
+    assert len(placed.fields) == len(columns)
+    return np.concatenate([np.empty(0, dtype), *read_blocks(archive, name, placed, dtype, findings)])
+
+
+def read_blocks(
+    archive: Archive,
+    name: str,
+    placed: Placed,
+    dtype: np.dtype[np.void],
+    findings: Findings,
+    header_lines: int = 1,
+) -> Iterator[Rows]:
+    """The same, a few thousand rows at a time; fields of `dtype` that the file does not fill are zero."""
     member = archive.locate(name)
-    blocks = [np.empty(0, dtype)]
     with archive.open_text(name) as text:
-        lines = (line.rstrip("\r\n") for line in text)
-        first = 1 + len(list(islice(lines, 1)))
-        while chunk := list(islice(lines, _CHUNK_ROWS)):
-            blocks.append(_read_chunk(chunk, first, member, columns, dtype, findings))
+        lines = whole_lines(text, len(placed.columns), f"{member} of {archive.path}")
+        first = 1 + len(list(islice(lines, header_lines)))
+        while chunk := list(islice(lines, 1 + _CHUNK_CELLS // len(placed.columns))):
+            yield _read_chunk(chunk, first, member, placed, dtype, findings)
             first += len(chunk)
-    return np.concatenate(blocks)
+
+
+def whole_lines(text: Iterable[str], columns: int, where: str) -> Iterator[str]:
+    """Lines without their ends. Raises BadContainer where the text stops inside the last one."""
+    line, number = "\n", 0
+    for line in text:
+        number += 1
+        yield line.rstrip("\r\n")
+    if not line.endswith("\n") and line.count(",") + 1 != columns:
+        raise BadContainer(f"expected a whole last line in {where}, found line {number} cut after {line[-40:]!r}; fetch it again")
 
 
 def _read_chunk(
     chunk: list[str],
     first: int,
     member: str,
-    columns: list[Column],
+    placed: Placed,
     dtype: np.dtype[np.void],
     findings: Findings,
 ) -> Rows:
     try:
-        return _read_columns(chunk, first, columns, dtype)
+        return _read_columns(chunk, first, placed, dtype)
     except (ValueError, KeyError):
-        return np.array(list(_read_rows(chunk, first, member, columns, findings)), dtype)
+        return _read_rows(chunk, first, member, placed, dtype, findings)
 
 
-def _read_columns(chunk: list[str], first: int, columns: list[Column], dtype: np.dtype[np.void]) -> Rows:
-    rows = np.empty(len(chunk), dtype)
-    cells = zip(*(line.split(",") for line in chunk), strict=True)
-    for column, name, values in zip(columns, dtype.names or (), cells, strict=False):
-        rows[name] = list(column.read_many(values))
-    if next(cells, None) is not None or chunk[0].count(",") + 1 != len(columns):
+def _read_columns(chunk: list[str], first: int, placed: Placed, dtype: np.dtype[np.void]) -> Rows:
+    if chunk[0].count(",") + 1 != len(placed.columns):
         raise ValueError("more or fewer fields than columns")
+    rows = np.zeros(len(chunk), dtype)
+    fields = iter(placed.fields)
+    cells = zip(*(line.split(",") for line in chunk), strict=True)
+    for column, values in zip(placed.columns, cells, strict=True):
+        if column is not None:
+            rows[next(fields)] = list(column.read_many(values))
     rows["line"] = np.arange(first, first + len(chunk))
     return rows
 
 
 def _read_rows(
-    chunk: list[str], first: int, member: str, columns: list[Column], findings: Findings
-) -> Iterator[tuple[int, ...]]:
+    chunk: list[str],
+    first: int,
+    member: str,
+    placed: Placed,
+    dtype: np.dtype[np.void],
+    findings: Findings,
+) -> Rows:
+    kept = []
     for line, text in enumerate(chunk, first):
-        cells = text.split(",")
         try:
-            if len(cells) != len(columns):
-                raise ValueError(f"expected {len(columns)} fields, found {len(cells)}")
-            yield (*(column.read_one(cell) for column, cell in zip(columns, cells, strict=True)), line)
+            kept.append((*_read_cells(text.split(","), placed.columns), line))
         except ValueError as error:
             findings.reject(member, line, str(error))
+    rows = np.zeros(len(kept), dtype)
+    for field, values in zip((*placed.fields, "line"), zip(*kept, strict=True), strict=bool(kept)):
+        rows[field] = values
+    return rows
+
+
+def _read_cells(cells: list[str], columns: Sequence[Column | None]) -> list[int]:
+    if len(cells) != len(columns):
+        raise ValueError(f"expected {len(columns)} fields, found {len(cells)}")
+    return [column.read_one(cell) for column, cell in zip(columns, cells, strict=True) if column is not None]
 
 
 def read_integers(what: str, largest: int) -> Column:
@@ -100,7 +156,7 @@ def read_integers(what: str, largest: int) -> Column:
     return Column(read_one, read_many)
 
 
-def read_steps(what: str, steps: Callable[[str], int]) -> Column:
+def read_steps(what: str, steps: Callable[[str], int], least: int = 0) -> Column:
     """Exact decimal reading, remembered: most texts of a book come again."""
 
     @lru_cache(maxsize=_CACHE_MAX)
@@ -108,11 +164,23 @@ def read_steps(what: str, steps: Callable[[str], int]) -> Column:
         if not text or not _DIGITS.issuperset(text):
             raise ValueError(f"expected a decimal {what}, found {text!r}")
         count = steps(text)
-        if not 0 <= count <= _STEPS_MAX:
-            raise ValueError(f"expected a {what} from 0 to {_STEPS_MAX} steps, found {text}")
+        if not least <= count <= _STEPS_MAX:
+            raise ValueError(f"expected a {what} from {least} to {_STEPS_MAX} steps, found {text}")
         return count
 
     return Column(read_one, partial(map, read_one))
+
+
+def or_nothing(column: Column, nothing: int) -> Column:
+    """The same, but an empty cell is `nothing`."""
+
+    def read_one(text: str) -> int:
+        return column.read_one(text) if text else nothing
+
+    def read_many(texts: Sequence[str]) -> Iterable[int]:
+        return map(read_one, texts) if "" in texts else column.read_many(texts)
+
+    return Column(read_one, read_many)
 
 
 def read_words(words: dict[str, int]) -> Column:

@@ -1,0 +1,24 @@
+"""`bench replay` as a process of its own."""
+
+import json
+from pathlib import Path
+
+from command import failure, run
+
+from tests.testing.test_replay_bench import write_events
+
+
+def test_a_replay_answers_with_the_keys_of_the_contract(tmp_path: Path) -> None:
+    write_events(tmp_path / "events.npz", 2_000)
+    done = run(tmp_path, "bench", "replay", "--input", "events.npz", "--strategy", "grid", "--interval", "10ms", "--json")
+    found = json.loads(done.stdout)
+    keys = {"events", "seconds", "events_per_s", "ns_per_event", "load_s", "orders", "fills", "digest", "peak_rss_mb"}
+    assert keys <= set(found)
+    assert found["events"] == 2_000 and found["orders"] > 0
+
+
+def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
+    write_events(tmp_path / "events.npz", 300)
+    assert "absent.npz" in failure(tmp_path, 1, "bench", "replay", "--input", "absent.npz")
+    assert "--interval" in failure(tmp_path, 2, "bench", "replay", "--input", "events.npz", "--interval", "soon")
+    assert "grid" in failure(tmp_path, 2, "bench", "replay", "--input", "events.npz", "--strategy", "grids")

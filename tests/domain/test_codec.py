@@ -1,0 +1,42 @@
+"""Messages between actors keep their tags and their bytes, and what is none is refused."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Kind
+from tradebot.domain.codec import Message, message_from_bytes, to_bytes
+from tradebot.domain.control import SetTradingState
+from tradebot.domain.market import AccountFacts, Commands, Records
+from tradebot.domain.orders import TradingState
+
+RECORD = np.zeros(2, RECORD_DTYPE)
+FACT = np.zeros(3, FACT_DTYPE)
+FACT["kind"] = Kind.PLACE_ORDER
+MESSAGES: list[tuple[int, Message]] = [
+    (1, Records(1, 7, RECORD.tobytes())),
+    (2, Commands(1, 7, 3, 2, FACT.tobytes())),
+    (3, AccountFacts(1, 7, 3, FACT.tobytes())),
+    (32, SetTradingState(1, TradingState.HALTED, "ops", "drill")),
+]
+
+
+@pytest.mark.parametrize(("tag", "message"), MESSAGES)
+def test_a_message_comes_back_as_it_was_and_its_tag_never_changes(tag: int, message: Message) -> None:
+    body = to_bytes(message)
+    assert message_from_bytes(body) == message
+    assert msgspec.msgpack.decode(body)[0] == tag
+
+
+def test_the_records_of_a_message_are_read_without_copying() -> None:
+    assert np.array_equal(Commands(1, 7, 3, 2, FACT.tobytes()).array(), FACT)
+    assert np.array_equal(AccountFacts(1, 7, 3, FACT.tobytes()).array(), FACT)
+    assert np.array_equal(Records(1, 7, RECORD.tobytes()).array(), RECORD)
+    with pytest.raises(ValueError, match="buffer size"):
+        Commands(1, 7, 3, 2, FACT.tobytes()[:-1]).array()
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", msgspec.msgpack.encode([99, 1]), msgspec.msgpack.encode([1, "x", 1, b""])])
+def test_what_is_no_message_is_refused(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        message_from_bytes(body)

@@ -1,0 +1,91 @@
+"""Small questions about stored facts, answered by the engine without streaming them.
+
+How many facts of each kind a range holds, which is the newest of some kinds, and where the newest whole book snapshot
+before a moment begins: what a reader needs to know before it streams, so that it streams no more than it must. Each
+question reads a few narrow columns; the last two read them backwards and stop at their answer. Only rows of
+committed imports count, as everywhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from tradebot._core.types import Flag, Kind
+
+_PLACE: Final = "time_ns, `import`, `row`"  # where a row stands in the stream of its instrument
+_BACKWARDS: Final = (
+    "ORDER BY instrument DESC, time_ns DESC, `import` DESC, `row` DESC LIMIT 1 "
+    "SETTINGS optimize_read_in_order = 1, max_threads = 1, max_block_size = 8192"
+)
+
+
+class Queries(Protocol):
+    """An open store, as far as this file needs one."""
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]: ...
+
+
+def count_kinds(
+    store: Queries, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None
+) -> dict[int, int]:
+    """Rows by kind, by number of the kind; `to_ns` is exclusive. Kinds that are absent are not named."""
+    rows = store.query(
+        f"SELECT kind, count() FROM ticks WHERE {_where(instrument_id, from_ns, to_ns)} GROUP BY kind ORDER BY kind"
+    )
+    return dict(rows)
+
+
+def count_all_kinds(store: Queries) -> dict[int, dict[int, int]]:
+    """Rows by instrument id and kind, of all there is."""
+    rows = store.query(
+        "SELECT instrument, kind, count() FROM ticks WHERE `import` IN (SELECT id FROM imports) "
+        "GROUP BY instrument, kind ORDER BY instrument, kind"
+    )
+    found: dict[int, dict[int, int]] = {}
+    for instrument_id, kind, count in rows:
+        found.setdefault(instrument_id, {})[kind] = count
+    return found
+
+
+def newest_of(
+    store: Queries, instrument_id: int, kinds: Sequence[Kind], from_ns: int | None = None, to_ns: int | None = None
+) -> tuple[Kind, int] | None:
+    """(kind, time_ns) of the newest fact of these kinds in a range, `to_ns` exclusive; None where there is none."""
+    numbers = ", ".join(str(int(kind)) for kind in kinds)
+    rows = store.query(
+        f"SELECT kind, time_ns FROM ticks WHERE {_where(instrument_id, from_ns, to_ns)} AND kind IN ({numbers}) "
+        f"AND {_flags(0)} {_BACKWARDS}"
+    )
+    return (Kind(rows[0][0]), int(rows[0][1])) if rows else None
+
+
+def newest_snapshot(store: Queries, instrument_id: int, kind: Kind, to_ns: int) -> int | None:
+    """When the newest book snapshot of `kind` that is whole before `to_ns` begins; None where there is none."""
+    where = f"{_where(instrument_id, None, to_ns)} AND kind = {int(kind)}"
+    end = store.query(
+        f"SELECT {_PLACE} FROM ticks WHERE {where} AND {_flags(Flag.SNAPSHOT | Flag.LAST)} {_BACKWARDS}"
+    )
+    if not end:
+        return None
+    place = ", ".join(str(one) for one in end[0])
+    begin = store.query(
+        f"SELECT time_ns FROM ticks WHERE {where} AND time_ns <= {end[0][0]} AND ({_PLACE}) <= ({place}) "
+        f"AND {_flags(Flag.BEGIN)} {_BACKWARDS}"
+    )
+    return int(begin[0][0]) if begin else None
+
+
+def _where(instrument_id: int, from_ns: int | None, to_ns: int | None) -> str:
+    terms = [
+        f"instrument = {int(instrument_id)}",
+        f"`import` IN (SELECT id FROM imports WHERE instrument = {int(instrument_id)})",
+    ]
+    if from_ns is not None:
+        terms.append(f"time_ns >= {int(from_ns)}")
+    if to_ns is not None:
+        terms.append(f"time_ns < {int(to_ns)}")
+    return " AND ".join(terms)
+
+
+def _flags(wanted: int) -> str:
+    """Rows that have all these flags and are not void."""
+    return f"bitAnd(flags, {wanted | int(Flag.VOID)}) = {int(wanted)}"

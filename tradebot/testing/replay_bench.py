@@ -1,0 +1,145 @@
+"""`bench replay`: how fast recorded levels and trades go through engine, simulated venue and a strategy.
+
+The stream is hftbacktest's event file, or what `benchmarks/yardsticks/to_hftbacktest.py` makes of a generated one. The run is a
+whole one: two books, latency both ways, the risk-averse queue, risk gate, ledger and digest; nothing is left out for speed.
+Resting orders fill whole, as the peer's do. Loading is timed apart.
+"""
+
+import resource
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from tradebot._core.merge import Merge
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind
+from tradebot.domain.errors import BadContainer, UsageError
+from tradebot.domain.units import parse_decimal
+from tradebot.engine.drive import drive
+from tradebot.engine.plan import Limits, Place, Plan, make_merge
+from tradebot.engine.ports import Nobody, Records
+from tradebot.store.instruments import spot_instrument
+from tradebot.strategies.strategy import Strategy
+from tradebot.testing.grid import Grid, Rest
+
+BATCH_ROWS: Final = 1 << 16
+SIZE_LOTS: Final = 10  # of each order
+STRATEGIES: Final = ("none", "grid")
+
+# hftbacktest's flags of an event.
+_DEPTH, _TRADE, _CLEAR, _SNAPSHOT = 1, 2, 3, 4
+_BUY: Final = 1 << 29
+_KIND_MASK: Final = 0xFF
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """The keys of CLI.md, and what the strategy did."""
+
+    events: int
+    seconds: float
+    events_per_s: int
+    ns_per_event: float
+    load_s: float
+    orders: int
+    cancels: int
+    fills: int
+    digest: str
+    peak_rss_mb: int
+
+
+class Facts(Nobody):
+    """A recorder that keeps what the run did, for tests."""
+
+    def __init__(self) -> None:
+        self.parts: list[Records] = []
+
+    def facts(self, facts: Records) -> None:
+        self.parts.append(facts)
+
+    def all(self) -> Records:
+        return np.concatenate(self.parts) if self.parts else np.empty(0, FACT_DTYPE)
+
+
+def replay(path: Path, strategy: str, interval_ns: int, latency_ns: int, tick: str, lot: str) -> Replayed:
+    """Load a file and run over it once. Raises BadContainer where it is no event file, UsageError on a wrong tick or lot."""
+    started = time.perf_counter()
+    records = load(path, tick, lot)
+    load_s = time.perf_counter() - started
+    recorder = Nobody()
+    merge = prepare(records, strategy, interval_ns, latency_ns, tick, lot)
+    started = time.perf_counter()
+    drive(merge, batches(records), recorder)
+    seconds = time.perf_counter() - started
+    kernel = merge.kernel
+    if kernel.failures:
+        raise kernel.failures[0][2]
+    return Replayed(
+        events=merge.events,
+        seconds=round(seconds, 6),
+        events_per_s=round(merge.events / seconds),
+        ns_per_event=round(seconds / merge.events * 1e9, 2),
+        load_s=round(load_s, 3),
+        orders=kernel.orders,
+        cancels=kernel.commands - kernel.orders,
+        fills=kernel.fills,
+        digest=kernel.digest_text,
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
+
+
+def load(path: Path, tick: str, lot: str) -> Records:
+    """Records of an event file: levels as messages of one, prices and quantities to the nearest step."""
+    try:
+        with np.load(path) as archive:
+            events = archive["data"]
+    except (OSError, ValueError, KeyError) as error:
+        raise BadContainer(f"expected an event file with an array `data` in {path}, found: {error}") from error
+    names = {"ev", "exch_ts", "local_ts", "px", "qty"}
+    if not names <= set(events.dtype.names or ()):
+        raise BadContainer(f"expected the fields {', '.join(sorted(names))} in {path}, found {events.dtype.names}")
+    return to_records(events, tick, lot)
+
+
+def to_records(events: Records, tick: str, lot: str) -> Records:
+    records = np.zeros(len(events), dtype=RECORD_DTYPE)
+    kinds = (events["ev"] & _KIND_MASK).astype(np.int64)
+    is_level = (kinds == _DEPTH) | (kinds == _SNAPSHOT)
+    if not (is_level | (kinds == _TRADE)).all():
+        raise BadContainer(f"expected depth and trade events, found kinds {sorted(set(kinds.tolist()))}")
+    records["time_ns"], records["venue_ns"] = events["local_ts"], events["exch_ts"]
+    records["price"] = np.rint(events["px"] / float(parse_decimal(tick)))
+    records["quantity"] = np.rint(events["qty"] / float(parse_decimal(lot)))
+    records["instrument"] = spot_instrument("BASE/QUOTE@bench", tick, lot).id
+    records["kind"] = np.where(is_level, int(Kind.L2_LEVEL), int(Kind.TRADE))
+    records["flags"] = np.where(events["ev"] & _BUY, 0, int(Flag.SELL)) | int(Flag.LAST)
+    return records
+
+
+def prepare(records: Records, strategy: str, interval_ns: int, latency_ns: int, tick: str, lot: str) -> Merge:
+    """Engine and venue for a run; the account holds enough of both assets."""
+    if strategy not in STRATEGIES or not len(records):
+        raise UsageError(f"expected one of the strategies {', '.join(STRATEGIES)} and events, found {strategy!r}, {len(records)}")
+    instrument = spot_instrument("BASE/QUOTE@bench", tick, lot)
+    size = SIZE_LOTS * float(instrument.lot_size)
+    chosen: Strategy = Rest({"size": size})
+    if strategy == "grid":
+        first_ns = int(records["venue_ns"][0]) + interval_ns
+        chosen = Grid({"size": size, "interval_ns": interval_ns, "first_ns": first_ns})
+    plan = Plan(
+        instruments=[instrument],
+        opening={"BASE": 10**16, "QUOTE": 10**18},
+        places=[Place([0], [Limits()])],
+        maker_fee=20_000,
+        taker_fee=50_000,
+        fee_in_base=False,
+        order_latency_ns=latency_ns,
+        answer_latency_ns=latency_ns,
+        whole_fills=True,
+    )
+    return make_merge(plan, [chosen])
+
+
+def batches(records: Records) -> list[Records]:
+    return [records[at : at + BATCH_ROWS] for at in range(0, len(records), BATCH_ROWS)]
