@@ -11,6 +11,7 @@ from tests.support import MS
 from tests.support import stream as market_stream
 from tradebot._core.bars import BarSeries
 from tradebot._core.types import Flag, Kind
+from tradebot.domain.instrument import Instrument
 from tradebot.engine.drive import drive
 from tradebot.engine.plan import make_merge
 from tradebot.engine.ports import Nobody, Records
@@ -45,6 +46,14 @@ def test_a_bar_of_notional_counts_quote_units_to_the_last_of_them() -> None:
     """A trade of 3 lots at 201 ticks is 0.3015 USD: ten make exactly the size, and nothing is lost to rounding on the way."""
     follows = follow({"notional": 3.015}, *(trade(1 + at / 100, lots=3) for at in range(25)))
     assert [one[7] for one in follows.told] == [10, 10]
+
+
+def test_the_remainder_of_a_notional_counts_in_its_bar_and_not_in_the_next() -> None:
+    """A trade is 0.7 money units of 1e-8: the fifth makes 3.5 of 3, and the half that is over begins no bar."""
+    fine = Instrument(id=1, symbol="BTC/USD", venue="test", base="BTC", quote="USD", tick="0.01", lot="0.0000001")
+    follows = Follows({"notional": 3e-8})
+    run(follows, [trade(1 + at / 100, 7) for at in range(11)], instruments=[fine])
+    assert [one[7] for one in follows.told] == [5, 5]
 
 
 def test_the_bar_by_size_is_told_before_the_trade_that_closes_it() -> None:
