@@ -6,19 +6,26 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
+PEERS := .peers
+# A python3.12 that runs, or the Python of everything else; a version manager may leave a python3.12 that does not.
+PEER_PYTHON ?= $(shell python3.12 -c pass 2>/dev/null && echo python3.12 || echo $(PYTHON))
 CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full check lint types hints bench debug clean
+.PHONY: help install demo test test-full check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
 
 help:
-	@echo "make demo       fetch the sample ticks and run a market maker over them"
-	@echo "make test       run the tests"
-	@echo "make test-full  the tests at full counts"
-	@echo "make check      ruff, mypy --strict, Cython performance hints as errors"
-	@echo "make bench      the benchmarks at full scale"
-	@echo "make install    make $(VENV) and install tradebot with all that the other targets need"
-	@echo "make debug      build the core with bounds checks, in place"
+	@echo "make demo            fetch the sample ticks and run a market maker over them"
+	@echo "make test            run the tests"
+	@echo "make test-full       the tests at full counts"
+	@echo "make check           ruff, mypy --strict, Cython performance hints as errors"
+	@echo "make bench           the benchmarks at full scale"
+	@echo "make bench-check     instructions an operation, against the baseline (needs valgrind)"
+	@echo "make bench-baseline  write that baseline anew"
+	@echo "make peers           install hftbacktest and nautilus_trader under $(PEERS), to measure beside them"
+	@echo "make bench-peers     the peers over our stream; those that are not installed are skipped"
+	@echo "make install         make $(VENV) and install tradebot with all that the other targets need"
+	@echo "make debug           build the core with bounds checks, in place"
 
 install: $(STAMP)
 
@@ -54,6 +61,34 @@ hints: $(STAMP)
 
 bench: $(BENCH_STAMP)
 	$(BIN)/python -m benchmarks.run
+
+bench-check: $(STAMP)
+	$(BIN)/python -m benchmarks.instructions check
+
+bench-baseline: $(STAMP)
+	$(BIN)/python -m benchmarks.instructions baseline
+
+peers: $(PEERS)/hftbacktest/.installed $(PEERS)/nautilus_v1/.installed $(PEERS)/nautilus_v2/.installed
+
+$(PEERS)/hftbacktest/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet hftbacktest==2.4.4 "numba>=0.61"
+	touch $@
+
+# The last version of the first generation for each Python; 1.231 wants 3.12. All of the second generation does.
+$(PEERS)/nautilus_v1/.installed:
+	$(PEER_PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet "nautilus_trader==1.231.0; python_version >= '3.12'" "nautilus_trader==1.221.0; python_version < '3.12'"
+	touch $@
+
+$(PEERS)/nautilus_v2/.installed:
+	@$(PEER_PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 12) and 'expected Python 3.12 for nautilus_trader 2: name one with PEER_PYTHON')"
+	$(PEER_PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet nautilus_trader==2.0.0rc6 numpy
+	touch $@
+
+bench-peers: $(BENCH_STAMP)
+	$(BIN)/python -m benchmarks.peers
 
 debug: $(STAMP)
 	TRADEBOT_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --inplace --force
