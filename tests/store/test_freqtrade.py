@@ -97,6 +97,16 @@ def test_a_cut_file_is_a_bad_container(tmp_path: Path, cut: int) -> None:
         freqtrade.open_source(path, COIN)
 
 
+def test_damaged_offsets_of_text_are_refused_and_not_followed(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.feather", trades(), compression="uncompressed")
+    data = path.read_bytes()
+    offsets = np.array([0, 1, 2, 3], np.int32).tobytes()
+    assert offsets in data
+    path.write_bytes(data.replace(offsets, np.array([0, 1, -9, 3], np.int32).tobytes(), 1))
+    with pytest.raises(BadContainer, match=r"t\.feather"):
+        freqtrade.open_source(path, COIN)
+
+
 def test_a_file_of_other_columns_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "t.feather", pa.table({"a": [1]}))
     assert not freqtrade.recognises(path)

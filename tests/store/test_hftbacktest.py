@@ -1,6 +1,7 @@
 """The hftbacktest importer: events in, messages out, and books that clear held against a naive book event by event."""
 
 import random
+import tracemalloc
 import zipfile
 from itertools import groupby
 from pathlib import Path
@@ -222,6 +223,38 @@ def test_a_cut_file_leaves_the_store_as_it_was(tmp_path: Path, store: Store, nam
     with pytest.raises(BadContainer, match=name):
         store.import_records(COIN, *hftbacktest.open_source(path, COIN))
     assert store.catalogue() == []
+
+
+@pytest.mark.parametrize("damage", [b"'descr': [", b"(", b"{'", b"\x00", b"'descr': 1, "])
+def test_a_damaged_header_is_a_bad_container(tmp_path: Path, damage: bytes) -> None:
+    path = write(tmp_path / "e.npy", depth(BUY, 1, 1, 1))
+    data = bytearray(path.read_bytes())
+    data[10 : 10 + len(damage)] = damage
+    path.write_bytes(data)
+    assert not hftbacktest.recognises(path)
+    with pytest.raises(BadContainer, match=r"e\.npy"):
+        hftbacktest.open_source(path, COIN)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    few, many = (peak_bytes(tmp_path / f"{count}.npz", count) for count in (200_000, 600_000))
+    assert many < 1.1 * few
+
+
+def peak_bytes(path: Path, count: int) -> int:
+    """The most that the reading of a file with so many events holds at once."""
+    data = np.zeros(count, EVENT)
+    data["ev"], data["px"], data["qty"] = BOTH | BUY | DEPTH, 100 + np.arange(count) % 977, 1
+    data["exch_ts"] = data["local_ts"] = np.arange(count)
+    np.savez(path, data=data)
+    del data
+    tracemalloc.start()
+    try:
+        _, batches = hftbacktest.open_source(path, COIN)
+        assert sum(len(batch) for batch in batches) == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_with_more_behind_its_rows_is_refused(tmp_path: Path, store: Store) -> None:

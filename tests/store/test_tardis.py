@@ -126,6 +126,12 @@ def test_a_snapshot_row_is_a_whole_book(tmp_path: Path) -> None:
     assert findings.rejects == []
 
 
+def test_a_level_without_its_amount_is_a_bad_header(tmp_path: Path) -> None:
+    columns = "asks[0].price,asks[0].amount,bids[0].price,bids[0].amount,asks[1].price"
+    with pytest.raises(BadContainer, match=r"found asks\[1\]\.price alone"):
+        tardis.open_source(write(tmp_path / "s.csv", f"{BASE},{columns}", line(1, 2, 1, 1, 1, 1, 1)), COIN)
+
+
 def test_a_ticker_gives_marks_settlements_and_interest_where_they_change(tmp_path: Path) -> None:
     hour = 3_600_000_000
     lines = [

@@ -84,6 +84,7 @@ class ArrowFile:
             return
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
+            batch.validate(full=True)  # offsets of a damaged file would lead anywhere in memory
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield batch.slice(start, BATCH_ROWS)
 
@@ -117,7 +118,7 @@ def _guard(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (ArrowException, OSError, EOFError) as error:
+    except (ArrowException, OSError, EOFError, UnicodeError) as error:
         text = " ".join(str(error).split())[:200]
         raise BadContainer(f"expected a whole Parquet or Feather file at {path}, found: {text}") from error
 

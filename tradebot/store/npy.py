@@ -6,6 +6,7 @@ whose items are plain memory are read: a file that holds Python objects is never
 
 from collections.abc import Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -53,7 +54,7 @@ class NpyFile:
         try:
             version = npy_format.read_magic(stream)
             shape, _, dtype = _READERS[version](stream)
-        except (ValueError, KeyError, SyntaxError) as error:
+        except (ValueError, KeyError, SyntaxError, TokenError, TypeError) as error:
             raise BadContainer(f"expected a numpy array in {self.name} of {self.path}, found: {error}") from error
         if len(shape) != 1 or dtype.hasobject:
             raise BadContainer(

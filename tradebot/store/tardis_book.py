@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind
+from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
 from tradebot.store.batches import Records
 from tradebot.store.table import Column, Rows, or_nothing, read_steps, read_words
@@ -60,10 +61,17 @@ def change_records(blocks: Iterable[Rows], instrument: Instrument) -> Iterator[R
 
 
 def snapshot_columns(header: list[str], instrument: Instrument) -> dict[str, Column]:
-    """Of `book_snapshot_N`: as many levels as the header has; where the book has fewer, cells are empty."""
+    """Of `book_snapshot_N`: as many levels as the header has; where the book has fewer, cells are empty.
+
+    Raises BadContainer where a level has only one of its two columns.
+    """
     price = or_nothing(read_steps("price", instrument.ticks), _NO_LEVEL)
     amount = or_nothing(read_steps("amount", instrument.lots), _NO_LEVEL)
-    return {name: price if name.endswith("price") else amount for name in header if _LEVEL.fullmatch(name)}
+    found = {name: price if name.endswith("price") else amount for name in header if _LEVEL.fullmatch(name)}
+    for name in found:
+        if not {name.replace("price", "amount"), name.replace("amount", "price")} <= found.keys():
+            raise BadContainer(f"expected a price and an amount for each level of the header, found {name} alone")
+    return found
 
 
 def snapshot_records(blocks: Iterable[Rows], instrument: Instrument) -> Iterator[Records]:
