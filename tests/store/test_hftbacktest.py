@@ -225,7 +225,7 @@ def test_a_cut_file_leaves_the_store_as_it_was(tmp_path: Path, store: Store, nam
     assert store.catalogue() == []
 
 
-@pytest.mark.parametrize("damage", [b"'descr': [", b"(", b"{'", b"\x00", b"'descr': 1, "])
+@pytest.mark.parametrize("damage", [b"'descr': [", b"(", b"{[", b"\x00", b"'descr': 1, "])
 def test_a_damaged_header_is_a_bad_container(tmp_path: Path, damage: bytes) -> None:
     path = write(tmp_path / "e.npy", depth(BUY, 1, 1, 1))
     data = bytearray(path.read_bytes())
