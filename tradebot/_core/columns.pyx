@@ -71,10 +71,12 @@ def scatter_records(records not None):
     cdef uint16_t[::1] owner
     time_ns, venue_ns, venue_sequence, price, quantity, id_, id2, instrument, kind, flags, owner = columns
     cdef const unsigned char[::1] raw = records.view(np.uint8)
-    cdef const RecordC* at = <const RecordC*>&raw[0]
+    cdef const unsigned char* source = &raw[0]
+    cdef RecordC at
     cdef Py_ssize_t count = time_ns.shape[0], row
     with nogil:
         for row in range(count):
+            memcpy(&at, source + row * sizeof(RecordC), sizeof(RecordC))
             time_ns[row] = at.time_ns
             venue_ns[row] = at.venue_ns
             venue_sequence[row] = at.venue_sequence
@@ -86,5 +88,4 @@ def scatter_records(records not None):
             kind[row] = at.kind
             flags[row] = at.flags
             owner[row] = at.owner
-            at += 1
     return columns

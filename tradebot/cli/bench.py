@@ -18,6 +18,17 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--latency", metavar="T", default="1ms", help="of orders and answers each (default 1ms)")
     verb.add_argument("--tick", metavar="T", default="0.1", help="price step of the file (default 0.1)")
     verb.add_argument("--lot", metavar="L", default="0.001", help="quantity step of the file (default 0.001)")
+    verb = group.add("match", match, "the matcher alone over a stream of orders")
+    verb.add_argument("--input", metavar="FILE", type=Path, required=True, help="ops.npy of benchmarks/yardsticks/gen_stream.py")
+
+
+def match(call: Call) -> int:
+    call.refuse_config("a benchmark is one fixed run; choose it by its options")
+    from tradebot.testing.calls import match_answer
+
+    found = match_answer(call.words.input)
+    call.output.answer(found, lambda: call.output.table(("bench match", "value"), list(found.items())))
+    return EXIT_DONE
 
 
 def replay(call: Call) -> int:

@@ -19,3 +19,10 @@ def replay_answer(path: Path, strategy: str, interval: str, latency: str, tick: 
     if interval_ns <= 0 or latency_ns < 0:
         raise UsageError(f"expected a positive --interval and a --latency of 0 or more, found {interval} and {latency}")
     return dict(msgspec.to_builtins(replay(path, strategy, interval_ns, latency_ns, tick, lot)))
+
+
+def match_answer(path: Path) -> dict[str, object]:
+    """`bench match`; the keys are those of CLI.md. Raises as `match_bench.match`."""
+    from tradebot.testing.match_bench import match
+
+    return dict(msgspec.to_builtins(match(path)))
