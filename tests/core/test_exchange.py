@@ -63,7 +63,8 @@ def test_a_market_order_goes_with_what_it_could_not_trade(exchange) -> None:
 
 def test_what_says_nothing_is_counted_and_changes_nothing(exchange) -> None:
     exchange.apply(operations((PLACE, 1, BUY, 5, 5)))
-    exchange.apply(operations((PLACE, 1, BUY, 6, 5), (PLACE, 2, BUY, 6, 0), (MARKET, 3, 2, 0, 1), (CANCEL, 9, 0, 0, 0), (7, 4, 0, 1, 1)))
+    exchange.apply(operations((PLACE, 1, BUY, 6, 5), (PLACE, 2, BUY, 6, 0), (MARKET, 3, 2, 0, 1)))
+    exchange.apply(operations((CANCEL, 9, BUY, 0, 0), (7, 4, BUY, 1, 1)))
     assert (exchange.refused, exchange.live, exchange.best(BUY)) == (5, 1, (5, 5))
 
 

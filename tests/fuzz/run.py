@@ -142,9 +142,13 @@ def report(target: str, seed: int, how: str, said: Path) -> str:
     return f"{target} {seed}"
 
 
-def summary(words: argparse.Namespace, counts: Counter[str], findings: list[str], seconds: float) -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=variants.ROOT, capture_output=True, text=True).stdout.strip()
+def commit_now() -> str:
+    """What is fuzzed; told by the summary as it was at the start."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=variants.ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
+
+
+def summary(words: argparse.Namespace, commit: str, counts: Counter[str], findings: list[str], seconds: float) -> str:
     kinds = Counter[str]()
     for name, number in counts.items():
         kinds[name.rpartition(": ")[2]] += number
@@ -152,7 +156,7 @@ def summary(words: argparse.Namespace, counts: Counter[str], findings: list[str]
     return (
         f"fuzz: {sum(counts.values()):,} executions ({kinds['taken']:,} taken, {kinds['refused']:,} refused) of "
         f"{len({name.rpartition(': ')[0] for name in counts})} targets in {seconds:.0f} s under {build}, "
-        f"seeds from {words.seed}, commit {commit or 'unknown'}: {len(findings)} findings"
+        f"seeds from {words.seed}, commit {commit}: {len(findings)} findings"
     )
 
 
@@ -172,12 +176,12 @@ def main() -> int:
         return once(words)
     if words.sanitized:
         variants.build("sanitized")
-    started = time.time()
+    started, commit = time.time(), commit_now()
     with tempfile.TemporaryDirectory() as scratch:
         counts, findings = supervise(words, Path(scratch))
     for name, number in sorted(counts.items()):
         print(f"{number:9,} {name}")
-    print(summary(words, counts, findings, time.time() - started))
+    print(summary(words, commit, counts, findings, time.time() - started))
     return 1 if findings else 0
 
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 from tests import variants
 
 LACKS: Final = (
-    "AVX", "AVX2", "AVX512F", "AVX512BW", "AVX512CD", "AVX512DQ", "AVX512VL", "BMI1", "BMI2", "ERMS", "FMA", "FMA4", "LZCNT", "MOVBE",
-    "POPCNT", "SSE4_1", "SSE4_2", "SSSE3", "AVX2_Usable", "AVX_Usable", "AVX512F_Usable", "FMA_Usable", "AVX_Fast_Unaligned_Load",
+    "AVX", "AVX2", "AVX512F", "AVX512BW", "AVX512CD", "AVX512DQ", "AVX512VL", "BMI1", "BMI2", "ERMS", "FMA", "FMA4", "LZCNT",
+    "MOVBE", "POPCNT", "SSE4_1", "SSE4_2", "SSSE3", "AVX2_Usable", "AVX_Usable", "AVX512F_Usable", "FMA_Usable",
+    "AVX_Fast_Unaligned_Load",
 )  # fmt: skip
 PROBE: Final = """
 import ctypes, json

@@ -1,7 +1,7 @@
 """One set of digests: in this process, with CPU features masked, in the debug build, and under sanitizers.
 
-In `make test`: here, masked, and the debug build, which is compiled without optimisation where it is not up to date. The sanitized
-one needs a minute or two to build, so it is of `make second-machine`.
+In `make test`: here, masked, and the debug build, which is compiled without optimisation where it is not up to date. The
+sanitized one takes longer to build, so it is of `make second-machine`.
 """
 
 import json
@@ -18,6 +18,9 @@ from tests.golden import machines
 from tests.golden.runs import RUNS, digests
 
 ALL = os.environ.get("TRADEBOT_SECOND_MACHINE") == "1" or os.environ.get("TRADEBOT_FULL") == "1"
+of_glibc = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or platform.machine() != "x86_64", reason="the names are glibc's, of x86-64"
+)
 GOLDEN = json.loads((Path(__file__).parent / "digests.json").read_text())
 
 
@@ -31,12 +34,12 @@ def test_restored_runs_come_to_what_the_same_run_came_to() -> None:
     assert len(set(GOLDEN.values())) == len(RUNS) - 2, "two different runs of one digest"
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or platform.machine() != "x86_64", reason="the names are glibc's, of x86-64")
+@of_glibc
 def test_a_machine_of_fewer_cpu_features_comes_to_the_same() -> None:
     assert machines.golden(masked=True) == GOLDEN
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or platform.machine() != "x86_64", reason="the names are glibc's, of x86-64")
+@of_glibc
 def test_the_mask_takes_features_away() -> None:
     """Without this, names that nobody knows would make the test above hold."""
     plain = machines.chosen({})

@@ -27,7 +27,8 @@ def write_stream(folder: Path, count: int = 1_500) -> Path:
     twin = ReferenceExchange()
     twin.apply(load(folder / "ops.npy"))
     (bid, bid_lots), (ask, ask_lots) = twin.best(0), twin.best(1)
-    told = {"nops": count, "n_fills": twin.fills, "volume": twin.volume, "live": twin.live, "bid": bid, "ask": ask, "bq": bid_lots, "aq": ask_lots}
+    best = {"bid": bid, "ask": ask, "bq": bid_lots, "aq": ask_lots}
+    told = {"nops": count, "n_fills": twin.fills, "volume": twin.volume, "live": twin.live, **best}
     (folder / "meta.json").write_bytes(msgspec.json.encode(told | {"gen_s": 1.5}))
     return folder / "ops.npy"
 

@@ -53,7 +53,7 @@ class Truth(Struct, frozen=True):
 
 
 def match(path: Path) -> Matched:
-    """Load a stream and match it several times; the median counts. Raises BadContainer, or LocalError where it is matched wrong."""
+    """Load a stream and match it several times; the median counts. Raises BadContainer; LocalError where it comes out wrong."""
     started = time.perf_counter()
     operations, truth = load(path), read_truth(path.with_name("meta.json"))
     load_s = time.perf_counter() - started
@@ -74,7 +74,7 @@ def load(path: Path) -> npt.NDArray[np.void]:
     """Operations of a stream. Raises BadContainer."""
     try:
         rows = np.load(path)
-        if not _FIELDS <= set(rows.dtype.names or ()) or rows.ndim != 1 or not len(rows):
+        if not set(rows.dtype.names or ()) >= _FIELDS or rows.ndim != 1 or not len(rows):
             raise ValueError(f"{rows.dtype} of shape {rows.shape}")
         if not np.isin(rows["kind"], (0, 1, 2)).all() or not np.isin(rows["side"], (1, -1)).all():
             raise ValueError("kinds other than 0, 1, 2, or sides other than 1 and -1")
