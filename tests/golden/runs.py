@@ -1,7 +1,8 @@
 """The golden set: small backtests over seeded streams, one for each part whose arithmetic could differ between machines.
 
 By orders and by levels, each queue model, each sort of latency, indicators of every kind on bars of every kind, a strategy on a
-grid, a run that is saved and restored on its way, the matcher alone, and an import. Nothing here is a recording, so it runs everywhere.
+grid, a run that is saved and restored on its way, the matcher alone, and an import. Nothing here is a recording, so it runs
+everywhere.
 """
 
 import json
