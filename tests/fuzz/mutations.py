@@ -36,7 +36,7 @@ def mutate(chance: random.Random, name: str, data: bytes) -> bytes:
     if chance.random() < 0.8:
         try:
             return repacked(chance, name, data)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, RuntimeError):
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, RuntimeError, OverflowError):
             pass
     return damaged(chance, data, BINARY)
 
