@@ -11,7 +11,6 @@ import math
 import random
 import re
 import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Final
 
@@ -36,8 +35,8 @@ def mutate(chance: random.Random, name: str, data: bytes) -> bytes:
     if chance.random() < 0.8:
         try:
             return repacked(chance, name, data)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, RuntimeError, OverflowError):
-            pass
+        except Exception:  # what was damaged before may no longer open, in as many ways as there are libraries; then it is bytes
+            return damaged(chance, data, BINARY)
     return damaged(chance, data, BINARY)
 
 

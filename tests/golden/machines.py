@@ -39,7 +39,7 @@ def chosen(told: dict[str, str]) -> list[str]:
     return [str(name) for name in json.loads(done.stdout)]
 
 
-def golden(build: str | None = None, masked: bool = False) -> dict[str, str]:
+def digests(build: str | None = None, masked: bool = False) -> dict[str, str]:
     """The digests of a child of that build, None being the one in place."""
     told: dict[str, Any] = variants.environment(build) | (mask() if masked else {})
     command = [sys.executable, "-m", "tests.golden.runs"]

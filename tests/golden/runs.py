@@ -134,8 +134,15 @@ RUNS: Final[dict[str, Callable[[], str]]] = {
 
 
 def digests() -> dict[str, str]:
+    """The digest of each, and the hash of its state where there is one."""
     return {name: run() for name, run in RUNS.items()}
 
 
+def golden(found: dict[str, str]) -> dict[str, str]:
+    """Without the hashes of states."""
+    return {name: text.split()[0] for name, text in found.items()}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(digests(), indent=1) + "\n")
+    told = digests()
+    sys.stdout.write(json.dumps(golden(told) if "--golden" in sys.argv else told, indent=1) + "\n")

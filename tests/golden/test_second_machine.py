@@ -15,7 +15,7 @@ import pytest
 
 from tests import variants
 from tests.golden import machines
-from tests.golden.runs import RUNS, digests
+from tests.golden.runs import RUNS, digests, golden
 
 ALL = os.environ.get("TRADEBOT_SECOND_MACHINE") == "1" or os.environ.get("TRADEBOT_FULL") == "1"
 of_glibc = pytest.mark.skipif(
@@ -24,19 +24,25 @@ of_glibc = pytest.mark.skipif(
 GOLDEN = json.loads((Path(__file__).parent / "digests.json").read_text())
 
 
-def test_the_golden_set_comes_to_its_digests() -> None:
-    assert digests() == GOLDEN
+@pytest.fixture(scope="module")
+def here() -> dict[str, str]:
+    """What this process comes to."""
+    return digests()
 
 
-def test_restored_runs_come_to_what_the_same_run_came_to() -> None:
-    assert GOLDEN["by orders, restored"] == GOLDEN["by orders"]
-    assert GOLDEN["by levels, restored"] == GOLDEN["by levels, BY_LOG"]
+def test_the_golden_set_comes_to_its_digests(here: dict[str, str]) -> None:
+    assert golden(here) == GOLDEN
+
+
+def test_restored_runs_come_to_what_the_same_run_came_to(here: dict[str, str]) -> None:
+    assert here["by orders, restored"] == here["by orders"]
+    assert here["by levels, restored"] == here["by levels, BY_LOG"]
     assert len(set(GOLDEN.values())) == len(RUNS) - 2, "two different runs of one digest"
 
 
 @of_glibc
-def test_a_machine_of_fewer_cpu_features_comes_to_the_same() -> None:
-    assert machines.golden(masked=True) == GOLDEN
+def test_a_machine_of_fewer_cpu_features_comes_to_the_same(here: dict[str, str]) -> None:
+    assert machines.digests(masked=True) == here
 
 
 @of_glibc
@@ -57,16 +63,16 @@ def test_the_mask_takes_features_away() -> None:
     assert features[0] != features[1]
 
 
-def test_the_debug_build_comes_to_the_same() -> None:
+def test_the_debug_build_comes_to_the_same(here: dict[str, str]) -> None:
     if sys.platform != "linux":
         pytest.skip("built apart on Linux only")
     variants.build("debug")
-    assert machines.golden("debug") == GOLDEN
+    assert machines.digests("debug") == here
     if ALL:
-        assert machines.golden("debug", masked=True) == GOLDEN
+        assert machines.digests("debug", masked=True) == here
 
 
 @pytest.mark.skipif(not ALL, reason="the sanitized build is of `make second-machine`")
-def test_the_sanitized_build_comes_to_the_same() -> None:
+def test_the_sanitized_build_comes_to_the_same(here: dict[str, str]) -> None:
     variants.build("sanitized")
-    assert machines.golden("sanitized") == GOLDEN
+    assert machines.digests("sanitized") == here
