@@ -95,18 +95,23 @@ def is_refused(book: Any, facts: Records) -> bool:
         book.apply(facts)
     except ValueError:
         book.validate()
-        assert not all(is_bounded(one) for one in facts), "a record within the bounds was refused"
+        assert not all(has_amounts(one, ()) for one in facts), "a record within the bounds was refused"
         return True
-    assert all(is_bounded(one) for one in facts), "a record beyond the bounds was taken"
+    assert all(has_amounts(one, ()) for one in facts), "a record beyond the bounds was taken"
     return False
 
 
 def is_bounded(record: np.void) -> bool:
     """The plain twin of `record_is_bounded`."""
     names = {int(Kind.QUOTE): ("id", "id2"), int(Kind.BAR): ("id", "id2", "venue_sequence")}.get(int(record["kind"]), ())
+    times = 0 <= int(record["time_ns"]) < 1 << 62 and -(1 << 62) <= int(record["venue_ns"]) < 1 << 62
+    return times and has_amounts(record, names)
+
+
+def has_amounts(record: np.void, names: Sequence[str]) -> bool:
+    """Price, quantity and the words of those names, read as signed, are within the bounds."""
     amounts = [int(record["price"]), int(record["quantity"]), *(int(record[name].view(np.int64)) for name in names)]
-    times = int(record["time_ns"]) < 1 << 62 and -(1 << 62) <= int(record["venue_ns"]) < 1 << 62
-    return times and all(abs(one) <= 1 << 58 for one in amounts)
+    return all(-(1 << 58) <= one < 1 << 58 for one in amounts)
 
 
 def same(old: Any, new: Any) -> Any:
@@ -180,7 +185,7 @@ class Watcher(Noise):
 
 def engine(chance: random.Random) -> str:
     """Kernel, venue, bars and merge over a stream: the same in any batches, and from a snapshot at any step."""
-    facts, settings = stream(chance), settings_of(chance)
+    facts, settings = within_an_hour(stream(chance)), settings_of(chance)
     strategies: Make = chance.choice(
         (lambda: [Watcher({"eager": 0.8})], lambda: [Noise({"seed": 1, "eager": 0.6}), Watcher({"seed": 2})])
     )
@@ -191,6 +196,13 @@ def engine(chance: random.Random) -> str:
         assert first == ran(planned, strategies, split(chance, facts)), "other batches gave another run"
         assert first == ran(planned, strategies, [facts], chance.randrange(1, 40)), "snapshots gave another run"
     return "refused" if first[0] else "taken"
+
+
+def within_an_hour(facts: Records) -> Records:
+    """A timer of 70 ms is due a billion times in two years, which is what was asked for and no fault."""
+    first = int(facts["time_ns"][0])
+    facts["time_ns"] = np.minimum(facts["time_ns"], min(first + 3_600 * SECOND, (1 << 63) - 1))
+    return facts
 
 
 def settings_of(chance: random.Random) -> dict[str, object]:
@@ -272,7 +284,7 @@ def exchanges(chance: random.Random) -> str:
     for name in ("id", "price", "quantity"):
         rows[name] = facts[name]
     rows["kind"], rows["side"] = [chance.randrange(5) for _ in rows], [chance.choice((0, 0, 1, 1, 2)) for _ in rows]
-    inside = (np.abs(rows["price"].astype(object)) <= 1 << 58) & (np.abs(rows["quantity"].astype(object)) <= 1 << 58)
+    inside = np.array([all(-(1 << 58) <= int(row[name]) < 1 << 58 for name in ("price", "quantity")) for row in rows])
     try:
         compiled.apply(rows)
     except ValueError:

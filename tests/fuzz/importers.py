@@ -125,7 +125,7 @@ def stored(path: Path, sample: Sample, store: Store, expected: str | tuple[bytes
     """Into the store and out again."""
     before = contents(store)
     try:
-        found = open_import(path, sample.format, sample.instrument, sample.tick, sample.lot, store.instruments())
+        found = opened(path, sample)
         report = store.import_records(found.instrument, found.source, found.batches)
     except TradebotError:
         assert contents(store) == before, "a refusal changed the store"

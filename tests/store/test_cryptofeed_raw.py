@@ -214,3 +214,16 @@ def test_a_damaged_url_is_no_reason_to_fall(tmp_path: Path, line: str) -> None:
 def test_a_list_with_more_decimals_than_any_market_has_is_refused_and_not_computed() -> None:
     with pytest.raises(ValueError, match="at most 18 decimals, found 9223372036854775807"):
         power_of_ten(2**63 - 1)
+
+
+@pytest.mark.parametrize("least", ["1,2", "nan", "-1", "1e30"])
+def test_a_least_quantity_that_is_none_is_refused_with_the_instruments_name(tmp_path: Path, least: str) -> None:
+    folder = write_binance(tmp_path, *RECEIVED)
+    filters = [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.0001"},
+        {"filterType": "LOT_SIZE", "stepSize": "1.0", "minQty": least},
+    ]
+    listed = {"symbol": "NKNUSDT", "baseAsset": "NKN", "quoteAsset": "USDT", "filters": filters}
+    write(folder / "BINANCE.0.gz", f"https://api.binance.com/api/v3/exchangeInfo -> 1.5: {text(symbols=[listed])}")
+    with pytest.raises(UsageError, match="a least quantity and value for NKN/USDT@binance"):
+        open_import(folder, instrument="NKN/USDT")

@@ -95,7 +95,7 @@ cdef class Exchange:
 
     def apply(self, operations) -> int:
         """Take an array of OPERATION_DTYPE in order; returns fills so far. Raises TypeError for another, ValueError at an operation
-        beyond 2**58 ticks or lots; those before it are done."""
+        of 2**58 ticks or lots; those before it are done."""
         cdef const OperationC[::1] rows
         cdef Py_ssize_t at
         if not isinstance(operations, np.ndarray) or operations.dtype != OPERATION_DTYPE:
@@ -105,7 +105,7 @@ cdef class Exchange:
             for at in range(rows.shape[0]):
                 if not is_bounded(rows[at].price) or not is_bounded(rows[at].quantity):
                     with gil:
-                        raise ValueError(f"operation {at} asks for {rows[at].quantity} lots at {rows[at].price} ticks: expected at most 2**58")
+                        raise ValueError(f"operation {at} asks for {rows[at].quantity} lots at {rows[at].price} ticks: expected less than 2**58")
                 exchange_take(&self.exchange, &rows[at])
         return self.exchange.fills
 

@@ -198,7 +198,7 @@ cdef int refuse_record(const RecordC* record, int64_t number) except -1 nogil:
     with gil:
         raise ValueError(
             f"record {number} of the stream has a price of {record.price} ticks, a quantity of {record.quantity} lots or a time of "
-            f"{record.time_ns} ns (shown {record.venue_ns}) beyond any market's: expected at most 2**58, and times before 2116; "
+            f"{record.time_ns} ns (shown {record.venue_ns}) beyond any market's: expected less than 2**58, and times from 1970 to 2116; "
             "import the data again"
         )
 

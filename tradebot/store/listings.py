@@ -11,8 +11,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from tradebot.domain.errors import UsageError
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.units import parse_decimal
+from tradebot.domain.units import STEPS_MAX, money_from_text, parse_decimal
 from tradebot.feeds.feed import Listing
 from tradebot.feeds.grid import DECIMALS_MAX, power_of_ten
 from tradebot.store.instruments import make_instrument
@@ -21,10 +22,20 @@ _LEVEL: Final = re.compile(rb'\[\s*"(\d+(?:\.\d+)?)"\s*,\s*"(\d+(?:\.\d+)?)"')
 
 
 def listed_instrument(listing: Listing, venue: str) -> Instrument:
-    """The first version of it. Raises UsageError where name, tick, lot or multiplier is none."""
+    """The first version of it. Raises UsageError where name, tick, lot, multiplier or a least amount is none."""
     tick, lot, multiplier = (_short(text) for text in (listing.tick, listing.lot, listing.multiplier))
     made = make_instrument(f"{listing.symbol}@{venue}", tick, lot, multiplier)
-    return replace(made, quantity_min=_short(listing.quantity_min), notional_min=_short(listing.notional_min))
+    made = replace(made, quantity_min=_short(listing.quantity_min), notional_min=_short(listing.notional_min))
+    try:
+        least = made.lots(made.quantity_min), money_from_text(made.notional_min)
+    except ValueError as error:
+        raise UsageError(f"expected a least quantity and value for {made.name}: {error}") from error
+    if not 0 <= min(least) <= max(least) <= STEPS_MAX:
+        raise UsageError(
+            f"expected a least quantity and value for {made.name} that the core can count, found {made.quantity_min[:40]} and "
+            f"{made.notional_min[:40]}"
+        )
+    return made
 
 
 def refine(instrument: Instrument, bodies: Iterable[bytes]) -> Instrument:

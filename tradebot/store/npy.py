@@ -4,6 +4,7 @@ Loading one with numpy would hold the whole array; here a block of rows is held.
 whose items are plain memory are read: a file that holds Python objects is never unpickled.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
@@ -17,6 +18,7 @@ from tradebot.domain.errors import BadContainer
 from tradebot.store.archive import Archive
 
 BLOCK_ROWS: Final = 1 << 16
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 _READERS: Final = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
 
@@ -55,7 +57,8 @@ class NpyFile:
             version = npy_format.read_magic(stream)
             shape, _, dtype = _READERS[version](stream)
         except (ValueError, KeyError, SyntaxError, TokenError, TypeError) as error:
-            raise BadContainer(f"expected a numpy array in {self.name} of {self.path}, found: {error}") from error
+            words = _ADDRESS.sub("", str(error))  # the parser names objects of its own, elsewhere in each run
+            raise BadContainer(f"expected a numpy array in {self.name} of {self.path}, found: {words}") from error
         if len(shape) != 1 or dtype.hasobject:
             raise BadContainer(
                 f"expected rows of plain memory in {self.name} of {self.path}, found the shape {shape} of {dtype}"
