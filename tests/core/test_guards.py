@@ -124,7 +124,8 @@ def test_an_entry_that_fills_bit_by_bit_is_guarded_bit_by_bit() -> None:
 def test_what_an_entry_fills_after_its_first_guard_is_done_is_guarded_anew() -> None:
     rows = [
         *told(101), row(1.5, Kind.L3_ADD, 201, 4, 8, Flag.SELL), row(2, Kind.TRADE, 201, 1),
-        row(3, Kind.L3_DELETE, 202, 0, 2, Flag.SELL), row(3.1, Kind.L3_ADD, 210, 4, 10), row(3.5, Kind.L3_DELETE, 210, 0, 10), row(4, Kind.L3_ADD, 201, 5, 9, Flag.SELL),
+        row(3, Kind.L3_DELETE, 202, 0, 2, Flag.SELL), row(3.1, Kind.L3_ADD, 210, 4, 10),
+        row(3.5, Kind.L3_DELETE, 210, 0, 10), row(4, Kind.L3_ADD, 201, 5, 9, Flag.SELL),
         row(5, Kind.TRADE, 201, 1), row(6, Kind.TRADE, 201, 1),
     ]  # fmt: skip
     script, merge = played(rows, lambda me: me.buy(0.01, price=100.5, stop_loss=95.0, take_profit=105.0))
@@ -348,6 +349,19 @@ def test_a_target_of_zero_cancels_the_guards() -> None:
     )  # fmt: skip
     assert script.held == 0
     assert merge.kernel.snapshot()[8] == merge.kernel.snapshot()[11] == []
+
+
+def test_a_trigger_that_watches_the_mark_price_does_not_hear_trades() -> None:
+    rows = [row(0.5, Kind.MARK, 202), *told(101, 101, 90, 90), row(5, Kind.MARK, 180), row(6, Kind.TRADE, 201, 1)]
+    script, _ = played(rows[:-2], lambda me: me.buy(HELD, stop_loss=95.0), triggers_by_mark=True)
+    assert len(script.fills) == 1
+    script, _ = played(rows, lambda me: me.buy(HELD, stop_loss=95.0), triggers_by_mark=True)
+    assert script.fills[-1] == (True, 100.0, HELD)
+
+
+def test_a_stop_without_a_price_to_watch_refuses_its_entry() -> None:
+    script, _ = played(told(101, 101), lambda me: me.buy(HELD, stop_loss=95.0), triggers_by_mark=True)
+    assert script.refused == [Reject.NO_TRIGGER_PRICE]
 
 
 class Guarded(Noise):

@@ -313,7 +313,6 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
         "risk.drawdown=10%",
         "risk.gross=2x",
         "risk.on_breach=flatten",
-        "risk.stop_trigger=mark",
     ],
 )
 def test_a_part_that_is_not_built_is_refused_by_name(tmp_path: Path, setting: str) -> None:

@@ -696,6 +696,10 @@ cdef class Kernel:
         """Where trading starts; a change during a run is a TRADING_STATE_CHANGED fact."""
         self.state = state
 
+    def set_triggers_by_mark(self, by_mark: bool) -> None:
+        """Whether conditional orders watch the mark price instead of the last trade; set before the run."""
+        self.context.by_mark = by_mark
+
     def validate(self) -> None:
         """Assert what books, ledger and orders promise; O(everything)."""
         cdef uint32_t at

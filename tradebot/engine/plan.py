@@ -76,6 +76,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     rate_interval_ns: int = 1
     worst_band: int = FEE_SCALE // 20
     trading_state: int = int(TradingState.ACTIVE)
+    triggers_by_mark: bool = False
     sample_interval_ns: int = 0
     epoch: int = 1
 
@@ -119,6 +120,7 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
         client_order_id(ACCOUNT, plan.epoch, 1) - 1,
     )
     kernel.set_trading_state(plan.trading_state)
+    kernel.set_triggers_by_mark(plan.triggers_by_mark)
     for strategy, place in zip(strategies, plan.places, strict=True):
         kernel.seat(strategy, Strategy, place.markets, [_limits(limits) for limits in place.limits])
     simulator = Simulator(

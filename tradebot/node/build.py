@@ -138,6 +138,7 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         rate_interval_ns=rate.window_ns,
         worst_band=config.risk.price_band_fraction,
         trading_state=int(TradingState[config.risk.trading_state.upper()]),
+        triggers_by_mark=config.risk.stop_trigger == "mark",
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
     )
 

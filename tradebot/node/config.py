@@ -72,7 +72,7 @@ __all__ = [
 # Keys and values of parts that a later version brings: refused by name, so that nobody trades without a limit
 # that he believes he set.
 KEYS_LATER: Final = frozenset(
-    {"risk.daily_loss", "risk.drawdown", "risk.gross", "risk.on_breach", "risk.stop_trigger"}
+    {"risk.daily_loss", "risk.drawdown", "risk.gross", "risk.on_breach"}
 )
 CHOICES_BUILT: Final = {
     "mode": "backtest",

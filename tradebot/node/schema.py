@@ -231,6 +231,9 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Orders per time, for each account.", examples=["100/s", "10/100ms"])
     ] = "100/s"
     orders_open_max: Annotated[int, Meta(description="Orders open at once.", ge=1, le=1_000_000)] = 200
+    stop_trigger: Annotated[
+        Literal["last", "mark"], Meta(description="What triggers of conditional orders watch: the last trade, or the mark price.")
+    ] = "last"
     trading_state: Annotated[
         Literal["active", "reducing", "halted"],
         Meta(description="The state to start in: reducing only brings positions nearer to zero."),
