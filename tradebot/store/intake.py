@@ -22,11 +22,11 @@ from tradebot._core.types import RECORD_DTYPE
 from tradebot.domain.errors import StoreError
 from tradebot.domain.instrument import Instrument
 from tradebot.store.backend import Backend, Column
-from tradebot.store.batches import Records, rebatch
+from tradebot.store.batches import Records
 from tradebot.store.imports import ImportReport, ImportSource, check_findings
 from tradebot.store.schema import IMPORT_COLUMNS
 from tradebot.store.ticks import read
-from tradebot.store.writer import Writer
+from tradebot.store.writer import Columns, Writer, records_of
 
 BLOCK_ROWS: Final = 1 << 19
 
@@ -57,7 +57,7 @@ def import_records(
             return report
         lying = _begin(backend, import_id, instrument.id)
         try:
-            with Writer(backend, import_id) as writer:
+            with Writer(backend, import_id, BLOCK_ROWS) as writer:
                 written = Intake(backend, writer, instrument.id, import_id, lying).write_all(batches, progress)
             check_findings(source.findings, written.rows, source.path)
         except Exception:  # an interrupt leaves the blocks to the next run
@@ -103,27 +103,33 @@ class Intake:
 
     def write_all(self, batches: Iterable[Records], progress: Progress | None) -> Written:
         """Bring the table to what the batches hold. Raises StoreError where it cannot be made so."""
-        for block in rebatch(batches, BLOCK_ROWS):
-            self._take(block, progress)
+        for batch in batches:
+            rest = np.ascontiguousarray(batch, RECORD_DTYPE)
+            while len(rest):
+                rest = rest[self._writer.fill(rest) :]
+                if self._writer.filled == BLOCK_ROWS:
+                    self._take(progress)
+        if self._writer.filled:
+            self._take(progress)
         self._settle(progress)
         if self._lying:
             self._remove_from(self.written.rows)
         self._check_whole()
         return self.written
 
-    def _take(self, block: Records, progress: Progress | None) -> None:
+    def _take(self, progress: Progress | None) -> None:
         written = self.written
-        columns = self._writer.scatter(block, written.rows)
+        columns = self._writer.take(written.rows)
         times = columns["time_ns"]
         assert (columns["instrument"] == self._instrument_id).all()
         assert (times[1:] >= times[:-1]).all()
         assert written.rows == 0 or times[0] >= written.last_ns
         self._settle(progress)
-        if not self._lies_there(block):
+        if not self._lies_there(columns):
             self._writer.insert(columns)
         written.first_ns = written.first_ns if written.rows else int(times[0])
         written.last_ns = int(times[-1])
-        written.rows += len(block)
+        written.rows += len(times)
 
     def _settle(self, progress: Progress | None) -> None:
         """Wait for the block before this one, and tell of it."""
@@ -131,11 +137,12 @@ class Intake:
         if progress is not None and self.written.rows:
             progress(self.written.rows)
 
-    def _lies_there(self, block: Records) -> bool:
+    def _lies_there(self, columns: Columns) -> bool:
         """Whether an earlier run wrote this very block. Whatever else lies in its place is removed."""
         rows = self._lying.pop(self.written.rows // BLOCK_ROWS, 0)
         if not rows:
             return False
+        block = records_of(columns)
         if rows == len(block) and self._read_back(block).tobytes() == block.tobytes():
             return True
         self._remove_from(self.written.rows)
