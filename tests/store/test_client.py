@@ -28,6 +28,7 @@ from tradebot.domain.errors import (
     UnknownInstrument,
     UsageError,
 )
+from tradebot.store import ticks
 from tradebot.store.client import Store, open_store
 from tradebot.store.instruments import spot_instrument
 
@@ -133,6 +134,26 @@ def test_two_imports_of_one_instrument_are_read_in_time(store: Store) -> None:
     store.import_records(FIRST, source("late"), iter([late]))
     store.import_records(FIRST, source("early"), iter([early]))
     assert joined(store.stream([FIRST.id]))["id"].tolist() == records["id"].tolist()
+
+
+@pytest.mark.parametrize("slice_rows", [20, 777, 10_000])
+def test_a_stream_in_slices_of_time_is_the_same_stream(store: Store, slice_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two imports that overlap, many facts at each moment, ends that lie in the middle."""
+    records = [random_records(FIRST, 3_000, number, step_ns=2) for number in range(2)]
+    for number, one in enumerate(records):
+        store.import_records(FIRST, source(str(number)), iter([one]))
+    ranges = [(None, None), (int(records[0]["time_ns"][500]), None), (None, int(records[1]["time_ns"][900]))]
+    ranges += [(int(records[0]["time_ns"][700]), int(records[0]["time_ns"][701]) + 1), (0, 5)]
+    whole = [joined(store.stream([FIRST.id], *one)).tobytes() for one in ranges]
+    monkeypatch.setattr(ticks, "SLICE_ROWS", slice_rows)
+    assert [joined(store.stream([FIRST.id], *one)).tobytes() for one in ranges] == whole
+
+
+def test_a_stream_of_one_moment_is_not_parted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticks, "SLICE_ROWS", 10)
+    records = random_records(FIRST, 1_000, step_ns=1)
+    store.import_records(FIRST, source(), iter([records]))
+    assert joined(store.stream([FIRST.id])).tobytes() == records.tobytes()
 
 
 def test_a_range_includes_its_start_and_excludes_its_end(store: Store) -> None:

@@ -40,6 +40,8 @@ class Handle:
         self._scratch: Any = None
         with self.guard():
             self._connection: Any = chdb.connect(os.path.realpath(path))
+            # A read in order would take several blocks of each part before it gives the first.
+            self._connection.query("SET read_in_order_use_buffering = 0")
 
     def close(self) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ Only imports whose manifest row is there are seen (`intake` writes them).
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from tradebot.store.backend import Backend
 from tradebot.store.batches import Records, merge_in_time, rebatch
 
 BLOCK_ROWS: Final = 1 << 16
+SLICE_ROWS: Final = 1 << 22
 
 _SLOTS: Final = RECORD_DTYPE.names or ()
 # Without the import: the same ticks have the same checksum, whichever version of an importer brought them.
@@ -66,10 +68,25 @@ def stream(
 
 
 def _stream_one(backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None) -> Iterator[Block]:
-    imports = _committed(backend, [instrument_id])
-    if imports:
-        statement = read_statement(_where([instrument_id], imports, from_ns, to_ns))
-        yield from read_ahead(backend.blocks(statement))
+    yield from read_ahead(_slices(backend, instrument_id, from_ns, to_ns))
+
+
+def _slices(backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None) -> Iterator[Block]:
+    """One statement after the other over about `SLICE_ROWS` rows each: a statement holds a block of every part that it
+    touches, and a long import lies in as many parts as it had blocks until they are merged. What is committed does not
+    change, so the slices are those of one moment.
+    """
+    rows = backend.rows(f"SELECT id, rows, first_ns, last_ns FROM imports WHERE instrument = {instrument_id} ORDER BY id")
+    held = [row for row in rows if row[1]]
+    if not held:
+        return
+    imports = [row[0] for row in held]
+    first_ns, last_ns = min(row[2] for row in held), max(row[3] for row in held)
+    count = -(-sum(row[1] for row in held) // SLICE_ROWS)
+    cuts = [first_ns + (last_ns - first_ns) * number // count for number in range(1, count)]
+    inner = [cut for cut in cuts if (from_ns is None or cut > from_ns) and (to_ns is None or cut < to_ns)]
+    for start, end in pairwise([from_ns, *dict.fromkeys(inner), to_ns]):
+        yield from backend.blocks(read_statement(_where([instrument_id], imports, start, end)))
 
 
 def _gathered(blocks: Iterator[Block], batch_rows: int) -> Iterator[Records]:
