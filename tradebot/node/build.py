@@ -20,11 +20,11 @@ from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
 from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
 from tradebot.node.latencies import latency_models, latency_text
+from tradebot.node.places import store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
 from tradebot.node.strategies import load_class, make_strategy, source_hash
-from tradebot.node.ticks import store_path
 from tradebot.research import backtest
 from tradebot.research.recording import FolderRecorder
 from tradebot.research.replay import changed_environment, first_difference
@@ -61,7 +61,7 @@ def run_backtest(loaded: Loaded, home: Path, progress: Progress, command: str) -
     """One backtest of a configuration over the home's store; the keys are those of CLI.md, and `quarantined`."""
     from tradebot.store.client import open_store
 
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, loaded.config.store)) as store:
         return backtest_in(store, loaded.config, home, progress, command)
 
 
@@ -352,7 +352,8 @@ def run_replay(run: str, home: Path, verify: bool, progress: Progress) -> dict[s
     from tradebot.store.client import open_store
 
     folder = runs.find_folder(home, run)
-    with open_store(store_path(home)) as store:
+    dsn = recorded_config(folder, finished_manifest(folder)).store
+    with open_store(store_place(home, dsn)) as store:
         return replay_in(store, folder, progress)
 
 

@@ -14,6 +14,7 @@ from typing import Final, cast
 import msgspec
 
 from tradebot.domain.errors import ConfigError
+from tradebot.node.places import parse_store
 from tradebot.node.schema import Config, Download, FeeRates, Grid, Latency, StrategyUse
 from tradebot.node.shape import Shape
 from tradebot.node.sources import (
@@ -66,6 +67,7 @@ __all__ = [
     "json_schema",
     "load_config",
     "load_download",
+    "load_store",
     "merge_sources",
 ]
 
@@ -81,12 +83,13 @@ CHOICES_BUILT: Final = {
     "data.grade": "book",
 }
 
-SECRET: Final = frozenset({"account.key"})
+SECRET: Final = frozenset({"account.key", "store"})
 
 # How each text is read, for the check; `*` is any index. Texts that are a choice of words are in the schema.
 READERS: Final[dict[str, Callable[[str], object]]] = {
     "account.start": parse_balances,
     "account.key": parse_key,
+    "store": parse_store,
     "data.from": parse_from,
     "data.to": parse_to,
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
@@ -137,6 +140,12 @@ def load_download(files: Sequence[Path], environment: Mapping[str, str], setting
     return msgspec.convert(present.get("download", {}), Download)
 
 
+def load_store(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> str | None:
+    """The key `store` alone, of sources that need not describe a run. Raises ConfigError, as `load_download`."""
+    layers = merge_sources(files, environment, settings)
+    return cast(str | None, _checked_tree(layers.values, layers.sources, whole=False).get("store"))
+
+
 def merge_sources(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Layers:
     """The merged tree before any check of its keys, for `explain` of a configuration that is not whole."""
     layers = Layers()
@@ -158,11 +167,11 @@ def config_from_dict(values: Mapping[str, object]) -> Config:
 
 
 def config_identity(config: Config) -> Table:
-    """What makes two runs the same run: paths of strategy files are reduced to their names, how ticks are fetched is left
-    out.
+    """What makes two runs the same run: paths of strategy files are reduced to their names; how ticks are fetched, and where
+    they are kept, is left out.
     """
     values = config_to_dict(config)
-    del values["download"]
+    del values["download"], values["store"]
     for entry, use in zip(cast(list[Table], values["strategy"]), config.strategy, strict=True):
         if use.target.is_file:
             entry["use"] = f"{Path(use.target.module).name}:{use.target.name}"
@@ -188,7 +197,7 @@ def explain(values: Table, sources: Mapping[str, str], key: str) -> dict[str, ob
         raise ConfigError(_shape().unknown(path, {key: "config explain"}))
     described = {
         "key": key,
-        "value": _value_at(values, path),
+        "value": _value_shown(values, path),
         "source": source_of(sources, key),
         "type": _shape().expected(node),
         "default": node.get("default"),
@@ -197,6 +206,17 @@ def explain(values: Table, sources: Mapping[str, str], key: str) -> dict[str, ob
     }
     keys = _shape().keys_at(path)
     return {**described, "keys": keys} if keys else described
+
+
+def _value_shown(values: Table, path: KeyPath) -> Value | None:
+    """A secret that is none by its form may be the secret itself."""
+    value, key = _value_at(values, path), ".".join(path)
+    if key in SECRET and isinstance(value, str):
+        try:
+            READERS[key](value)
+        except ValueError:
+            return "not shown: it is no reference"
+    return value
 
 
 @cache

@@ -17,9 +17,10 @@ from tradebot.domain.units import time_text
 from tradebot.engine.ports import Records
 from tradebot.node.build import backtest_in, replay_in
 from tradebot.node.config import Config, config_from_dict
+from tradebot.node.places import store_path
 from tradebot.node.progress import Progress
 from tradebot.node.runs import find_folder
-from tradebot.node.ticks import import_sample_into, store_path
+from tradebot.node.ticks import import_sample_into
 from tradebot.research.book_check import check_book
 from tradebot.research.results import BookCheck
 

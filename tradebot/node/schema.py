@@ -359,6 +359,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strategy: Annotated[
         list[StrategyUse], Meta(description="The strategies, each a [[strategy]] table.", min_length=1)
     ]
+    store: Annotated[
+        str | None,
+        Meta(
+            description="The server that ticks and results are on, and where its password is; absent: the home's own store.",
+            examples=["clickhouse://tradebot@db.example:8123/ticks?password=env:STORE_PASSWORD"],
+        ),
+    ] = None
     mode: Annotated[
         Literal["backtest", "sandbox", "live"],
         Meta(description="Which clock, source and outlet the engine gets: the only line that changes."),

@@ -6,7 +6,7 @@ where another process is it; a ClickHouse server. Everything else is a method of
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,10 +23,11 @@ from tradebot.store.following import Following, Opened
 from tradebot.store.imports import ImportReport, ImportSource
 from tradebot.store.instruments import find_instrument
 from tradebot.store.intake import Progress
-from tradebot.store.migrations import prepare
+from tradebot.store.migrations import prepare, version_of
 from tradebot.store.owner import Held, Owner
 from tradebot.store.remote import Remote
 from tradebot.store.results import Chunk
+from tradebot.store.schema import VERSION
 from tradebot.store.server import Server, read_dsn
 from tradebot.store.share import Share
 from tradebot.store.ticks import Dataset, Selection
@@ -63,12 +64,46 @@ def _connect(dsn: str) -> "Store":
     return Store(server, server.close)
 
 
-def _open_path(path: Path) -> Opened:
+def is_store(path: Path) -> bool:
+    """Whether a store lies there; nothing is opened."""
+    return (path / "store").is_dir()
+
+
+@contextmanager
+def open_as_it_is(place: Path | str, is_alone: bool) -> Iterator[Backend]:
+    """The backend of a store of whatever version, to copy or to migrate it. Where it `is_alone`, no other process may
+    have the path open, else it is used through that process.
+
+    Raises as `open_store`, but for the version.
+    """
+    if isinstance(place, str):
+        with closing(Server(read_dsn(place))) as server:
+            yield server
+        return
+    opened = _own_as_it_is(place.absolute()) if is_alone else _open_path(place.absolute(), _own_as_it_is)
+    try:
+        yield opened.backend
+    finally:
+        opened.close()
+
+
+def _own_as_it_is(path: Path) -> Opened:
+    """Others are let in where they could use it."""
+    with ExitStack() as opened:
+        opened.enter_context(Owner(path))
+        engine = opened.enter_context(closing(Engine(path)))
+        if version_of(engine) == VERSION:
+            with suppress(OSError):
+                opened.enter_context(closing(Share(engine)))
+        return Opened(engine, opened.pop_all().close)
+
+
+def _open_path(path: Path, own: Callable[[Path], Opened] | None = None) -> Opened:
     end = time.monotonic() + OWNER_WAIT_S
     while True:
         try:
             _make_folders(path)
-            return _own(path)
+            return (own or _own)(path)
         except Held as held:
             if not held.shares:
                 raise

@@ -1,5 +1,7 @@
 """What the command line asks of this package: words in, plain data out."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,3 +21,16 @@ def replay_answer(path: Path, strategy: str, interval: str, latency: str, tick: 
     if interval_ns <= 0 or latency_ns < 0:
         raise UsageError(f"expected a positive --interval and a --latency of 0 or more, found {interval} and {latency}")
     return dict(msgspec.to_builtins(replay(path, strategy, interval_ns, latency_ns, tick, lot)))
+
+
+def store_answer(
+    rows: int, path: Path | None, format_name: str, instrument: str | None, folder: Path, told: Callable[[int], None]
+) -> dict[str, object]:
+    """`bench store`; the keys are those of CLI.md, and each stream's own under `streams`. What it writes lies in a folder of
+    its own in `folder` and is removed.
+    """
+    from tradebot.testing.store_bench import measure, total
+
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as scratch:
+        found = measure(rows, Path(scratch), path, format_name, instrument, told)
+    return {**total(found), "streams": msgspec.to_builtins(found)}
