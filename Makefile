@@ -11,13 +11,17 @@ PEERS := .peers
 PEER_PYTHON ?= $(shell python3.12 -c pass 2>/dev/null && echo python3.12 || echo $(PYTHON))
 CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd)
 
+FUZZ_SECONDS ?= 600
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
+.PHONY: help install demo test test-full fuzz second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
 
 help:
 	@echo "make demo            fetch the sample ticks and run a market maker over them"
 	@echo "make test            run the tests"
 	@echo "make test-full       the tests at full counts"
+	@echo "make fuzz            importers and record streams under sanitizers for FUZZ_SECONDS (600)"
+	@echo "make second-machine  one set of digests: fewer CPU features, the debug build, under sanitizers"
 	@echo "make check           ruff, mypy --strict, Cython performance hints as errors"
 	@echo "make bench           the benchmarks at full scale"
 	@echo "make bench-check     instructions an operation, against the baseline (needs valgrind)"
@@ -47,6 +51,12 @@ test: $(STAMP)
 
 test-full: $(STAMP)
 	TRADEBOT_FULL=1 $(BIN)/python -m pytest
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz.run --sanitized --seconds $(FUZZ_SECONDS)
+
+second-machine: $(STAMP)
+	TRADEBOT_SECOND_MACHINE=1 $(BIN)/python -m pytest tests/golden
 
 check: lint types hints
 

@@ -1,7 +1,9 @@
 """The one list of compiled modules and the one place of compiler directives.
 
 No `-march=native` and no fast-math, and `-ffp-contract=off`: the same source gives the same bits on every
-machine of one architecture, which replay promises. `TRADEBOT_DEBUG=1` builds with bounds checks.
+machine of one architecture, which replay promises. `TRADEBOT_DEBUG=1` builds with bounds checks, `TRADEBOT_SANITIZE=1` with
+them and under address and undefined-behaviour sanitizers; `TRADEBOT_APART=FOLDER` keeps the translated C of such a build
+out of the tree, so that it can be made beside the one in place (tests/variants.py does).
 `TRADEBOT_HINTS=1` builds nothing: it translates every module and fails where Cython gives a performance hint; `make check`
 sets it.
 """
@@ -25,6 +27,7 @@ MODULES = [
     "book",
     "depth",
     "match",
+    "exchange",
     "ledger",
     "risk",
     "orders",
@@ -49,13 +52,21 @@ MODULES = [
     "columns",
 ]
 
-DEBUG = os.environ.get("TRADEBOT_DEBUG") == "1"
+SANITIZE = os.environ.get("TRADEBOT_SANITIZE") == "1"
+DEBUG = os.environ.get("TRADEBOT_DEBUG") == "1" or SANITIZE
+APART = os.environ.get("TRADEBOT_APART")
 
 # -g0: debug tables double the time to compile, and `make debug` is where they are of use.
 FLAGS = [
     "-O3",
     "-g" if DEBUG else "-g0",
     "-fno-fast-math", "-ffp-contract=off", "-fwrapv", "-Wno-unused-function", "-Wno-sign-compare",
+]
+
+# The last -O and -g count. -fwrapv above defines what a signed sum does, so the sanitizer is silent about it; shifts, bounds,
+# alignment, null and conversions stay looked at. Line tables are what a report needs, and no more.
+SANITIZERS = [
+    "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g1",
 ]
 
 DIRECTIVES = {
@@ -79,7 +90,8 @@ def extension(name: str) -> Extension:
         [f"tradebot/_core/{name}.pyx"],
         include_dirs=[numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
-        extra_compile_args=FLAGS,
+        extra_compile_args=FLAGS + (SANITIZERS if SANITIZE else ["-O0", "-g0"] if APART else []),
+        extra_link_args=SANITIZERS[:1] if SANITIZE else [],
         depends=[str(p.relative_to(HERE)) for p in sorted((HERE / "tradebot" / "_core").glob("*.pxd"))],
     )
 
@@ -105,6 +117,7 @@ setup(
         [extension(name) for name in MODULES],
         compiler_directives=DIRECTIVES,
         nthreads=os.cpu_count() or 1,
+        build_dir=APART,
     ),
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

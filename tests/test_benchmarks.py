@@ -47,3 +47,11 @@ def test_l3_book_is_the_same_book_again() -> None:
     from benchmarks import l3_book
 
     assert l3_book.measure(20_000)[0]["book_hash"] == l3_book.measure(20_000)[0]["book_hash"]
+
+
+def test_match_comes_to_what_the_generator_counted() -> None:
+    pytest.importorskip("numba", reason="the stream's generator needs numba: make bench installs it")
+    from benchmarks import match
+
+    (row,) = match.measure(20_000)
+    assert row["fills"] and row["operations"] == 20_000

@@ -1,10 +1,11 @@
-"""`bench replay` as a process of its own."""
+"""`bench replay` and `bench match` as processes of their own."""
 
 import json
 from pathlib import Path
 
 from command import failure, run
 
+from tests.testing.test_match_bench import write_stream
 from tests.testing.test_replay_bench import write_events
 
 
@@ -31,3 +32,11 @@ def test_the_store_answers_with_the_keys_of_the_contract_and_leaves_nothing(tmp_
     assert keys | {"parquet_bytes_per_row"} <= set(found) and set(found["streams"]) == {"trades", "deltas"}
     assert list((tmp_path / "tradebot_home" / "data").iterdir()) == []
     assert "--rows" in failure(tmp_path, 2, "bench", "store", "--rows", "0")
+
+
+def test_a_match_answers_with_the_keys_of_the_contract(tmp_path: Path) -> None:
+    write_stream(tmp_path, 500)
+    found = json.loads(run(tmp_path, "bench", "match", "--input", "ops.npy", "--json").stdout)
+    assert {"operations", "ns_per_op", "fills", "digest"} <= set(found)
+    assert (found["operations"], found["checked"]) == (500, True)
+    assert "absent.npy" in failure(tmp_path, 1, "bench", "match", "--input", "absent.npy")

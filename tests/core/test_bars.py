@@ -263,22 +263,22 @@ def test_a_series_that_cannot_be_built_from_what_comes_quarantines_its_strategy_
     assert (len(bad.told), len(good.told)) == (0, 1)
 
 
-HUGE = 2**62
+HUGE = 2**58  # the most that a record may say; 32 of them are beyond 64 bits
 
 
 @pytest.mark.parametrize(
     ("call", "facts"),
     [
-        ({"interval": "1s"}, [trade(0.5, lots=HUGE), trade(0.6, lots=HUGE)]),
-        ({"ticks": 9}, [trade(0.5, lots=HUGE), trade(0.6, lots=HUGE)]),
+        ({"interval": "1s"}, [trade(0.5, lots=HUGE)] * 32),
+        ({"ticks": 99}, [trade(0.5, lots=HUGE)] * 32),
         ({"notional": 5.0}, [trade(0.5, lots=HUGE)]),
-        ({"interval": "1s", "by": "venue"}, [trade(0.5, lots=HUGE), trade(0.6, lots=HUGE)]),
-        ({"interval": "2s"}, [stored(0, lots=HUGE), stored(1, lots=HUGE)]),
+        ({"interval": "1s", "by": "venue"}, [trade(0.5, lots=HUGE)] * 32),
+        ({"interval": "32s"}, [stored(at, lots=HUGE) for at in range(32)]),
     ],
 )
 def test_a_sum_beyond_64_bits_quarantines_and_does_not_wrap(call: dict[str, Any], facts: list[np.ndarray]) -> None:
     bad, good = Follows(call), Follows({"ticks": 1, "source": "trades"})
-    merge = run([bad, good], [*book(), *facts, trade(5), end(6)])
+    merge = run([bad, good], [*book(), *facts, trade(45), end(46)])
     ((number, _, error),) = merge.kernel.failures
     assert (number, type(error)) == (0, OverflowError)
     assert bad.told == []

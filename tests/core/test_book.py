@@ -192,3 +192,28 @@ def test_both_books_agree_at_the_edges(rows) -> None:
 @given(st.binary(max_size=300))
 def test_the_digest_is_that_of_its_plain_twin(data) -> None:
     assert digest_bytes(data) == reference_digest(data)
+
+
+def test_an_execution_of_no_lots_or_fewer_changes_nothing(book) -> None:
+    book.apply(record(ADD, 1, BUY, 100, 5))
+    for lots in (0, -1, -(2**58)):
+        assert book.apply(record(EXECUTE, 1, BUY, 100, lots)) == 0
+    assert book.queue(100) == [(1, 5)]
+
+
+@pytest.mark.parametrize(("price", "lots"), [(2**62, 1), (-(2**62), 1), (2**58 + 1, 1), (100, 2**58 + 1)])
+def test_a_price_or_quantity_beyond_any_markets_is_refused_and_what_came_before_is_in(price: int, lots: int) -> None:
+    compiled = L3Book()
+    with pytest.raises(ValueError, match=r"record 1 of the stream .*expected at most 2\*\*58"):
+        compiled.apply(np.concatenate([record(ADD, 1, BUY, 2**58, 2**58), record(ADD, 2, BUY, price, lots)]))
+    compiled.validate()
+    assert (compiled.bid, compiled.order_count) == (2**58, 1)
+
+
+def test_records_at_an_address_that_is_not_aligned_are_read_all_the_same() -> None:
+    rows = np.concatenate([record(ADD, 1, BUY, 100, 5), record(ADD, 2, SELL, 101, 5)])
+    shifted = np.frombuffer(b"x" + rows.tobytes(), np.uint8)[1:].view(rows.dtype)
+    one, two = L3Book(), L3Book()
+    one.apply(rows)
+    two.apply(shifted)
+    assert one.hash() == two.hash()

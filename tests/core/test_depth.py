@@ -92,7 +92,7 @@ def levels(seed: int, count: int, regime: str) -> Iterator[np.ndarray]:
         side = chance.randrange(2)
         price = middle + chance.randrange(-width, width) * step
         flags = Flag.SNAPSHOT | Flag.BEGIN if chance.random() < 0.0005 else Flag.LAST
-        yield level(side, price, chance.choice((0, 0, 1, 7, 2**62)), flags)
+        yield level(side, price, chance.choice((0, 0, 1, 7, 2**58)), flags)
 
 
 @pytest.mark.parametrize("regime", REGIMES)

@@ -98,3 +98,19 @@ def test_a_restored_ledger_goes_on_alike() -> None:
     other.fill(0, True, 101, 9, 1, BASE)
     reference.fill(True, 101, 9, 1, True)
     agree(other, reference)
+
+
+def test_a_posting_that_is_refused_posts_nothing() -> None:
+    ledger, _ = make("coarse")
+    ledger.fill(0, False, 100, 7, 3, QUOTE)
+    before = ledger.state()
+    with pytest.raises(OverflowError):
+        ledger.fill(0, True, 2**62, 2**40, 5, QUOTE)
+    assert ledger.state() == before
+
+
+def test_the_negation_of_the_least_number_is_seen_to_leave_64_bits() -> None:
+    ledger, _ = make("whole")
+    with pytest.raises(OverflowError):
+        ledger.fill(0, True, 2**62, 2, 0, QUOTE)
+    ledger.validate()

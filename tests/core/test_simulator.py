@@ -539,3 +539,13 @@ def test_records_of_another_dtype_are_refused() -> None:
         venue.market(np.zeros(2, dtype=FACT_DTYPE))
     with pytest.raises(TypeError, match="FACT_DTYPE"):
         venue.send(event(1, ADD, 1))
+
+
+def test_an_instrument_that_is_not_at_the_venue_is_refused() -> None:
+    venue, command = make(), order(1, 5, BUY, 100, 1)
+    strange = event(1, ADD, 1, BUY, 100, 5)
+    strange["instrument"] = command["instrument"] = 9
+    with pytest.raises(ValueError, match="instrument 9, which is not at this venue"):
+        venue.market(strange)
+    with pytest.raises(ValueError, match="instrument 9, which is not at this venue"):
+        venue.send(command)

@@ -8,12 +8,12 @@ from tradebot.feeds.grid import WORD, Grid, power_of_ten, rate_word
 GRID = Grid(SPOT)
 
 
-LARGEST = "92233720368547758.07"
-TOO_LARGE = "92233720368547758.08"
+LARGEST = "2882303761517117.44"  # 2**58 steps
+TOO_LARGE = "2882303761517117.45"
 
 
 @pytest.mark.parametrize(
-    ("text", "ticks"), [("1.23", 123), ("1.230000", 123), ("0", 0), ("1e1", 1_000), (LARGEST, 2**63 - 1)]
+    ("text", "ticks"), [("1.23", 123), ("1.230000", 123), ("0", 0), ("1e1", 1_000), (LARGEST, 2**58)]
 )
 def test_a_price_on_the_grid_is_a_number_of_ticks(text: str, ticks: int) -> None:
     assert GRID.ticks(text) == ticks

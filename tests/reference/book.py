@@ -45,6 +45,8 @@ class ReferenceBook:
             self.unknown_count += 1
             return 0
         if kind == Kind.L3_EXECUTE:
+            if quantity <= 0:
+                return 0
             self.reduce(order, quantity)
         elif kind == Kind.L3_DELETE:
             self.remove(order)

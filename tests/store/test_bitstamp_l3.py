@@ -420,3 +420,17 @@ def test_trades_without_order_events_are_refused(tmp_path: Path) -> None:
     _, batches = open_source(folder, DEFAULT_INSTRUMENT)
     with pytest.raises(BadContainer, match="expected order events"):
         list(batches)
+
+
+def test_a_zip_whose_offsets_lead_before_it_is_a_bad_container(tmp_path: Path) -> None:
+    """The size of its directory is said to be greater, so that each member begins that much earlier."""
+    folder, path = write_capture(tmp_path / "capture", BOOK), tmp_path / "offsets.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("orders.csv", "trades.csv"):
+            archive.write(folder / name, name)
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 16 : end + 20] = (int.from_bytes(data[end + 16 : end + 20], "little") + 40).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(BadContainer, match=r"offsets\.zip"):
+        read(path)

@@ -11,6 +11,7 @@ from tests.store.support import Records, joined
 from tradebot._core.types import Kind
 from tradebot.domain.errors import BadContainer, UsageError
 from tradebot.domain.instrument import Instrument
+from tradebot.feeds.grid import power_of_ten
 from tradebot.store.client import Store
 from tradebot.store.cryptofeed_raw import instruments, open_source, recognises
 from tradebot.store.formats import open_import
@@ -200,3 +201,16 @@ def test_a_file_that_ends_early_is_a_bad_container_and_the_store_is_as_before(tm
     with pytest.raises(BadContainer, match=r"expected a whole BINANCE\.ws\.1\.0\.gz"):
         store.import_records(NKN, *open_source(folder, NKN))
     assert store.catalogue() == []
+
+
+@pytest.mark.parametrize("line", ["wss://[/stream?streams=x <-> 2.0", "https://[x -> 1.5: {}"])
+def test_a_damaged_url_is_no_reason_to_fall(tmp_path: Path, line: str) -> None:
+    """A host in half a pair of brackets, which the standard library raises on."""
+    folder = write_binance(tmp_path, *RECEIVED)
+    write(folder / "BINANCE.ws.2.0.gz", line)
+    assert len(read(folder, NKN)[0]) == 4
+
+
+def test_a_list_with_more_decimals_than_any_market_has_is_refused_and_not_computed() -> None:
+    with pytest.raises(ValueError, match="at most 18 decimals, found 9223372036854775807"):
+        power_of_ten(2**63 - 1)

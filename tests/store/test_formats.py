@@ -118,3 +118,9 @@ RECORDINGS = {
 def test_a_recording_is_taken_for_what_it_is_and_for_nothing_else(shared_dir: Path, name: str, expected: str) -> None:
     path = shared_dir / "data" / name
     assert [found for found, importer in FORMATS.items() if importer.recognises(path)] == [expected]
+
+
+@pytest.mark.parametrize(("tick", "lot"), [("1e-18", "1e-18"), ("1e-19", "1"), ("1", "1e30"), ("1e-999999999", "1")])
+def test_steps_that_the_core_cannot_count_with_are_refused(tick: str, lot: str) -> None:
+    with pytest.raises(UsageError, match="between 1e-18 and 1e18"):
+        make_instrument("A/B@c", tick, lot)

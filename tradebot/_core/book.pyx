@@ -10,7 +10,7 @@ price as soon as it no longer crosses. So the displayed book never crosses, and 
 every level at or below the best bid holds bids, every level at or above the best ask holds asks.
 
 What priority an order keeps: less quantity keeps its place; more quantity, or another price, goes to the tail.
-An execution takes quantity from the named order wherever it stands. Events that name an unknown order are counted and
+An execution takes quantity from the named order wherever it stands; one of no lots changes nothing. Events that name an unknown order are counted and
 change nothing. Records flagged VOID, and kinds that are not L3, change nothing.
 
 Absent on purpose: matching (match.pyx), our own orders (simulator.pyx).
@@ -21,7 +21,7 @@ from libc.string cimport memmove, memset
 
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.digest cimport DigestC, digest_open, digest_slot
-from tradebot._core.types cimport Flag, Kind, Side
+from tradebot._core.types cimport Flag, Kind, Side, check_bounds
 
 import numpy as np
 
@@ -109,6 +109,8 @@ cdef int book_apply(BookC* book, const RecordC* record) except -1 nogil:
         book.unknown_count += 1
         return 0
     if kind == Kind.L3_EXECUTE:
+        if record.quantity <= 0:
+            return 0
         book_reduce(book, handle, record.quantity)
     elif kind == Kind.L3_DELETE:
         book_remove(book, handle)
@@ -573,12 +575,14 @@ cdef class L3Book:
         book_close(&self.book)
 
     def apply(self, records) -> int:
-        """Take in an array of RECORD_DTYPE in order; returns how many changed the book."""
+        """Take in an array of RECORD_DTYPE in order; returns how many changed the book. Raises ValueError at a record beyond the
+        bounds of `check_bounds`; those before it are in."""
         cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at, count = rows.shape[0]
         cdef int changed = 0
         with nogil:
             for at in range(count):
+                check_bounds(&rows[at], at)
                 changed += book_apply(&self.book, &rows[at])
         return changed
 
@@ -589,6 +593,7 @@ cdef class L3Book:
         cdef uint64_t total = 0
         with nogil:
             for at in range(count):
+                check_bounds(&rows[at], at)
                 book_apply(&self.book, &rows[at])
                 total += <uint64_t>(self.book.ask - self.book.bid)
         return total
@@ -605,6 +610,7 @@ cdef class L3Book:
             for at in range(count):
                 if rows[at].kind < Kind.L3_ADD or rows[at].kind > Kind.L3_EXECUTE or rows[at].flags & Flag.VOID:
                     continue
+                check_bounds(&rows[at], at)
                 book_apply(&self.book, &rows[at])
                 if rows[at].flags & Flag.SNAPSHOT and not rows[at].flags & Flag.LAST:
                     continue

@@ -84,12 +84,14 @@ def scatter_records(records not None, list columns=None):
     cdef uint16_t[::1] owner
     time_ns, venue_ns, venue_sequence, price, quantity, id_, id2, instrument, kind, flags, owner = columns
     cdef const unsigned char[::1] raw = records.view(np.uint8)
-    cdef const RecordC* at = <const RecordC*>&raw[0]
+    cdef const unsigned char* source = &raw[0]
+    cdef RecordC at
     cdef Py_ssize_t count = raw.shape[0] // sizeof(RecordC), row
     if any(len(column) != count for column in columns):
         raise ValueError(f"expected columns of {count} rows, found {[len(column) for column in columns]}")
     with nogil:
         for row in range(count):
+            memcpy(&at, source + row * sizeof(RecordC), sizeof(RecordC))
             time_ns[row] = at.time_ns
             venue_ns[row] = at.venue_ns
             venue_sequence[row] = at.venue_sequence
@@ -101,5 +103,4 @@ def scatter_records(records not None, list columns=None):
             kind[row] = at.kind
             flags[row] = at.flags
             owner[row] = at.owner
-            at += 1
     return columns

@@ -18,7 +18,7 @@ from libc.string cimport memmove, memset
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID
 from tradebot._core.digest cimport DigestC, digest_open, digest_slot
-from tradebot._core.types cimport Flag, Kind, Side
+from tradebot._core.types cimport Flag, Kind, Side, check_bounds
 
 import numpy as np
 
@@ -313,12 +313,14 @@ cdef class L2Book:
         depth_close(&self.book)
 
     def apply(self, records) -> int:
-        """Take in an array of RECORD_DTYPE in order; returns how many changed the book."""
+        """Take in an array of RECORD_DTYPE in order; returns how many changed the book. Raises ValueError at a record beyond the
+        bounds of `check_bounds`; those before it are in."""
         cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at, count = rows.shape[0]
         cdef int changed = 0
         with nogil:
             for at in range(count):
+                check_bounds(&rows[at], at)
                 changed += depth_apply(&self.book, &rows[at])
         return changed
 
@@ -329,6 +331,7 @@ cdef class L2Book:
         cdef uint64_t total = 0
         with nogil:
             for at in range(count):
+                check_bounds(&rows[at], at)
                 depth_apply(&self.book, &rows[at])
                 total += <uint64_t>(self.book.ask - self.book.bid)
         return total
@@ -343,6 +346,7 @@ cdef class L2Book:
         cdef int64_t[:, ::1] cells = out.view(np.int64).reshape(count, 5)
         with nogil:
             for at in range(count):
+                check_bounds(&rows[at], at)
                 depth_apply(&self.book, &rows[at])
                 if rows[at].kind != Kind.L2_LEVEL or not rows[at].flags & Flag.LAST or rows[at].flags & Flag.VOID:
                     continue

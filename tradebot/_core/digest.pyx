@@ -14,7 +14,7 @@ def digest_bytes(data: bytes) -> str:
     Snapshots and files are hashed with this; a run's chain uses the same step per record.
     """
     cdef DigestC digest
-    cdef uint8_t slot[64]
+    cdef uint64_t slot[8]
     cdef const uint8_t* at = data
     cdef Py_ssize_t left = len(data)
     digest_open(&digest)

@@ -12,6 +12,11 @@ cdef extern from *:
         return 0;
     }
 
+    static inline int tb_subtract(int64_t* total, int64_t amount, int* overflow) {
+        *overflow |= __builtin_sub_overflow(*total, amount, total);
+        return 0;
+    }
+
     /* floor((a * b * c + carry) / d), the remainder left in carry; d > 0. */
     static inline int64_t tb_muldiv_carry(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) {
         tb_i128 exact = (tb_i128)a * b, q, r;
@@ -30,6 +35,7 @@ cdef extern from *:
     }
     """
     int add "tb_add"(int64_t* total, int64_t amount, int* overflow) noexcept nogil
+    int subtract "tb_subtract"(int64_t* total, int64_t amount, int* overflow) noexcept nogil
     int64_t muldiv_carry "tb_muldiv_carry"(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) noexcept nogil
 
 cdef enum:

@@ -15,7 +15,7 @@ Each account's balance of an asset is its opening amount plus all postings; `loc
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport add, instrument_from_tuple, muldiv_carry, muldiv_down
+from tradebot._core.instrument cimport add, instrument_from_tuple, muldiv_carry, muldiv_down, subtract
 
 
 cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32_t strategies, uint32_t instruments) except -1:
@@ -47,17 +47,20 @@ cdef int ledger_fill(
     LedgerC* ledger, PositionC* position, const InstrumentC* instrument, bint is_sell,
     int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset,
 ) except -1 nogil:
-    """Post one trade: value, quantity and fee. Raises OverflowError where an amount leaves 64 bits."""
+    """Post one trade: value, quantity and fee. Raises OverflowError where an amount leaves 64 bits; then nothing is posted."""
     cdef int overflow = 0
     cdef int64_t signed_lots = -lots if is_sell else lots
     cdef int64_t value, base
     cdef BalanceC* quote_balance = ledger_balance(ledger, position.account, instrument.quote)
     cdef BalanceC* base_balance = ledger_balance(ledger, position.account, instrument.base)
+    cdef BalanceC* fee_balance = ledger_balance(ledger, position.account, fee_asset)
+    cdef PositionC before = position[0]
+    cdef int64_t quote_before = quote_balance.total, base_before = base_balance.total, fee_before = fee_balance.total
     value = muldiv_carry(ticks, signed_lots, instrument.value_num, instrument.value_den, &position.remainder, &overflow)
     base = muldiv_down(signed_lots, 1, instrument.base_num, instrument.base_den, &overflow)
-    add(&quote_balance.total, -value, &overflow)
+    subtract(&quote_balance.total, value, &overflow)
     add(&base_balance.total, base, &overflow)
-    add(&ledger_balance(ledger, position.account, fee_asset).total, -fee, &overflow)
+    subtract(&fee_balance.total, fee, &overflow)
     if fee_asset == instrument.base:
         fee = muldiv_down(
             ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, &overflow
@@ -71,6 +74,10 @@ cdef int ledger_fill(
         add(&position.bought, lots, &overflow)
     position_post(position, signed_lots, value, &overflow)
     if overflow:
+        position[0] = before
+        quote_balance.total = quote_before
+        base_balance.total = base_before
+        fee_balance.total = fee_before
         with gil:
             raise OverflowError(f"a posting of {ticks} ticks times {lots} lots leaves 64 bits")
     return 0
@@ -87,10 +94,10 @@ cdef int position_post(PositionC* position, int64_t lots, int64_t value, int* ov
     closed = size if size < held_size else held_size
     released = muldiv_down(position.cost, closed, 1, held_size, overflow)
     value_closed = muldiv_down(value, closed, 1, size, overflow)
-    add(&position.realised, -value_closed, overflow)
-    add(&position.realised, -released, overflow)
+    subtract(&position.realised, value_closed, overflow)
+    subtract(&position.realised, released, overflow)
     add(&position.cost, value - value_closed, overflow)
-    add(&position.cost, -released, overflow)
+    subtract(&position.cost, released, overflow)
     return add(&position.quantity, lots, overflow)
 
 

@@ -22,12 +22,12 @@ from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealis
 from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
-from tradebot._core.types cimport FactC, Kind
+from tradebot._core.types cimport FactC, Kind, check_bounds
 from tradebot._core.venue cimport SimulatorC
 
 import numpy as np
 
-from tradebot._core.types import RECORD_DTYPE, SAMPLE_DTYPE
+from tradebot._core.types import SAMPLE_DTYPE, record_rows
 
 assert sizeof(SampleC) == 64
 assert SAMPLE_DTYPE.itemsize == sizeof(SampleC)
@@ -65,18 +65,17 @@ cdef class Merge:
     def feed(self, records) -> int:
         """Take more stored facts, in order of receive time, and step as far as is safe; returns facts stepped.
 
-        Raises TypeError on another dtype, ValueError on time that runs back or an instrument that is not in this run.
+        Raises TypeError on another dtype, ValueError on time that runs back, an instrument that is not in this run, or a record
+        beyond the bounds of `check_bounds`.
         """
         self.load(records)
         return self._run(0, NEVER_NS)
 
     def load(self, records) -> None:
         """Take more stored facts without stepping; raises as `feed`."""
-        if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE:
-            found = getattr(records, "dtype", type(records).__name__)
-            raise TypeError(f"expected an array of RECORD_DTYPE, found {found}")
+        rows = record_rows(records)
         self.drop_done()
-        self.append(np.ascontiguousarray(records))
+        self.append(rows)
 
     def advance(self, facts: int) -> int:
         """Step at most `facts` facts as far as is safe; returns how many were stepped."""
@@ -198,6 +197,7 @@ cdef class Merge:
                     f"record {self.fed} of the stream has kind {rows[at].kind}: expected a market fact, 1 to 15 but 12; "
                     "import the data again"
                 )
+            check_bounds(&rows[at], self.fed)
             market = self.kernel.hot_market
             if self.kernel.context.markets[market].terms.id != rows[at].instrument:
                 market = self.kernel.market_of(rows[at].instrument)

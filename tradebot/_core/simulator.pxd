@@ -15,3 +15,4 @@ cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil
 cdef class Simulator:
     cdef SimulatorC simulator
     cdef IdIndexC by_id
+    cdef uint32_t index_of(self, uint32_t instrument) except? 0xFFFFFFFF

@@ -34,12 +34,12 @@ from tradebot._core.latency cimport latency_arrival, latency_close, latency_from
 from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
-from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce
+from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce, check_bounds
 from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_insert, resting_lots, resting_remove, trim_reducing
 
 import numpy as np
 
-from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, RECORD_DTYPE
+from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, record_rows
 
 assert MARKOUT_DTYPE.itemsize == sizeof(MarkoutC)
 
@@ -551,14 +551,12 @@ cdef class Simulator:
 
     def market(self, records) -> None:
         """Take in recorded events, each at its `venue_ns`; commands that arrive before one are taken first."""
-        cdef const RecordC[::1] rows
+        cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at
-        if records.dtype != RECORD_DTYPE:
-            raise TypeError(f"expected an array of RECORD_DTYPE, found {records.dtype}")
-        rows = np.ascontiguousarray(records)
         for at in range(rows.shape[0]):
+            check_bounds(&rows[at], at)
             self.advance(rows[at].venue_ns - 1)
-            simulator_market(&self.simulator, index_get(&self.by_id, rows[at].instrument) - 1, &rows[at], rows[at].venue_ns)
+            simulator_market(&self.simulator, self.index_of(rows[at].instrument), &rows[at], rows[at].venue_ns)
 
     def send(self, commands) -> None:
         """Send commands: an array of FACT_DTYPE; each arrives `order_latency_ns` after its `time_ns`."""
@@ -566,9 +564,17 @@ cdef class Simulator:
         cdef Py_ssize_t at
         if commands.dtype != FACT_DTYPE:
             raise TypeError(f"expected an array of FACT_DTYPE, found {commands.dtype}")
-        rows = np.ascontiguousarray(commands)
+        rows = np.array(commands, order="C")
         for at in range(rows.shape[0]):
+            self.index_of(rows[at].head.instrument)
+            check_bounds(&rows[at].head, at)
             simulator_send(&self.simulator, &rows[at])
+
+    cdef uint32_t index_of(self, uint32_t instrument) except? 0xFFFFFFFF:
+        cdef uint32_t found = index_get(&self.by_id, instrument)
+        if found == 0:
+            raise ValueError(f"a fact names instrument {instrument}, which is not at this venue")
+        return found - 1
 
     def advance(self, time_ns: int) -> None:
         """Take every command that has arrived by `time_ns`."""

@@ -18,7 +18,7 @@ cdef class Trader:
     cdef dict positions                     # market index -> PositionView
     cdef BookView first_book
     cdef PositionView first_position
-    cdef public list series                 # BarSeries in order of declaration
+    cdef readonly list series               # BarSeries in order of declaration
     cdef uint32_t index_of(self, object instrument) except? 0xFFFFFFFF
     cdef WishC* wish(self, uint32_t index) except NULL
     cdef object place(self, bint is_sell, object quantity, object notional, object price, bint post_only, object time_in_force, object instrument, bint reduce_only)

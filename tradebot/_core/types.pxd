@@ -165,3 +165,29 @@ cpdef enum Reject:
     VENUE_AMEND_TOO_SMALL = 906
     VENUE_GROUP_DONE = 907
     VENUE_REDUCE_ONLY = 908
+
+
+cdef int refuse_record(const RecordC* record, int64_t number) except -1 nogil
+
+
+cdef inline bint is_bounded(int64_t value) noexcept nogil:
+    """Within what prices and quantities may be: sums and differences of a few then stay within 64 bits."""
+    return -(<int64_t>1 << 58) <= value <= (<int64_t>1 << 58)
+
+
+cdef inline bint record_is_bounded(const RecordC* record) noexcept nogil:
+    """Whether every price and quantity of a record is, and its times are before 2116."""
+    if not is_bounded(record.price) or not is_bounded(record.quantity):
+        return 0
+    if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+        return 0
+    if record.kind != Kind.QUOTE and record.kind != Kind.BAR:
+        return 1
+    return is_bounded(<int64_t>record.id) and is_bounded(<int64_t>record.id2) and (
+        record.kind == Kind.QUOTE or is_bounded(<int64_t>record.venue_sequence)
+    )
+
+
+cdef inline int check_bounds(const RecordC* record, int64_t number) except -1 nogil:
+    """Raises ValueError where a price, quantity or time of a record is beyond what sums of them can hold."""
+    return 0 if record_is_bounded(record) else refuse_record(record, number)

@@ -193,8 +193,21 @@ RECORD_TABLE = {
 }
 
 
+cdef int refuse_record(const RecordC* record, int64_t number) except -1 nogil:
+    """The words of `check_bounds`."""
+    with gil:
+        raise ValueError(
+            f"record {number} of the stream has a price of {record.price} ticks, a quantity of {record.quantity} lots or a time of "
+            f"{record.time_ns} ns (shown {record.venue_ns}) beyond any market's: expected at most 2**58, and times before 2116; "
+            "import the data again"
+        )
+
+
 def record_rows(records):
-    """Records as a contiguous array that C may view; raises TypeError where the dtype is another, so that no byte is misread."""
+    """Records as an array that C may view: contiguous, each word at an address of its size. Raises TypeError where the dtype is
+    another, so that no byte is misread.
+    """
     if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE:
         raise TypeError(f"expected an array of RECORD_DTYPE, found {getattr(records, 'dtype', type(records).__name__)}")
-    return np.ascontiguousarray(records)
+    rows = np.ascontiguousarray(records)
+    return rows.copy() if rows.__array_interface__["data"][0] % 8 else rows

@@ -274,7 +274,7 @@ cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
     markout.maker = 1 if fill.head.flags & Flag.MAKER else 0
     for at in range(HORIZONS):
         pending = &simulator.pending[at]
-        if pending.tail >= pending.items_max and pending.head * 2 >= pending.items_max:
+        if pending.head and pending.tail >= pending.items_max and pending.head * 2 >= pending.items_max:
             memmove(pending.items, &pending.items[pending.head], (pending.tail - pending.head) * sizeof(MarkoutC))
             pending.tail -= pending.head
             pending.head = 0

@@ -29,6 +29,17 @@ def add(verbs: Verbs) -> None:
     store_verb.add_argument("--input", metavar="PATH", type=Path, help="a recording that an importer knows, in their place")
     store_verb.add_argument("--format", metavar="F", default="auto", help="of the recording (default auto)")
     store_verb.add_argument("--instrument", metavar="I", help="of the recording, where it does not say")
+    verb = group.add("match", match, "the matcher alone over a stream of orders")
+    verb.add_argument("--input", metavar="FILE", type=Path, required=True, help="ops.npy of benchmarks/yardsticks/gen_stream.py")
+
+
+def match(call: Call) -> int:
+    call.refuse_config("a benchmark is one fixed run; choose it by its options")
+    from tradebot.testing.calls import match_answer
+
+    found = match_answer(call.words.input)
+    call.output.answer(found, lambda: call.output.table(("bench match", "value"), list(found.items())))
+    return EXIT_DONE
 
 
 def replay(call: Call) -> int:

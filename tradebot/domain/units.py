@@ -7,6 +7,8 @@ asset (1e-8 unless the asset says otherwise). Decimal text is read here and nowh
 from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
+STEPS_MAX = 1 << 58  # of a price or quantity either way: the bound of the core, within which sums of a few stay in 64 bits
+TIME_MAX_NS = (1 << 62) - 1  # the same for times: in the year 2116
 MONEY_SCALE = 8  # decimal digits of a money unit
 NS_PER_SECOND = 1_000_000_000
 

@@ -10,14 +10,15 @@ from functools import lru_cache
 from typing import Final
 
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.units import parse_decimal, steps_exactly
+from tradebot.domain.units import STEPS_MAX, parse_decimal, steps_exactly
 
 RATE_STEP: Final = Decimal("1e-12")
+DECIMALS_MAX: Final = 18  # of a step; what is written finer is damage
 WORD: Final = 1 << 64  # two's complement of 64 bits counts modulo this
 
 _CACHE_MAX: Final = 1 << 16
 _DIGITS_MAX: Final = 20
-_COUNT_MAX: Final = (1 << 63) - 1
+_RATE_MAX: Final = (1 << 63) - 1
 _DIGITS: Final = frozenset("0123456789.eE+-")
 
 
@@ -41,13 +42,15 @@ class Grid:
 def rate_word(text: str) -> int:
     """A funding rate in 1e-12, two's complement in 64 bits. Raises ValueError where it is finer, or no number."""
     count = steps_exactly(_parse("rate", text), RATE_STEP)
-    if abs(count) > _COUNT_MAX:
-        raise ValueError(f"expected a rate of at most {_COUNT_MAX} times 1e-12, found {text}")
+    if abs(count) > _RATE_MAX:
+        raise ValueError(f"expected a rate of at most {_RATE_MAX} times 1e-12, found {text}")
     return count % WORD
 
 
 def power_of_ten(decimals: int) -> str:
-    """The step of so many decimals: "0.01" for 2."""
+    """The step of so many decimals: "0.01" for 2. Raises ValueError for more than any market has."""
+    if decimals > DECIMALS_MAX:
+        raise ValueError(f"expected a step of at most {DECIMALS_MAX} decimals, found {decimals}")
     return "1" if decimals <= 0 else f"0.{'0' * (decimals - 1)}1"
 
 
@@ -67,6 +70,6 @@ def _parse(what: str, text: str) -> Decimal:
 
 
 def _in_range(what: str, text: str, count: int) -> int:
-    if not 0 <= count <= _COUNT_MAX:
-        raise ValueError(f"expected a {what} from 0 to {_COUNT_MAX} steps, found {text[:40]}")
+    if not 0 <= count <= STEPS_MAX:
+        raise ValueError(f"expected a {what} from 0 to {STEPS_MAX} steps, found {text[:40]}")
     return count

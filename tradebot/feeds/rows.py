@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind
+from tradebot.domain.units import TIME_MAX_NS
 
 Row = tuple[int, int, int, int, int, int, int, int, int, int, int]
 Level = tuple[int, int, int]  # SELL or 0, ticks, lots
@@ -19,7 +20,7 @@ Level = tuple[int, int, int]  # SELL or 0, ticks, lots
 SELL: Final = int(Flag.SELL)
 VOID: Final = int(Flag.VOID)
 ID_MAX: Final = (1 << 64) - 1
-TIME_MAX: Final = (1 << 63) - 1
+TIME_MAX: Final = TIME_MAX_NS
 
 _SNAPSHOT: Final = int(Flag.SNAPSHOT)
 _BEGIN: Final = int(Flag.BEGIN)

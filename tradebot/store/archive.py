@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, cast
+from typing import IO, BinaryIO, Final, cast
 
 from tradebot.domain.errors import BadContainer
 
@@ -98,7 +98,7 @@ class Archive:
     @contextmanager
     def _open_member(self, member: str) -> Iterator[BinaryIO]:
         if self._zipped:
-            with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+            with zipfile.ZipFile(self.path) as archive, _opened(archive, member) as stream:
                 yield cast(BinaryIO, stream)
         else:
             with (self._folder() / member).open("rb") as stream:
@@ -116,7 +116,7 @@ class Archive:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.namelist()
-        except (zipfile.BadZipFile, OSError) as error:
+        except (zipfile.BadZipFile, ValueError, OSError) as error:
             raise BadContainer(
                 f"expected a folder, a zip or {self._names[0]}[.gz], found {self.path}: {error}"
             ) from error
@@ -145,6 +145,16 @@ class Archive:
         if name == self._names[0] and self.path.name in self._names and not self.path.is_dir():
             return [self.path.name]
         return [name, name + ".gz"]
+
+
+def _opened(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+    """Offsets of a damaged directory may lead before the file, which zipfile takes for a mistake of ours; RuntimeError is a
+    member that says it is encrypted.
+    """
+    try:
+        return archive.open(member)
+    except (ValueError, RuntimeError) as error:
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _basename(member: str) -> str:

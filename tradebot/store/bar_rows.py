@@ -18,12 +18,12 @@ import numpy.typing as npt
 from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.units import NS_PER_SECOND, duration_text, parse_duration
+from tradebot.domain.units import NS_PER_SECOND, TIME_MAX_NS, duration_text, parse_duration
 from tradebot.store.batches import Records
 from tradebot.store.imports import Findings
 from tradebot.store.reorder import Lined, only_records, sort_in_time
 from tradebot.store.table import Column, Rows, read_steps
-from tradebot.store.times import TIME_MAX_NS, TIMES
+from tradebot.store.times import TIMES
 
 NAMES: Final = {
     "time": ("timestamp", "open_time", "time", "datetime", "date", ""),

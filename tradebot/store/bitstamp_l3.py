@@ -20,6 +20,7 @@ from typing import Final
 from tradebot._core.types import Flag
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.units import TIME_MAX_NS
 from tradebot.store import bitstamp_log
 from tradebot.store.archive import Archive
 from tradebot.store.bitstamp_orders import CHANGED, CREATED, DELETED, NS_PER_MS, ORDER_ROW, TRADE_ROW, make_records
@@ -39,7 +40,7 @@ TRADE_COLUMNS: Final = "trade_id,timestamp,exchange_timestamp,price,amount,buy_o
 DEFAULT_INSTRUMENT: Final = spot_instrument("BTC/USD@bitstamp", tick="1", lot="0.00000001")
 
 BATCH_ROWS: Final = 1 << 18
-_MS_MAX: Final = ((1 << 63) - 1) // NS_PER_MS
+_MS_MAX: Final = TIME_MAX_NS // NS_PER_MS
 _ACTIONS: Final = {"created": CREATED, "changed": CHANGED, "deleted": DELETED}
 _DIRECTIONS: Final = {"bid": 0, "ask": int(Flag.SELL)}
 _SIDES: Final = {"buy": 0, "sell": int(Flag.SELL)}

@@ -27,6 +27,7 @@ from msgspec import Struct
 
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.units import STEPS_MAX
 from tradebot.feeds.feed import count
 from tradebot.feeds.grid import Grid
 from tradebot.feeds.rows import ID_MAX, SELL, TIME_MAX, Level, Row, RowWriter, to_records
@@ -63,7 +64,6 @@ _MS_MAX: Final = TIME_MAX // NS_PER_MS
 _ACTIONS: Final = {b"order_created": CREATED, b"order_changed": CHANGED, b"order_deleted": DELETED}
 _SIDES: Final = {0: 0, 1: SELL}
 _DIGITS_MAX: Final = 20
-STEPS_MAX: Final = (1 << 63) - 1
 
 
 class _Order(Struct):

@@ -19,7 +19,7 @@ from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -160,8 +160,8 @@ def _give(receive: Callable[[int, bytes], list[Row]], body: bytes) -> Callable[[
 
 
 def _is_snapshot(url: str, feed: Feed) -> bool:
-    parts = urlsplit(url)
-    return parts.path.endswith("/depth") and parse_qs(parts.query).get("symbol") == [feed.code]
+    path, _, query = url.partition("?")  # urlsplit would judge the host of a damaged line
+    return path.endswith("/depth") and parse_qs(query).get("symbol") == [feed.code]
 
 
 def _offered(venue: _Venue, files: list[Path]) -> list[Instrument]:
@@ -172,7 +172,7 @@ def _offered(venue: _Venue, files: list[Path]) -> list[Instrument]:
         if venue.book.search(line[:_EDGE] + line[-_EDGE:]):
             books.append(line)
         elif found := _HTTP.match(line):
-            if urlsplit(found["url"].decode(errors="replace")).path.endswith(venue.lists):
+            if found["url"].decode(errors="replace").partition("?")[0].endswith(venue.lists):
                 listings |= {(one.code, ":" not in one.symbol): one for one in _listed(venue, found["body"])}
         elif found := _CONNECTED.match(line) or _SENT.match(line):
             body = found.groupdict().get("body") or b""
@@ -204,7 +204,7 @@ def _streams(spot: bool) -> Callable[[str, bytes], set[_Key]]:
     """Binance names its streams in the address: nknusdt@depth@100ms/nknusdt@bookTicker."""
 
     def subscribed(url: str, body: bytes) -> set[_Key]:
-        streams = parse_qs(urlsplit(url).query).get("streams", [""])[0].split("/")
+        streams = parse_qs(url.partition("?")[2]).get("streams", [""])[0].split("/")
         return {(stream.partition("@")[0].upper(), spot) for stream in streams if "@" in stream}
 
     return subscribed
@@ -223,7 +223,7 @@ def _bitget_arguments(url: str, body: bytes) -> set[_Key]:
 def _sent(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return {}
 
 

@@ -5,12 +5,15 @@ The id is a checksum of symbol, venue and version, so that every store gives an 
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Final
 from zlib import crc32
 
 from tradebot.domain.errors import UnknownInstrument, UsageError
 from tradebot.domain.instrument import INVERSE, LINEAR, SPOT, Instrument, split_name
 from tradebot.domain.units import parse_decimal
 
+_RATIO_MAX: Final = 1 << 62
+_DIGITS_MAX: Final = 18
 LIST_REMEDY = "see `tradebot data list`, or bring ticks with `tradebot data import`"
 
 
@@ -62,11 +65,27 @@ def _check_steps(instrument: Instrument) -> None:
     steps = {"tick": instrument.tick, "lot": instrument.lot, "multiplier": instrument.multiplier}
     for what, text in steps.items():
         try:
-            positive = parse_decimal(text) > 0
+            value = parse_decimal(text)
         except ValueError as error:
             raise UsageError(f"expected a {what} for {instrument.name}: {error}") from error
-        if not positive:
+        if not value > 0:
             raise UsageError(f"expected a positive {what} for {instrument.name}, found {text}")
+        if abs(value.adjusted()) > _DIGITS_MAX:
+            raise UsageError(f"expected a {what} between 1e-18 and 1e18 for {instrument.name}, found {text[:40]}")
+    _check_ratios(instrument)
+
+
+def _check_ratios(instrument: Instrument) -> None:
+    """What the core computes with must fit its integers, with room for a product."""
+    ratios = (
+        instrument.tick_size.as_integer_ratio(), instrument.lot_size.as_integer_ratio(), instrument.notional_ratio,
+        instrument.base_ratio,
+    )  # fmt: skip
+    if max(max(ratio) for ratio in ratios) > _RATIO_MAX:
+        raise UsageError(
+            f"expected a tick, a lot and a multiplier for {instrument.name} whose product is between 1e-18 and 1e18, found tick "
+            f"{instrument.tick}, lot {instrument.lot} and multiplier {instrument.multiplier}"
+        )
 
 
 def find_instrument(known: Sequence[Instrument], text: str) -> Instrument:

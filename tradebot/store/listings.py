@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import parse_decimal
 from tradebot.feeds.feed import Listing
-from tradebot.feeds.grid import power_of_ten
+from tradebot.feeds.grid import DECIMALS_MAX, power_of_ten
 from tradebot.store.instruments import make_instrument
 
 _LEVEL: Final = re.compile(rb'\[\s*"(\d+(?:\.\d+)?)"\s*,\s*"(\d+(?:\.\d+)?)"')
@@ -36,14 +36,16 @@ def refine(instrument: Instrument, bodies: Iterable[bytes]) -> Instrument:
 
 
 def decimals_of(body: bytes) -> tuple[int, int]:
-    """How many decimals prices and quantities of a message's levels are written with."""
-    found = [[len(text.partition(b".")[2]) for text in level] for level in _LEVEL.findall(body)] or [[0, 0]]
+    """How many decimals prices and quantities of a message's levels have; a level finer than any step is left out."""
+    found = [[len(text.partition(b".")[2]) for text in level] for level in _LEVEL.findall(body)]
+    found = [one for one in found if max(one) <= DECIMALS_MAX] or [[0, 0]]
     return max(prices for prices, _ in found), max(quantities for _, quantities in found)
 
 
 def _finer(step: str, count: Callable[[str], int], texts: set[str]) -> str:
     """The step where all texts are on its grid, else the power of ten that they need."""
-    decimals = [len(_short(text).partition(".")[2]) for text in texts if not _fits(count, text)]
+    written = [len(_short(text).partition(".")[2]) for text in texts if not _fits(count, text)]
+    decimals = [one for one in written if one <= DECIMALS_MAX]
     if not decimals:
         return step
     needed = power_of_ten(max(*decimals, len(step.partition(".")[2])))

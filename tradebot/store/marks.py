@@ -13,7 +13,7 @@ import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.units import parse_decimal
+from tradebot.domain.units import STEPS_MAX, parse_decimal
 from tradebot.store.batches import Records
 from tradebot.store.table import Column
 
@@ -23,7 +23,7 @@ RATE_STEP: Final = Decimal("1e-12")
 Row = tuple[int, ...]
 
 _CACHE_MAX: Final = 1 << 16
-_COUNT_MAX: Final = (1 << 62) - 1
+_COUNT_MAX: Final = STEPS_MAX
 _U64: Final = 1 << 64
 
 

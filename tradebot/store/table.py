@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tradebot.domain.errors import BadContainer
+from tradebot.domain.units import STEPS_MAX
 from tradebot.store.archive import Archive
 from tradebot.store.imports import Findings
 
 _CACHE_MAX: Final = 1 << 16
 _CHUNK_CELLS: Final = 1 << 16
-_STEPS_MAX: Final = (1 << 63) - 1
 _DIGITS: Final = frozenset("0123456789.eE+-")
 
 Rows = npt.NDArray[np.void]
@@ -164,8 +164,8 @@ def read_steps(what: str, steps: Callable[[str], int], least: int = 0) -> Column
         if not text or not _DIGITS.issuperset(text):
             raise ValueError(f"expected a decimal {what}, found {text!r}")
         count = steps(text)
-        if not least <= count <= _STEPS_MAX:
-            raise ValueError(f"expected a {what} from {least} to {_STEPS_MAX} steps, found {text}")
+        if not least <= count <= STEPS_MAX:
+            raise ValueError(f"expected a {what} from {least} to {STEPS_MAX} steps, found {text}")
         return count
 
     return Column(read_one, partial(map, read_one))

@@ -24,6 +24,7 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.units import TIME_MAX_NS
 from tradebot.store import tardis_book, tardis_ticker, trade_rows
 from tradebot.store.batches import Records
 from tradebot.store.header import split_header
@@ -38,7 +39,7 @@ VERSION: Final = 1
 
 _BASE: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
 _OPTION: Final = {"strike_price"}  # a column of options_chain, which has those of quotes too
-_US_MAX: Final = ((1 << 63) - 1) // 1000
+_US_MAX: Final = TIME_MAX_NS // 1000
 _TIMES: Final = [("timestamp", "<i8"), ("local_timestamp", "<i8")]
 _EACH: Final = [("exchange", "u1"), ("symbol", "u1"), *_TIMES]
 

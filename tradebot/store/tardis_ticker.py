@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.units import TIME_MAX_NS
 from tradebot.store.batches import Records
 from tradebot.store.marks import Row, funding_row, interest_row, mark_row, read_marks, read_rates, rows_array
 from tradebot.store.table import Column, Rows, or_nothing, read_integers, read_steps
 
-_US_MAX: Final = ((1 << 63) - 1) // 1000
+_US_MAX: Final = TIME_MAX_NS // 1000
 _NOTHING: Final = -(1 << 63)  # no price, rate or amount has this many steps
 _FIELDS: Final = (
     "local_timestamp", "timestamp", "funding_timestamp", "funding_rate", "open_interest", "index_price", "mark_price",

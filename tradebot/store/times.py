@@ -12,10 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from tradebot.domain.units import NS_PER_SECOND
+from tradebot.domain.units import NS_PER_SECOND, TIME_MAX_NS
 from tradebot.store.table import Column
-
-TIME_MAX_NS: Final = (1 << 63) - 1
 
 # The least count of each unit, and its nanoseconds.
 _UNITS: Final = ((10**17, 1), (10**14, 1_000), (10**11, 1_000_000), (10**8, NS_PER_SECOND))
@@ -32,7 +30,7 @@ def read_time(text: str) -> int:
     count = _COUNT.fullmatch(text)
     time_ns = _read_count(count, text) if count else _read_iso(text)
     if not 0 <= time_ns <= TIME_MAX_NS:
-        raise ValueError(f"expected a time from 1970 to 2262, found {text!r}")
+        raise ValueError(f"expected a time from 1970 to 2116, found {text!r}")
     return time_ns
 
 

@@ -34,3 +34,10 @@ def store_answer(
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as scratch:
         found = measure(rows, Path(scratch), path, format_name, instrument, told)
     return {**total(found), "streams": msgspec.to_builtins(found)}
+
+
+def match_answer(path: Path) -> dict[str, object]:
+    """`bench match`; the keys are those of CLI.md. Raises as `match_bench.match`."""
+    from tradebot.testing.match_bench import match
+
+    return dict(msgspec.to_builtins(match(path)))

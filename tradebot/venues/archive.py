@@ -13,6 +13,7 @@ Absent: a listing of the archive, which has no stable interface; 404 is the list
 
 import re
 import zipfile
+import zlib
 from calendar import monthrange
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -253,7 +254,7 @@ def count_rows(path: Path) -> int:
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(_count_lines(archive, name) for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError, OSError) as error:
         raise BadContainer(f"expected a zip at {path}, found: {error}") from error
 
 
