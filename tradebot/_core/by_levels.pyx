@@ -17,8 +17,8 @@ from tradebot._core.types cimport Flag, Kind, Side
 from tradebot._core.venue cimport RestingC, RestingListC, fill_resting
 
 
-cdef int levels_market(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
-    """Take in one level or trade."""
+cdef int levels_market_resting(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
+    """Take in one level or trade while orders of ours rest."""
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint8_t side = record.flags & Flag.SELL
     cdef int64_t before
@@ -32,7 +32,7 @@ cdef int levels_market(SimulatorC* simulator, uint32_t index, const RecordC* rec
         move_standings(simulator, market, side, record.price, before, record.quantity)
     else:
         depth_apply(&market.depth, record)
-    if record.flags & Flag.LAST and (market.resting[0].count or market.resting[1].count):
+    if record.flags & Flag.LAST:
         if record.flags & Flag.SNAPSHOT:
             bound_standings(market)
         if is_crossed(market):

@@ -10,6 +10,7 @@ from tradebot._core.arena cimport grow
 from tradebot._core.instrument cimport FEE_SCALE, muldiv_up, notional_up
 from tradebot._core.latency cimport latency_arrival
 from tradebot._core.queue cimport queue_push
+from tradebot._core.timers cimport NEVER_NS
 from tradebot._core.types cimport Flag, Kind, Side
 
 assert sizeof(MarkoutC) == 64
@@ -145,6 +146,23 @@ cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
         markout.horizon_ns = simulator.horizons_ns[at]
         pending.items[pending.tail] = markout
         pending.tail += 1
+        if markout.time_ns + markout.horizon_ns < simulator.markout_ns:
+            simulator.markout_ns = markout.time_ns + markout.horizon_ns
+    return 0
+
+
+cdef int markouts_settle_due(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
+    cdef PendingC* pending
+    cdef int64_t next_ns
+    cdef uint32_t at
+    simulator.markout_ns = NEVER_NS
+    for at in range(HORIZONS):
+        pending = &simulator.pending[at]
+        markouts_settle_one(simulator, pending, time_ns)
+        if pending.head != pending.tail:
+            next_ns = pending.items[pending.head].time_ns + simulator.horizons_ns[at]
+            if next_ns < simulator.markout_ns:
+                simulator.markout_ns = next_ns
     return 0
 
 
