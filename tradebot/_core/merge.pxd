@@ -48,15 +48,14 @@ cdef class Merge:
     cdef uint32_t sample_count
     cdef uint32_t samples_max
     cdef int take_rows(self) except -1
-    cdef int append(self, const RecordC* row) except -1
+    cdef int refuse(self, const RecordC* row) except -1
     cdef int64_t oldest(self) noexcept
-    cdef int widen(self) except -1
+    cdef int widen(self, int64_t more) except -1
     cdef int advance_venue(self, int64_t time_ns) except -1
     cdef uint32_t next_shown(self) noexcept
     cdef int64_t step_quiet(self, bint is_last, int64_t facts_max) except -1
     cdef int64_t quiet_end(self, bint is_last) noexcept
     cdef int run_quiet(self, int64_t stop, int64_t end_ns) except -1
-    cdef bint show_until(self, int64_t time_ns) except -1
     cdef int step_one(self, bint is_last) except -1
     cdef int sample(self, int64_t time_ns) except -1
     cdef int sample_until(self, int64_t now) except -1

@@ -32,9 +32,17 @@ import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE, SAMPLE_DTYPE
 
+cdef extern from *:
+    """
+    #define tb_prefetch(x) __builtin_prefetch(x)
+    """
+    void prefetch "tb_prefetch"(const void* address) noexcept nogil
+
 cdef enum:
     WINDOW_MIN = 1024           # records
     ROWS_AT_ONCE = 512          # that come into the window before the next are stepped
+    ROWS_AHEAD = 16             # that are asked of memory before they are looked at
+    MARKET_KINDS = 0xEFFE       # a bit for each kind that a stored fact may have: 1 to 15 but TIMER
 
 assert sizeof(SampleC) == 64
 assert SAMPLE_DTYPE.itemsize == sizeof(SampleC)
@@ -181,7 +189,7 @@ cdef class Merge:
         cdef int heard = 0
         while at < stop and heard == 0:
             record = &window[at & mask]
-            if record.time_ns >= end_ns or not self.show_until(record.time_ns - least_ns):
+            if record.time_ns >= end_ns or not show_until(self, record.time_ns - least_ns):
                 break
             at += 1
             context.sequence += 1
@@ -200,23 +208,6 @@ cdef class Merge:
         self.events += <uint64_t>(at - self.at)
         self.at = at
         return heard
-
-    cdef inline bint show_until(self, int64_t time_ns) except -1:
-        """Show the venue what was recorded up to `time_ns`. Returns 0 where a command of ours arrives by then, or an answer arose."""
-        cdef SimulatorC* venue = &self.simulator.simulator
-        cdef uint32_t market, answers = venue.answers.count
-        cdef int64_t cursor
-        if venue.arrivals.count and venue.arrivals.items[0].time_ns <= time_ns:
-            return 0
-        while True:
-            market = self.next_shown() if venue.market_count > 1 else 0
-            cursor = self.cursors[market]
-            if cursor < 0 or self.venue_ns[cursor & self.mask] > time_ns:
-                return 1
-            self.cursors[market] = self.next_same[cursor & self.mask]
-            simulator_market(venue, market, &self.window[cursor & self.mask], self.venue_ns[cursor & self.mask])
-            if venue.answers.count != answers:
-                return 0
 
     cdef uint32_t next_shown(self) noexcept:
         """The market whose next record the venue shows first: by time, then by number."""
@@ -295,53 +286,56 @@ cdef class Merge:
             if shown_ns > time_ns:
                 return 0
             self.cursors[market] = self.next_same[cursor & self.mask]
-            simulator_market(venue, market, &self.window[cursor & self.mask], shown_ns)
+            show_one(venue, market, &self.window[cursor & self.mask], shown_ns)
 
     cdef int take_rows(self) except -1:
         """Take some of what was loaded into the window; returns how many. A few at a time, so that the window stays in the cache."""
-        cdef int64_t begin = self.rows_at, count = self.rows_count - self.rows_at
+        cdef ContextC* context = &self.kernel.context
+        cdef int64_t begin = self.rows_at, count = self.rows_count - self.rows_at, slot, shown
+        cdef const RecordC* row
+        cdef uint32_t market
         if count > ROWS_AT_ONCE:
             count = ROWS_AT_ONCE
+        while self.end + count - self.kept > self.mask:
+            self.widen(count)
         while self.rows_at < begin + count:
-            self.append(&self.rows[self.rows_at])
+            row = &self.rows[self.rows_at]
+            prefetch(row + ROWS_AHEAD)
+            if row.time_ns < self.fed_ns or row.kind > Kind.INSTRUMENT_CHANGED or not (MARKET_KINDS >> row.kind) & 1:
+                self.refuse(row)
+            market = self.kernel.hot_market
+            if context.markets[market].terms.id != row.instrument:
+                market = self.kernel.market_of(row.instrument)
+            slot = self.end & self.mask
+            shown = venue_time(row, self.feed_lag_max_ns)
+            if shown < self.shown_ns[market]:
+                shown = self.shown_ns[market]
+            self.shown_ns[market] = shown
+            self.window[slot] = row[0]
+            self.venue_ns[slot] = shown
+            self.next_same[slot] = -1
+            if self.cursors[market] < 0:
+                self.cursors[market] = self.end
+            else:
+                self.next_same[self.lasts[market] & self.mask] = self.end
+            self.lasts[market] = self.end
+            self.fed_ns = row.time_ns
+            self.end += 1
             self.rows_at += 1
         if self.rows_at == self.rows_count:
             self.source = None
         return <int>count
 
-    cdef inline int append(self, const RecordC* row) except -1:
-        cdef uint32_t market = self.kernel.hot_market
-        cdef int64_t slot, shown
+    cdef int refuse(self, const RecordC* row) except -1:
         if row.time_ns < self.fed_ns:
             raise ValueError(
                 f"time runs back at record {self.end} of the stream: expected {self.fed_ns} ns or later, found "
                 f"{row.time_ns} ns; sort or import the data again"
             )
-        if row.kind < Kind.TRADE or row.kind > Kind.INSTRUMENT_CHANGED or row.kind == Kind.TIMER:
-            raise ValueError(
-                f"record {self.end} of the stream has kind {row.kind}: expected a market fact, 1 to 15 but 12; "
-                "import the data again"
-            )
-        if self.kernel.context.markets[market].terms.id != row.instrument:
-            market = self.kernel.market_of(row.instrument)
-        if self.end - self.kept > self.mask:
-            self.widen()
-        slot = self.end & self.mask
-        self.window[slot] = row[0]
-        shown = venue_time(row, self.feed_lag_max_ns)
-        if shown < self.shown_ns[market]:
-            shown = self.shown_ns[market]
-        self.shown_ns[market] = shown
-        self.venue_ns[slot] = shown
-        self.next_same[slot] = -1
-        if self.cursors[market] < 0:
-            self.cursors[market] = self.end
-        else:
-            self.next_same[self.lasts[market] & self.mask] = self.end
-        self.lasts[market] = self.end
-        self.fed_ns = row.time_ns
-        self.end += 1
-        return 0
+        raise ValueError(
+            f"record {self.end} of the stream has kind {row.kind}: expected a market fact, 1 to 15 but 12; "
+            "import the data again"
+        )
 
     cdef int64_t oldest(self) noexcept:
         """Number of the first record that engine or venue is not done with."""
@@ -352,14 +346,14 @@ cdef class Merge:
                 oldest = self.cursors[market]
         return oldest
 
-    cdef int widen(self) except -1:
-        """Forget the records that both are done with; where that leaves no room, take a window of twice the size."""
+    cdef int widen(self, int64_t more) except -1:
+        """Forget the records that both are done with; where that leaves no room for `more`, take a window of twice the size."""
         cdef int64_t number, mask = 2 * self.mask + 1
         cdef RecordC* window
         cdef int64_t* venue_ns
         cdef int64_t* next_same
         self.kept = self.oldest()
-        if self.end - self.kept <= self.mask:
+        if self.end + more - self.kept <= self.mask:
             return 0
         window = <RecordC*>malloc((mask + 1) * sizeof(RecordC))
         venue_ns = <int64_t*>malloc((mask + 1) * sizeof(int64_t))
@@ -447,8 +441,8 @@ cdef class Merge:
             self.cursors[market], self.lasts[market], self.shown_ns[market] = state[6][market]
         self.end = self.kept = state[5][3] - len(state[3])
         for row in range(len(state[3])):
-            if self.end - self.kept > self.mask:
-                self.widen()
+            while self.end + 1 - self.kept > self.mask:
+                self.widen(1)
             self.window[self.end & self.mask] = (<const RecordC*>body)[row]
             self.venue_ns[self.end & self.mask] = state[3][row]
             self.next_same[self.end & self.mask] = state[4][row]
@@ -458,6 +452,30 @@ cdef class Merge:
     def fed(self) -> int:
         """Records fed so far."""
         return self.end + self.rows_count - self.rows_at
+
+
+cdef inline bint show_until(Merge self, int64_t time_ns) except -1:
+    """Show the venue what was recorded up to `time_ns`. Returns 0 where a command of ours arrives by then, or an answer arose."""
+    cdef SimulatorC* venue = &self.simulator.simulator
+    cdef uint32_t market = 0, answers = venue.answers.count
+    cdef int64_t cursor, slot
+    if venue.arrivals.count and venue.arrivals.items[0].time_ns <= time_ns:
+        return 0
+    while True:
+        if venue.market_count > 1:
+            market = self.next_shown()
+        cursor = self.cursors[market]
+        slot = cursor & self.mask
+        if cursor < 0 or self.venue_ns[slot] > time_ns:
+            return 1
+        self.cursors[market] = self.next_same[slot]
+        simulator_market(venue, market, &self.window[slot], self.venue_ns[slot])
+        if venue.answers.count != answers:
+            return 0
+
+
+cdef int show_one(SimulatorC* venue, uint32_t market, const RecordC* record, int64_t time_ns) except -1:
+    return simulator_market(venue, market, record, time_ns)
 
 
 cdef inline int64_t venue_time(const RecordC* record, int64_t lag_max) noexcept nogil:

@@ -34,7 +34,7 @@ from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderType, RecordC, Reject, Side, TimeInForce
-from tradebot._core.venue cimport HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_insert, resting_remove
+from tradebot._core.venue cimport HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_bound, resting_insert, resting_remove
 
 import numpy as np
 
@@ -318,6 +318,8 @@ cdef class Simulator:
             book_open(&self.simulator.markets[at].book)
             depth_open(&self.simulator.markets[at].depth)
             index_open(&self.simulator.markets[at].taken, 64)
+            resting_bound(&self.simulator.markets[at].resting[0])
+            resting_bound(&self.simulator.markets[at].resting[1])
             index_put(&self.by_id, self.simulator.markets[at].terms.id, at + 1)
         latency_open(&self.simulator.order_latency, order_latency)
         latency_open(&self.simulator.answer_latency, answer_latency)
@@ -468,6 +470,7 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     book_from_list(&market.book, state[0])
     for side in range(2):
         market.resting[side].count = 0
+        resting_bound(&market.resting[side])
         for (
             order.id, order.price, order.remaining, order.rank, order.strategy, order.standing.ahead, order.standing.traded,
         ) in state[1][side]:

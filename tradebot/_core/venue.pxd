@@ -29,6 +29,8 @@ cdef struct RestingListC:       # of one side, the best price first, then by arr
     RestingC* items
     uint32_t count
     uint32_t items_max
+    int64_t low                 # the lowest and the highest of their prices; NO_ASK and NO_BID where there is none
+    int64_t high
 
 
 cdef struct VenueMarketC:
@@ -96,6 +98,7 @@ cdef int make_answer(SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t 
 cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker, int64_t ahead) except -1 nogil
 cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil
+cdef int resting_bound(RestingListC* list) noexcept nogil
 cdef int markouts_settle_due(SimulatorC* simulator, int64_t time_ns) except -1 nogil
 cdef bytes pending_to_bytes(const PendingC* pending)
 cdef int pending_from_bytes(PendingC* pending, bytes body) except -1

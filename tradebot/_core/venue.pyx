@@ -114,12 +114,23 @@ cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side)
         at -= 1
     list.items[at] = order[0]
     list.count += 1
-    return 0
+    return resting_bound(list)
 
 
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
     list.count -= 1
     memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(RestingC))
+    return resting_bound(list)
+
+
+cdef int resting_bound(RestingListC* list) noexcept nogil:
+    """Note between which prices a list stands, so that what happens elsewhere is told from it by two compares."""
+    cdef int64_t first, last
+    list.low, list.high = NO_ASK, NO_BID
+    if list.count:
+        first, last = list.items[0].price, list.items[list.count - 1].price
+        list.low = first if first < last else last
+        list.high = last if first < last else first
     return 0
 
 
