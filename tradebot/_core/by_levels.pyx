@@ -17,18 +17,44 @@ from tradebot._core.types cimport Flag, Kind, Side
 from tradebot._core.venue cimport RestingC, RestingListC, fill_resting
 
 
-cdef int levels_trade(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
-    """A trade took from the side that our orders rest on."""
-    return fill_by_trade(simulator, index, 1 - (record.flags & Flag.SELL), record.price, record.quantity)
-
-
-cdef int levels_move(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
-    """Apply a level at a price where orders of ours may stand."""
+cdef int levels_market(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
+    """Take in one level or trade."""
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint8_t side = record.flags & Flag.SELL
-    cdef int64_t before = depth_quantity(&market.depth, side, record.price)
-    depth_apply(&market.depth, record)
-    return move_standings(simulator, market, side, record.price, before, record.quantity)
+    cdef int64_t before
+    if record.kind == Kind.TRADE:
+        if market.resting[1 - side].count:
+            fill_by_trade(simulator, index, 1 - side, record.price, record.quantity)
+        return 0
+    if may_stand_at(&market.resting[side], record.price) and not record.flags & Flag.SNAPSHOT:
+        before = depth_quantity(&market.depth, side, record.price)
+        depth_apply(&market.depth, record)
+        move_standings(simulator, market, side, record.price, before, record.quantity)
+    else:
+        depth_apply(&market.depth, record)
+    if record.flags & Flag.LAST and (market.resting[0].count or market.resting[1].count):
+        if record.flags & Flag.SNAPSHOT:
+            bound_standings(market)
+        if is_crossed(market):
+            levels_fill_crossed(simulator, index)
+    return 0
+
+
+cdef inline bint is_crossed(const VenueMarketC* market) noexcept nogil:
+    """The other side has come to a best order of ours."""
+    if market.resting[0].count and market.depth.ask <= market.resting[0].items[0].price:
+        return 1
+    return market.resting[1].count and market.depth.bid >= market.resting[1].items[0].price
+
+
+cdef inline bint may_stand_at(const RestingListC* list, int64_t price) noexcept nogil:
+    """Whether a price lies between the best and the last of our orders of a side."""
+    cdef int64_t best, last
+    if list.count == 0:
+        return 0
+    best = list.items[0].price
+    last = list.items[list.count - 1].price
+    return (last <= price <= best) or (best <= price <= last)
 
 
 cdef int move_standings(
@@ -42,7 +68,7 @@ cdef int move_standings(
     return 0
 
 
-cdef int levels_bound(VenueMarketC* market) noexcept nogil:
+cdef int bound_standings(VenueMarketC* market) noexcept nogil:
     """After a snapshot no more is ahead of us than it shows at our price."""
     cdef RestingC* order
     cdef int64_t shown

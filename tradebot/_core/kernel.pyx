@@ -17,6 +17,7 @@ from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, book_close, book_open, book_validate
+from tradebot._core.compiled cimport Compiled, CompiledCall, compiled_call
 from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
 from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
@@ -49,7 +50,10 @@ cdef class Seat:
         self.number = number
         for name in HANDLERS:
             overridden = getattr(type(trader), name, None) is not getattr(base, name, None)
-            setattr_handler(self, name, getattr(trader, name) if overridden else None)
+            handler = getattr(trader, name) if overridden else None
+            if isinstance(trader, Compiled):
+                handler = compiled_call(trader, name, handler)
+            setattr_handler(self, name, handler)
         self.trade_views = [None] * markets
         self.bar_views = [None] * markets
         self.order_views = [None] * markets
@@ -446,6 +450,8 @@ cdef class Kernel:
         try:
             if view is None:
                 handler()
+            elif type(handler) is CompiledCall:
+                (<CompiledCall>handler).run(<Compiled>seat.trader, view)
             else:
                 view.call = context.call
                 handler(view)

@@ -23,7 +23,7 @@ from tradebot._core.digest cimport DigestC, digest_slot
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
 from tradebot._core.market cimport market_take
 from tradebot._core.queue cimport queue_pop
-from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
+from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send, simulator_show
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport FactC, Flag, Kind
 from tradebot._core.venue cimport SimulatorC
@@ -286,7 +286,7 @@ cdef class Merge:
             if shown_ns > time_ns:
                 return 0
             self.cursors[market] = self.next_same[cursor & self.mask]
-            show_one(venue, market, &self.window[cursor & self.mask], shown_ns)
+            simulator_market(venue, market, &self.window[cursor & self.mask], shown_ns)
 
     cdef int take_rows(self) except -1:
         """Take some of what was loaded into the window; returns how many. A few at a time, so that the window stays in the cache."""
@@ -469,13 +469,9 @@ cdef inline bint show_until(Merge self, int64_t time_ns) except -1:
         if cursor < 0 or self.venue_ns[slot] > time_ns:
             return 1
         self.cursors[market] = self.next_same[slot]
-        simulator_market(venue, market, &self.window[slot], self.venue_ns[slot])
+        simulator_show(venue, market, &self.window[slot], self.venue_ns[slot])
         if venue.answers.count != answers:
             return 0
-
-
-cdef int show_one(SimulatorC* venue, uint32_t market, const RecordC* record, int64_t time_ns) except -1:
-    return simulator_market(venue, market, record, time_ns)
 
 
 cdef inline int64_t venue_time(const RecordC* record, int64_t lag_max) noexcept nogil:

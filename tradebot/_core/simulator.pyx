@@ -26,7 +26,7 @@ from libc.string cimport memset
 
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
-from tradebot._core.by_levels cimport levels_fill_crossed, levels_match, levels_take
+from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport instrument_from_tuple
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
@@ -49,11 +49,21 @@ cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil:
     return queue_push(&venue.arrivals, latency_arrival(&venue.order_latency, command.head.time_ns), command)
 
 
-cdef int orders_market(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
-    """Take in one record of an order."""
+cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
+    """Take in one recorded event at venue time `time_ns`."""
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint32_t handle
     cdef uint8_t side
+    markouts_settle(simulator, time_ns)
+    simulator.time_ns = time_ns
+    note_instant(market, time_ns)
+    if record.flags & Flag.VOID or record.kind > Kind.L3_EXECUTE:
+        return 0
+    if record.kind < Kind.L3_ADD:
+        if market.by_orders:
+            return 0
+        market.by_levels |= record.kind == Kind.L2_LEVEL
+        return levels_market(simulator, index, record)
     market.by_orders = 1
     market.by_levels = 0
     side = record.flags & Flag.SELL
