@@ -1,8 +1,5 @@
 """The face of a strategy that is written in Cython: what it overrides, and what it may ask for, without a Python object.
 
-    from tradebot._core.compiled cimport Compiled, MarketC, RecordC
-    from tradebot.strategies.strategy import Strategy
-
     cdef class Core(Compiled):
         cdef int on_trade(self, const MarketC* market, const RecordC* trade) except -1:
             if trade.quantity > 1000:
@@ -11,6 +8,9 @@
 
     class Follow(Core, Strategy):
         "What the configuration names; Params, State and whatever is rare stay Python."
+
+The names above are cimported from here, `Strategy` is imported from `tradebot.strategies.strategy`; docs/compiled.md has the whole file
+and how it is built.
 
 A callback is overridden here or, by its `def` name, in Python; one that is neither costs nothing. All that holds for a strategy in
 Python holds here: wishes take effect when the callback returns, a callback that raises (returns -1 with an exception set) is
@@ -55,7 +55,8 @@ cdef class Compiled(Trader):
     cdef uint64_t sell_lots(self, const MarketC* market, int64_t lots, int64_t ticks, uint8_t force) except 0
     cdef int cancel_order(self, uint64_t id) except -1
 
-    # State that a snapshot keeps: one flat struct without pointers, declared in on_start.
+    # State that a snapshot keeps: one flat struct without pointers, declared in on_start. It begins as zeros; set it field by field,
+    # for the bytes between fields are kept too.
     cdef int keep(self, void* memory, size_t size) except -1
 
     cdef inline const MarketC* market(self) noexcept:

@@ -154,14 +154,16 @@ cdef class Merge:
         """
         cdef int64_t begin = self.at
         cdef int64_t stop = self.end if self.end - begin < facts_max else begin + facts_max
-        cdef const RecordC* record
+        cdef int64_t end_ns
         cdef int heard
         while self.at < stop:
-            heard = self.run_quiet(stop, self.quiet_end(is_last))
+            end_ns = self.quiet_end(is_last)
+            if self.window[self.at & self.mask].time_ns >= end_ns:
+                break
+            heard = self.run_quiet(stop, end_ns)
             if heard == 0:
                 break
-            record = &self.window[(self.at - 1) & self.mask]
-            self.kernel.tell_market(self.kernel.market_of(record.instrument), record, heard)
+            self.kernel.tell_market(self.kernel.hot_market, &self.window[(self.at - 1) & self.mask], heard)
         return self.at - begin
 
     cdef int64_t quiet_end(self, bint is_last) noexcept:
@@ -178,7 +180,7 @@ cdef class Merge:
     cdef int run_quiet(self, int64_t stop, int64_t end_ns) except -1:
         """Step stored facts before number `stop` and before `end_ns`, as long as the venue has no work of ours.
 
-        Ends after a fact that somebody hears, and returns what there is to tell of it; else 0.
+        Ends after a fact that somebody hears, and returns what there is to tell of it, in the kernel's hot market; else 0.
         """
         cdef ContextC* context = &self.kernel.context
         cdef DigestC digest = self.kernel.digest

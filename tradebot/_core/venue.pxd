@@ -31,6 +31,7 @@ cdef struct RestingListC:       # of one side, the best price first, then by arr
     uint32_t items_max
     int64_t low                 # the lowest and the highest of their prices; NO_ASK and NO_BID where there is none
     int64_t high
+    uint64_t prices             # a bit for each of their prices, by its last six bits
 
 
 cdef struct VenueMarketC:

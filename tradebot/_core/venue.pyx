@@ -114,7 +114,12 @@ cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side)
         at -= 1
     list.items[at] = order[0]
     list.count += 1
-    return resting_bound(list)
+    list.prices |= <uint64_t>1 << (order.price & 63)
+    if order.price < list.low:
+        list.low = order.price
+    if order.price > list.high:
+        list.high = order.price
+    return 0
 
 
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
@@ -124,13 +129,17 @@ cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
 
 
 cdef int resting_bound(RestingListC* list) noexcept nogil:
-    """Note between which prices a list stands, so that what happens elsewhere is told from it by two compares."""
-    cdef int64_t first, last
-    list.low, list.high = NO_ASK, NO_BID
-    if list.count:
-        first, last = list.items[0].price, list.items[list.count - 1].price
-        list.low = first if first < last else last
-        list.high = last if first < last else first
+    """Note where a list stands, so that what happens elsewhere is told from it without a look at the orders."""
+    cdef int64_t price
+    cdef uint32_t at
+    list.low, list.high, list.prices = NO_ASK, NO_BID, 0
+    for at in range(list.count):
+        price = list.items[at].price
+        list.prices |= <uint64_t>1 << (price & 63)
+        if price < list.low:
+            list.low = price
+        if price > list.high:
+            list.high = price
     return 0
 
 

@@ -2875,7 +2875,7 @@ struct __pyx_obj_8tradebot_5_core_8compiled_Compiled {
 };
 
 
-/* "tradebot/_core/compiled.pxd":80
+/* "tradebot/_core/compiled.pxd":81
  * 
  * 
  * cdef class CompiledCall:                # what a seat holds in the place of a Python handler             # <<<<<<<<<<<<<<
@@ -3140,7 +3140,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx
 static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_orders_open(struct __pyx_obj_8tradebot_5_core_8compiled_Compiled *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *);
 
 
-/* "tradebot/_core/compiled.pxd":80
+/* "tradebot/_core/compiled.pxd":81
  * 
  * 
  * cdef class CompiledCall:                # what a seat holds in the place of a Python handler             # <<<<<<<<<<<<<<
@@ -4317,7 +4317,7 @@ namespace {
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_pop;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_values;
     PyObject *__pyx_codeobj_tab[3];
-    PyObject *__pyx_string_tab[76];
+    PyObject *__pyx_string_tab[72];
 /* #### Code section: module_state_contents ### */
 /* CommonTypesMetaclass.module_state_decls */
 PyTypeObject *__pyx_CommonTypesMetaclassType;
@@ -4406,37 +4406,33 @@ static __pyx_mstatetype * const __pyx_mstate_global = &__pyx_mstate_global_stati
 #define __pyx_n_u_is_coroutine __pyx_string_tab[42]
 #define __pyx_n_u_after __pyx_string_tab[43]
 #define __pyx_n_u_asyncio_coroutines __pyx_string_tab[44]
-#define __pyx_n_u_cancelling __pyx_string_tab[45]
-#define __pyx_n_u_cline_in_traceback __pyx_string_tab[46]
-#define __pyx_n_u_every __pyx_string_tab[47]
-#define __pyx_n_u_first_ns __pyx_string_tab[48]
-#define __pyx_n_u_grid __pyx_string_tab[49]
-#define __pyx_n_u_id __pyx_string_tab[50]
-#define __pyx_n_u_interval_ns __pyx_string_tab[51]
-#define __pyx_n_u_is_sell __pyx_string_tab[52]
-#define __pyx_n_u_items __pyx_string_tab[53]
-#define __pyx_n_u_market __pyx_string_tab[54]
-#define __pyx_n_u_on_start __pyx_string_tab[55]
-#define __pyx_n_u_params __pyx_string_tab[56]
-#define __pyx_n_u_pop __pyx_string_tab[57]
-#define __pyx_n_u_position_max __pyx_string_tab[58]
-#define __pyx_n_u_return __pyx_string_tab[59]
-#define __pyx_n_u_self __pyx_string_tab[60]
-#define __pyx_n_u_setdefault __pyx_string_tab[61]
-#define __pyx_n_u_size __pyx_string_tab[62]
-#define __pyx_n_u_tick __pyx_string_tab[63]
-#define __pyx_n_u_time_ns __pyx_string_tab[64]
-#define __pyx_n_u_tradebot_strategies_strategy __pyx_string_tab[65]
-#define __pyx_n_u_tradebot_testing __pyx_string_tab[66]
-#define __pyx_n_u_tradebot_testing_compiled_grid __pyx_string_tab[67]
-#define __pyx_n_u_values __pyx_string_tab[68]
-#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c __pyx_string_tab[69]
-#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_2 __pyx_string_tab[70]
-#define __pyx_kp_b_int64_t_NO_ASK_NO_BID __pyx_string_tab[71]
-#define __pyx_kp_b_int64_t_NEVER_NS __pyx_string_tab[72]
-#define __pyx_kp_b_struct___pyx_t_8tradebot_5_core __pyx_string_tab[73]
-#define __pyx_kp_b_iso88591_Q __pyx_string_tab[74]
-#define __pyx_kp_b_iso88591_T_Q_E_4wa_E_A_HJavWF_a_O6_F_M_6 __pyx_string_tab[75]
+#define __pyx_n_u_cline_in_traceback __pyx_string_tab[45]
+#define __pyx_n_u_every __pyx_string_tab[46]
+#define __pyx_n_u_first_ns __pyx_string_tab[47]
+#define __pyx_n_u_grid __pyx_string_tab[48]
+#define __pyx_n_u_interval_ns __pyx_string_tab[49]
+#define __pyx_n_u_items __pyx_string_tab[50]
+#define __pyx_n_u_market __pyx_string_tab[51]
+#define __pyx_n_u_on_start __pyx_string_tab[52]
+#define __pyx_n_u_params __pyx_string_tab[53]
+#define __pyx_n_u_pop __pyx_string_tab[54]
+#define __pyx_n_u_position_max __pyx_string_tab[55]
+#define __pyx_n_u_return __pyx_string_tab[56]
+#define __pyx_n_u_self __pyx_string_tab[57]
+#define __pyx_n_u_setdefault __pyx_string_tab[58]
+#define __pyx_n_u_size __pyx_string_tab[59]
+#define __pyx_n_u_time_ns __pyx_string_tab[60]
+#define __pyx_n_u_tradebot_strategies_strategy __pyx_string_tab[61]
+#define __pyx_n_u_tradebot_testing __pyx_string_tab[62]
+#define __pyx_n_u_tradebot_testing_compiled_grid __pyx_string_tab[63]
+#define __pyx_n_u_values __pyx_string_tab[64]
+#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c __pyx_string_tab[65]
+#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_2 __pyx_string_tab[66]
+#define __pyx_kp_b_int64_t_NO_ASK_NO_BID __pyx_string_tab[67]
+#define __pyx_kp_b_int64_t_NEVER_NS __pyx_string_tab[68]
+#define __pyx_kp_b_struct___pyx_t_8tradebot_5_core __pyx_string_tab[69]
+#define __pyx_kp_b_iso88591_Q __pyx_string_tab[70]
+#define __pyx_kp_b_iso88591_T_Q_E_4wa_E_A_HJavWF_a_O6_F_M_6 __pyx_string_tab[71]
 /* #### Code section: module_state_clear ### */
 #if CYTHON_USE_MODULE_STATE
 static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
@@ -4473,7 +4469,7 @@ static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<3; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<76; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<72; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
 /* #### Code section: module_state_clear_contents ### */
 /* CommonTypesMetaclass.module_state_clear */
 Py_CLEAR(clear_module_state->__pyx_CommonTypesMetaclassType);
@@ -4518,7 +4514,7 @@ static CYTHON_SMALL_CODE int __pyx_m_traverse(PyObject *m, visitproc visit, void
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<3; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<76; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<72; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
 /* #### Code section: module_state_traverse_contents ### */
 /* CommonTypesMetaclass.module_state_traverse */
 Py_VISIT(traverse_module_state->__pyx_CommonTypesMetaclassType);
@@ -6250,7 +6246,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_6timers_timers_next_ns(str
   return __pyx_r;
 }
 
-/* "tradebot/_core/compiled.pxd":61
+/* "tradebot/_core/compiled.pxd":62
  *     cdef int keep(self, void* memory, size_t size) except -1
  * 
  *     cdef inline const MarketC* market(self) noexcept:             # <<<<<<<<<<<<<<
@@ -6261,7 +6257,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_6timers_timers_next_ns(str
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_7context_MarketC const *__pyx_f_8tradebot_5_core_8compiled_8Compiled_market(struct __pyx_obj_8tradebot_5_core_8compiled_Compiled *__pyx_v_self) {
   struct __pyx_t_8tradebot_5_core_7context_MarketC const *__pyx_r;
 
-  /* "tradebot/_core/compiled.pxd":63
+  /* "tradebot/_core/compiled.pxd":64
  *     cdef inline const MarketC* market(self) noexcept:
  *         """The first instrument's."""
  *         return &self.context.markets[self.first]             # <<<<<<<<<<<<<<
@@ -6274,7 +6270,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_7context_MarketC const *__p
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/compiled.pxd":61
+  /* "tradebot/_core/compiled.pxd":62
  *     cdef int keep(self, void* memory, size_t size) except -1
  * 
  *     cdef inline const MarketC* market(self) noexcept:             # <<<<<<<<<<<<<<
@@ -6288,7 +6284,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_7context_MarketC const *__p
   return __pyx_r;
 }
 
-/* "tradebot/_core/compiled.pxd":65
+/* "tradebot/_core/compiled.pxd":66
  *         return &self.context.markets[self.first]
  * 
  *     cdef inline uint32_t index_in_run(self, const MarketC* market) noexcept:             # <<<<<<<<<<<<<<
@@ -6299,7 +6295,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_7context_MarketC const *__p
 static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_index_in_run(struct __pyx_obj_8tradebot_5_core_8compiled_Compiled *__pyx_v_self, struct __pyx_t_8tradebot_5_core_7context_MarketC const *__pyx_v_market) {
   uint32_t __pyx_r;
 
-  /* "tradebot/_core/compiled.pxd":66
+  /* "tradebot/_core/compiled.pxd":67
  * 
  *     cdef inline uint32_t index_in_run(self, const MarketC* market) noexcept:
  *         return <uint32_t>(market - self.context.markets)             # <<<<<<<<<<<<<<
@@ -6312,7 +6308,7 @@ static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_index
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/compiled.pxd":65
+  /* "tradebot/_core/compiled.pxd":66
  *         return &self.context.markets[self.first]
  * 
  *     cdef inline uint32_t index_in_run(self, const MarketC* market) noexcept:             # <<<<<<<<<<<<<<
@@ -6326,7 +6322,7 @@ static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_index
   return __pyx_r;
 }
 
-/* "tradebot/_core/compiled.pxd":68
+/* "tradebot/_core/compiled.pxd":69
  *         return <uint32_t>(market - self.context.markets)
  * 
  *     cdef inline const PositionC* position_in(self, const MarketC* market) noexcept:             # <<<<<<<<<<<<<<
@@ -6337,7 +6333,7 @@ static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_index
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC const *__pyx_f_8tradebot_5_core_8compiled_8Compiled_position_in(struct __pyx_obj_8tradebot_5_core_8compiled_Compiled *__pyx_v_self, struct __pyx_t_8tradebot_5_core_7context_MarketC const *__pyx_v_market) {
   struct __pyx_t_8tradebot_5_core_6ledger_PositionC const *__pyx_r;
 
-  /* "tradebot/_core/compiled.pxd":70
+  /* "tradebot/_core/compiled.pxd":71
  *     cdef inline const PositionC* position_in(self, const MarketC* market) noexcept:
  *         """What the strategy holds by its own trades."""
  *         return ledger_position(&self.context.ledger, self.number, self.index_in_run(market))             # <<<<<<<<<<<<<<
@@ -6350,7 +6346,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC const *__
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/compiled.pxd":68
+  /* "tradebot/_core/compiled.pxd":69
  *         return <uint32_t>(market - self.context.markets)
  * 
  *     cdef inline const PositionC* position_in(self, const MarketC* market) noexcept:             # <<<<<<<<<<<<<<
@@ -6364,7 +6360,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC const *__
   return __pyx_r;
 }
 
-/* "tradebot/_core/compiled.pxd":72
+/* "tradebot/_core/compiled.pxd":73
  *         return ledger_position(&self.context.ledger, self.number, self.index_in_run(market))
  * 
  *     cdef inline const OrderC* order(self, uint64_t id) noexcept:             # <<<<<<<<<<<<<<
@@ -6375,7 +6371,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC const *__
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx_f_8tradebot_5_core_8compiled_8Compiled_order(struct __pyx_obj_8tradebot_5_core_8compiled_Compiled *__pyx_v_self, uint64_t __pyx_v_id) {
   struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx_r;
 
-  /* "tradebot/_core/compiled.pxd":74
+  /* "tradebot/_core/compiled.pxd":75
  *     cdef inline const OrderC* order(self, uint64_t id) noexcept:
  *         """An open order, NULL where it is not open."""
  *         return orders_get(&self.context.orders, id)             # <<<<<<<<<<<<<<
@@ -6388,7 +6384,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/compiled.pxd":72
+  /* "tradebot/_core/compiled.pxd":73
  *         return ledger_position(&self.context.ledger, self.number, self.index_in_run(market))
  * 
  *     cdef inline const OrderC* order(self, uint64_t id) noexcept:             # <<<<<<<<<<<<<<
@@ -6402,7 +6398,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx
   return __pyx_r;
 }
 
-/* "tradebot/_core/compiled.pxd":76
+/* "tradebot/_core/compiled.pxd":77
  *         return orders_get(&self.context.orders, id)
  * 
  *     cdef inline uint32_t orders_open(self, const MarketC* market) noexcept:             # <<<<<<<<<<<<<<
@@ -6413,7 +6409,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx
 static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_orders_open(struct __pyx_obj_8tradebot_5_core_8compiled_Compiled *__pyx_v_self, struct __pyx_t_8tradebot_5_core_7context_MarketC const *__pyx_v_market) {
   uint32_t __pyx_r;
 
-  /* "tradebot/_core/compiled.pxd":77
+  /* "tradebot/_core/compiled.pxd":78
  * 
  *     cdef inline uint32_t orders_open(self, const MarketC* market) noexcept:
  *         return orders_list(&self.context.orders, self.number, self.index_in_run(market)).count             # <<<<<<<<<<<<<<
@@ -6426,7 +6422,7 @@ static CYTHON_INLINE uint32_t __pyx_f_8tradebot_5_core_8compiled_8Compiled_order
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/compiled.pxd":76
+  /* "tradebot/_core/compiled.pxd":77
  *         return orders_get(&self.context.orders, id)
  * 
  *     cdef inline uint32_t orders_open(self, const MarketC* market) noexcept:             # <<<<<<<<<<<<<<
@@ -7448,11 +7444,12 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_is_known(struct 
  *         return 0
  * 
  *     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:             # <<<<<<<<<<<<<<
+ *         cdef KnownC* order = &self.grid.known[self.grid.count]
  *         if self.grid.count == KNOWN_MAX:
- *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
 */
 
 static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __pyx_obj_8tradebot_7testing_13compiled_grid_GridCore *__pyx_v_self, int64_t __pyx_v_tick, uint64_t __pyx_v_id, int __pyx_v_is_sell) {
+  struct __pyx_t_8tradebot_7testing_13compiled_grid_KnownC *__pyx_v_order;
   int __pyx_r;
   __Pyx_RefNannyDeclarations
   int __pyx_t_1;
@@ -7464,7 +7461,9 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __py
   int __pyx_t_7;
   PyObject *__pyx_t_8 = NULL;
   size_t __pyx_t_9;
-  struct __pyx_t_8tradebot_7testing_13compiled_grid_KnownC __pyx_t_10;
+  int64_t __pyx_t_10;
+  uint64_t __pyx_t_11;
+  uint8_t __pyx_t_12;
   int __pyx_lineno = 0;
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
@@ -7473,24 +7472,33 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __py
   /* "tradebot/testing/compiled_grid.pyx":113
  * 
  *     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:
+ *         cdef KnownC* order = &self.grid.known[self.grid.count]             # <<<<<<<<<<<<<<
+ *         if self.grid.count == KNOWN_MAX:
+ *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
+*/
+  __pyx_v_order = (&(__pyx_v_self->grid.known[__pyx_v_self->grid.count]));
+
+  /* "tradebot/testing/compiled_grid.pyx":114
+ *     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:
+ *         cdef KnownC* order = &self.grid.known[self.grid.count]
  *         if self.grid.count == KNOWN_MAX:             # <<<<<<<<<<<<<<
  *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
- *         self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)
+ *         order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0
 */
   __pyx_t_1 = (__pyx_v_self->grid.count == __pyx_e_8tradebot_7testing_13compiled_grid_KNOWN_MAX);
 
   if (unlikely(__pyx_t_1)) {
 
 
-    /* "tradebot/testing/compiled_grid.pyx":114
- *     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:
+    /* "tradebot/testing/compiled_grid.pyx":115
+ *         cdef KnownC* order = &self.grid.known[self.grid.count]
  *         if self.grid.count == KNOWN_MAX:
  *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")             # <<<<<<<<<<<<<<
- *         self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)
+ *         order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0
  *         self.grid.count += 1
 */
     __pyx_t_3 = NULL;
-    __pyx_t_4 = __Pyx_PyUnicode_From___pyx_anon_enum(__pyx_e_8tradebot_7testing_13compiled_grid_KNOWN_MAX, 0, ' ', 'd'); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 114, __pyx_L1_error)
+    __pyx_t_4 = __Pyx_PyUnicode_From___pyx_anon_enum(__pyx_e_8tradebot_7testing_13compiled_grid_KNOWN_MAX, 0, ' ', 'd'); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 115, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_4);
     __pyx_t_5[0] = __pyx_mstate_global->__pyx_kp_u_expected_at_most;
     __pyx_t_5[1] = __pyx_t_4;
@@ -7501,7 +7509,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __py
     #endif
     __pyx_t_7 = 0;
     __pyx_t_8 = __Pyx_PyUnicode_Join(__pyx_t_5, 3, __pyx_t_6, __pyx_t_7);
-    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 114, __pyx_L1_error)
+    if (unlikely(!__pyx_t_8)) __PYX_ERR(0, 115, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_8);
     __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
     __pyx_t_9 = 1;
@@ -7510,47 +7518,53 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __py
       __pyx_t_2 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_OverflowError)), __pyx_callargs+__pyx_t_9, (2-__pyx_t_9) | (__pyx_t_9*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_3); __pyx_t_3 = 0;
       __Pyx_DECREF(__pyx_t_8); __pyx_t_8 = 0;
-      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 114, __pyx_L1_error)
+      if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 115, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_2);
     }
     __Pyx_Raise(__pyx_t_2, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-    __PYX_ERR(0, 114, __pyx_L1_error)
+    __PYX_ERR(0, 115, __pyx_L1_error)
 
-    /* "tradebot/testing/compiled_grid.pyx":113
- * 
+    /* "tradebot/testing/compiled_grid.pyx":114
  *     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:
+ *         cdef KnownC* order = &self.grid.known[self.grid.count]
  *         if self.grid.count == KNOWN_MAX:             # <<<<<<<<<<<<<<
  *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
- *         self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)
+ *         order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0
 */
   }
 
-  /* "tradebot/testing/compiled_grid.pyx":115
+  /* "tradebot/testing/compiled_grid.pyx":116
  *         if self.grid.count == KNOWN_MAX:
  *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
- *         self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)             # <<<<<<<<<<<<<<
+ *         order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0             # <<<<<<<<<<<<<<
  *         self.grid.count += 1
  *         return 0
 */
-  __pyx_t_10.tick = __pyx_v_tick;
-  __pyx_t_10.id = __pyx_v_id;
-  __pyx_t_10.is_sell = __pyx_v_is_sell;
-  __pyx_t_10.cancelling = 0;
-  (__pyx_v_self->grid.known[__pyx_v_self->grid.count]) = __pyx_t_10;
+  __pyx_t_10 = __pyx_v_tick;
 
+  __pyx_t_11 = __pyx_v_id;
 
-  /* "tradebot/testing/compiled_grid.pyx":116
+  __pyx_t_1 = __pyx_v_is_sell;
+
+  __pyx_t_12 = 0;
+
+  __pyx_v_order->tick = __pyx_t_10;
+  __pyx_v_order->id = __pyx_t_11;
+  __pyx_v_order->is_sell = __pyx_t_1;
+  __pyx_v_order->cancelling = __pyx_t_12;
+
+  /* "tradebot/testing/compiled_grid.pyx":117
  *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
- *         self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)
+ *         order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0
  *         self.grid.count += 1             # <<<<<<<<<<<<<<
  *         return 0
  * 
 */
   __pyx_v_self->grid.count = (__pyx_v_self->grid.count + 1);
 
-  /* "tradebot/testing/compiled_grid.pyx":117
- *         self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)
+  /* "tradebot/testing/compiled_grid.pyx":118
+ *         order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0
  *         self.grid.count += 1
  *         return 0             # <<<<<<<<<<<<<<
  * 
@@ -7566,8 +7580,8 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __py
  *         return 0
  * 
  *     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:             # <<<<<<<<<<<<<<
+ *         cdef KnownC* order = &self.grid.known[self.grid.count]
  *         if self.grid.count == KNOWN_MAX:
- *             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
 */
 
   /* function exit code */
@@ -7580,11 +7594,12 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_note(struct __py
   __pyx_r = -1;
   __pyx_L0:;
 
+
   __Pyx_RefNannyFinishContext();
   return __pyx_r;
 }
 
-/* "tradebot/testing/compiled_grid.pyx":119
+/* "tradebot/testing/compiled_grid.pyx":120
  *         return 0
  * 
  *     cdef int on_order(self, const OrderC* order) except -1:             # <<<<<<<<<<<<<<
@@ -7601,7 +7616,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_on_order(struct 
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
 
-  /* "tradebot/testing/compiled_grid.pyx":120
+  /* "tradebot/testing/compiled_grid.pyx":121
  * 
  *     cdef int on_order(self, const OrderC* order) except -1:
  *         return self.forget(order.id) if order.state == OrderState.DONE else 0             # <<<<<<<<<<<<<<
@@ -7611,7 +7626,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_on_order(struct 
   __pyx_t_2 = (__pyx_v_order->state == __pyx_e_8tradebot_5_core_5types_DONE);
 
   if (__pyx_t_2) {
-    __pyx_t_3 = ((struct __pyx_vtabstruct_8tradebot_7testing_13compiled_grid_GridCore *)__pyx_v_self->__pyx_base.__pyx_base.__pyx_vtab)->forget(__pyx_v_self, __pyx_v_order->id); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(0, 120, __pyx_L1_error)
+    __pyx_t_3 = ((struct __pyx_vtabstruct_8tradebot_7testing_13compiled_grid_GridCore *)__pyx_v_self->__pyx_base.__pyx_base.__pyx_vtab)->forget(__pyx_v_self, __pyx_v_order->id); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(0, 121, __pyx_L1_error)
     __pyx_t_1 = __pyx_t_3;
   } else {
 
@@ -7623,7 +7638,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_on_order(struct 
   }
   goto __pyx_L0;
 
-  /* "tradebot/testing/compiled_grid.pyx":119
+  /* "tradebot/testing/compiled_grid.pyx":120
  *         return 0
  * 
  *     cdef int on_order(self, const OrderC* order) except -1:             # <<<<<<<<<<<<<<
@@ -7640,7 +7655,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_on_order(struct 
   return __pyx_r;
 }
 
-/* "tradebot/testing/compiled_grid.pyx":122
+/* "tradebot/testing/compiled_grid.pyx":123
  *         return self.forget(order.id) if order.state == OrderState.DONE else 0
  * 
  *     cdef int on_reject(self, const RecordC* refusal, const ExtraC* more) except -1:             # <<<<<<<<<<<<<<
@@ -7655,20 +7670,20 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_on_reject(struct
   const char *__pyx_filename = NULL;
   int __pyx_clineno = 0;
 
-  /* "tradebot/testing/compiled_grid.pyx":123
+  /* "tradebot/testing/compiled_grid.pyx":124
  * 
  *     cdef int on_reject(self, const RecordC* refusal, const ExtraC* more) except -1:
  *         return self.forget(refusal.id)             # <<<<<<<<<<<<<<
  * 
  *     cdef int forget(self, uint64_t id) except -1:
 */
-  __pyx_t_1 = ((struct __pyx_vtabstruct_8tradebot_7testing_13compiled_grid_GridCore *)__pyx_v_self->__pyx_base.__pyx_base.__pyx_vtab)->forget(__pyx_v_self, __pyx_v_refusal->id); if (unlikely(__pyx_t_1 == ((int)-1))) __PYX_ERR(0, 123, __pyx_L1_error)
+  __pyx_t_1 = ((struct __pyx_vtabstruct_8tradebot_7testing_13compiled_grid_GridCore *)__pyx_v_self->__pyx_base.__pyx_base.__pyx_vtab)->forget(__pyx_v_self, __pyx_v_refusal->id); if (unlikely(__pyx_t_1 == ((int)-1))) __PYX_ERR(0, 124, __pyx_L1_error)
   {
     __pyx_r = __pyx_t_1;
   }
   goto __pyx_L0;
 
-  /* "tradebot/testing/compiled_grid.pyx":122
+  /* "tradebot/testing/compiled_grid.pyx":123
  *         return self.forget(order.id) if order.state == OrderState.DONE else 0
  * 
  *     cdef int on_reject(self, const RecordC* refusal, const ExtraC* more) except -1:             # <<<<<<<<<<<<<<
@@ -7685,7 +7700,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_on_reject(struct
   return __pyx_r;
 }
 
-/* "tradebot/testing/compiled_grid.pyx":125
+/* "tradebot/testing/compiled_grid.pyx":126
  *         return self.forget(refusal.id)
  * 
  *     cdef int forget(self, uint64_t id) except -1:             # <<<<<<<<<<<<<<
@@ -7708,7 +7723,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
   int __pyx_clineno = 0;
   __Pyx_RefNannySetupContext("forget", 0);
 
-  /* "tradebot/testing/compiled_grid.pyx":126
+  /* "tradebot/testing/compiled_grid.pyx":127
  * 
  *     cdef int forget(self, uint64_t id) except -1:
  *         cdef uint32_t at = 0             # <<<<<<<<<<<<<<
@@ -7717,7 +7732,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
 */
   __pyx_v_at = 0;
 
-  /* "tradebot/testing/compiled_grid.pyx":127
+  /* "tradebot/testing/compiled_grid.pyx":128
  *     cdef int forget(self, uint64_t id) except -1:
  *         cdef uint32_t at = 0
  *         while at < self.grid.count and self.grid.known[at].id != id:             # <<<<<<<<<<<<<<
@@ -7744,7 +7759,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
 
     if (!__pyx_t_1) break;
 
-    /* "tradebot/testing/compiled_grid.pyx":128
+    /* "tradebot/testing/compiled_grid.pyx":129
  *         cdef uint32_t at = 0
  *         while at < self.grid.count and self.grid.known[at].id != id:
  *             at += 1             # <<<<<<<<<<<<<<
@@ -7754,7 +7769,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
     __pyx_v_at = (__pyx_v_at + 1);
   }
 
-  /* "tradebot/testing/compiled_grid.pyx":129
+  /* "tradebot/testing/compiled_grid.pyx":130
  *         while at < self.grid.count and self.grid.known[at].id != id:
  *             at += 1
  *         if at == self.grid.count:             # <<<<<<<<<<<<<<
@@ -7766,7 +7781,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
   if (unlikely(__pyx_t_1)) {
 
 
-    /* "tradebot/testing/compiled_grid.pyx":130
+    /* "tradebot/testing/compiled_grid.pyx":131
  *             at += 1
  *         if at == self.grid.count:
  *             raise KeyError(id)             # <<<<<<<<<<<<<<
@@ -7774,7 +7789,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
  *         memmove(&self.grid.known[at], &self.grid.known[at + 1], (self.grid.count - at) * sizeof(KnownC))
 */
     __pyx_t_4 = NULL;
-    __pyx_t_5 = __Pyx_PyLong_From_uint64_t(__pyx_v_id); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 130, __pyx_L1_error)
+    __pyx_t_5 = __Pyx_PyLong_From_uint64_t(__pyx_v_id); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 131, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_5);
     __pyx_t_6 = 1;
     {
@@ -7782,14 +7797,14 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
       __pyx_t_3 = __Pyx_PyObject_FastCall((PyObject*)(((PyTypeObject*)PyExc_KeyError)), __pyx_callargs+__pyx_t_6, (2-__pyx_t_6) | (__pyx_t_6*__Pyx_PY_VECTORCALL_ARGUMENTS_OFFSET));
       __Pyx_XDECREF(__pyx_t_4); __pyx_t_4 = 0;
       __Pyx_DECREF(__pyx_t_5); __pyx_t_5 = 0;
-      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 130, __pyx_L1_error)
+      if (unlikely(!__pyx_t_3)) __PYX_ERR(0, 131, __pyx_L1_error)
       __Pyx_GOTREF(__pyx_t_3);
     }
     __Pyx_Raise(__pyx_t_3, 0, 0, 0);
     __Pyx_DECREF(__pyx_t_3); __pyx_t_3 = 0;
-    __PYX_ERR(0, 130, __pyx_L1_error)
+    __PYX_ERR(0, 131, __pyx_L1_error)
 
-    /* "tradebot/testing/compiled_grid.pyx":129
+    /* "tradebot/testing/compiled_grid.pyx":130
  *         while at < self.grid.count and self.grid.known[at].id != id:
  *             at += 1
  *         if at == self.grid.count:             # <<<<<<<<<<<<<<
@@ -7798,7 +7813,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
 */
   }
 
-  /* "tradebot/testing/compiled_grid.pyx":131
+  /* "tradebot/testing/compiled_grid.pyx":132
  *         if at == self.grid.count:
  *             raise KeyError(id)
  *         self.grid.count -= 1             # <<<<<<<<<<<<<<
@@ -7807,7 +7822,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
 */
   __pyx_v_self->grid.count = (__pyx_v_self->grid.count - 1);
 
-  /* "tradebot/testing/compiled_grid.pyx":132
+  /* "tradebot/testing/compiled_grid.pyx":133
  *             raise KeyError(id)
  *         self.grid.count -= 1
  *         memmove(&self.grid.known[at], &self.grid.known[at + 1], (self.grid.count - at) * sizeof(KnownC))             # <<<<<<<<<<<<<<
@@ -7816,7 +7831,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
 */
   (void)(memmove((&(__pyx_v_self->grid.known[__pyx_v_at])), (&(__pyx_v_self->grid.known[(__pyx_v_at + 1)])), ((__pyx_v_self->grid.count - __pyx_v_at) * (sizeof(struct __pyx_t_8tradebot_7testing_13compiled_grid_KnownC)))));
 
-  /* "tradebot/testing/compiled_grid.pyx":133
+  /* "tradebot/testing/compiled_grid.pyx":134
  *         self.grid.count -= 1
  *         memmove(&self.grid.known[at], &self.grid.known[at + 1], (self.grid.count - at) * sizeof(KnownC))
  *         self.grid.changed = 1             # <<<<<<<<<<<<<<
@@ -7825,7 +7840,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
 */
   __pyx_v_self->grid.changed = 1;
 
-  /* "tradebot/testing/compiled_grid.pyx":134
+  /* "tradebot/testing/compiled_grid.pyx":135
  *         memmove(&self.grid.known[at], &self.grid.known[at + 1], (self.grid.count - at) * sizeof(KnownC))
  *         self.grid.changed = 1
  *         return 0             # <<<<<<<<<<<<<<
@@ -7838,7 +7853,7 @@ static int __pyx_f_8tradebot_7testing_13compiled_grid_8GridCore_forget(struct __
   }
   goto __pyx_L0;
 
-  /* "tradebot/testing/compiled_grid.pyx":125
+  /* "tradebot/testing/compiled_grid.pyx":126
  *         return self.forget(refusal.id)
  * 
  *     cdef int forget(self, uint64_t id) except -1:             # <<<<<<<<<<<<<<
@@ -8066,7 +8081,7 @@ static PyObject *__pyx_pf_8tradebot_7testing_13compiled_grid_8GridCore_4__setsta
   return __pyx_r;
 }
 
-/* "tradebot/testing/compiled_grid.pyx":143
+/* "tradebot/testing/compiled_grid.pyx":144
  * 
  * 
  * cdef inline double nearest(double value) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -8077,7 +8092,7 @@ static PyObject *__pyx_pf_8tradebot_7testing_13compiled_grid_8GridCore_4__setsta
 static CYTHON_INLINE double __pyx_f_8tradebot_7testing_13compiled_grid_nearest(double __pyx_v_value) {
   double __pyx_r;
 
-  /* "tradebot/testing/compiled_grid.pyx":145
+  /* "tradebot/testing/compiled_grid.pyx":146
  * cdef inline double nearest(double value) noexcept nogil:
  *     """To the nearest whole number, half to even; of values below 2**51."""
  *     return value + ROUND - ROUND             # <<<<<<<<<<<<<<
@@ -8090,7 +8105,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_7testing_13compiled_grid_nearest(d
   }
   goto __pyx_L0;
 
-  /* "tradebot/testing/compiled_grid.pyx":143
+  /* "tradebot/testing/compiled_grid.pyx":144
  * 
  * 
  * cdef inline double nearest(double value) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -8103,7 +8118,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_7testing_13compiled_grid_nearest(d
   return __pyx_r;
 }
 
-/* "tradebot/testing/compiled_grid.pyx":148
+/* "tradebot/testing/compiled_grid.pyx":149
  * 
  * 
  * cdef inline bint is_among(int64_t tick, const int64_t* ticks) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -8119,7 +8134,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_7testing_13compiled_grid_is_among(int
   int __pyx_t_3;
   int __pyx_t_4;
 
-  /* "tradebot/testing/compiled_grid.pyx":150
+  /* "tradebot/testing/compiled_grid.pyx":151
  * cdef inline bint is_among(int64_t tick, const int64_t* ticks) noexcept nogil:
  *     cdef int at
  *     for at in range(LEVELS):             # <<<<<<<<<<<<<<
@@ -8133,7 +8148,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_7testing_13compiled_grid_is_among(int
   for (__pyx_t_3 = 0; __pyx_t_3 < __pyx_t_2; __pyx_t_3+=1) {
     __pyx_v_at = __pyx_t_3;
 
-    /* "tradebot/testing/compiled_grid.pyx":151
+    /* "tradebot/testing/compiled_grid.pyx":152
  *     cdef int at
  *     for at in range(LEVELS):
  *         if ticks[at] == tick:             # <<<<<<<<<<<<<<
@@ -8145,7 +8160,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_7testing_13compiled_grid_is_among(int
     if (__pyx_t_4) {
 
 
-      /* "tradebot/testing/compiled_grid.pyx":152
+      /* "tradebot/testing/compiled_grid.pyx":153
  *     for at in range(LEVELS):
  *         if ticks[at] == tick:
  *             return 1             # <<<<<<<<<<<<<<
@@ -8157,7 +8172,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_7testing_13compiled_grid_is_among(int
       }
       goto __pyx_L0;
 
-      /* "tradebot/testing/compiled_grid.pyx":151
+      /* "tradebot/testing/compiled_grid.pyx":152
  *     cdef int at
  *     for at in range(LEVELS):
  *         if ticks[at] == tick:             # <<<<<<<<<<<<<<
@@ -8168,7 +8183,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_7testing_13compiled_grid_is_among(int
   }
 
 
-  /* "tradebot/testing/compiled_grid.pyx":153
+  /* "tradebot/testing/compiled_grid.pyx":154
  *         if ticks[at] == tick:
  *             return 1
  *     return 0             # <<<<<<<<<<<<<<
@@ -8179,7 +8194,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_7testing_13compiled_grid_is_among(int
   }
   goto __pyx_L0;
 
-  /* "tradebot/testing/compiled_grid.pyx":148
+  /* "tradebot/testing/compiled_grid.pyx":149
  * 
  * 
  * cdef inline bint is_among(int64_t tick, const int64_t* ticks) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -8630,7 +8645,7 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader) __PYX_ERR(7, 10, __pyx_L1_error)
   if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader, (void**)&__pyx_vtabptr_8tradebot_5_core_6trader_Trader) != 1)) __PYX_ERR(7, 10, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.compiled"); if (unlikely(!__pyx_t_1)) __PYX_ERR(8, 80, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.compiled"); if (unlikely(!__pyx_t_1)) __PYX_ERR(8, 81, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.compiled", "CompiledCall",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8640,8 +8655,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_8compiled_CompiledCall), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_8compiled_CompiledCall),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall) __PYX_ERR(8, 80, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall, (void**)&__pyx_vtabptr_8tradebot_5_core_8compiled_CompiledCall) != 1)) __PYX_ERR(8, 80, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall) __PYX_ERR(8, 81, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall, (void**)&__pyx_vtabptr_8tradebot_5_core_8compiled_CompiledCall) != 1)) __PYX_ERR(8, 81, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_RefNannyFinishContext();
   return 0;
@@ -9188,66 +9203,66 @@ __Pyx_RefNannySetupContext("PyInit_compiled_grid", 0);
   if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_setstate_cython, __pyx_t_4) < (0)) __PYX_ERR(3, 3, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
-  /* "tradebot/testing/compiled_grid.pyx":137
+  /* "tradebot/testing/compiled_grid.pyx":138
  * 
  * 
  * class CompiledGrid(GridCore, Strategy):             # <<<<<<<<<<<<<<
  *     """The grid under the name that the bench knows; its Params are those of the grid in Python."""
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_Strategy); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 137, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_Strategy); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   {
     PyObject* __pyx_temp[2] = {((PyObject *)__pyx_mstate_global->__pyx_ptype_8tradebot_7testing_13compiled_grid_GridCore), __pyx_t_4};
-    __pyx_t_2 = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 137, __pyx_L1_error)
+    __pyx_t_2 = __Pyx_PyTuple_FromArray(__pyx_temp, 2); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 138, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_2);
   }
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
   __pyx_t_4 = __pyx_t_2;
   __Pyx_INCREF(__pyx_t_4);
-  __pyx_t_5 = __Pyx_PEP560_update_bases(__pyx_t_4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 137, __pyx_L1_error)
+  __pyx_t_5 = __Pyx_PEP560_update_bases(__pyx_t_4); if (unlikely(!__pyx_t_5)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_5);
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
-  __pyx_t_4 = __Pyx_CalculateMetaclass(NULL, __pyx_t_5); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 137, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CalculateMetaclass(NULL, __pyx_t_5); if (unlikely(!__pyx_t_4)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
-  __pyx_t_6 = __Pyx_Py3MetaclassPrepare(__pyx_t_4, __pyx_t_5, __pyx_mstate_global->__pyx_n_u_CompiledGrid, __pyx_mstate_global->__pyx_n_u_CompiledGrid, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_tradebot_testing_compiled_grid, __pyx_mstate_global->__pyx_kp_u_The_grid_under_the_name_that_the); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 137, __pyx_L1_error)
+  __pyx_t_6 = __Pyx_Py3MetaclassPrepare(__pyx_t_4, __pyx_t_5, __pyx_mstate_global->__pyx_n_u_CompiledGrid, __pyx_mstate_global->__pyx_n_u_CompiledGrid, (PyObject *) NULL, __pyx_mstate_global->__pyx_n_u_tradebot_testing_compiled_grid, __pyx_mstate_global->__pyx_kp_u_The_grid_under_the_name_that_the); if (unlikely(!__pyx_t_6)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_6);
   if (__pyx_t_5 != __pyx_t_2) {
-    if (unlikely((PyDict_SetItemString(__pyx_t_6, "__orig_bases__", __pyx_t_2) < 0))) __PYX_ERR(0, 137, __pyx_L1_error)
+    if (unlikely((PyDict_SetItemString(__pyx_t_6, "__orig_bases__", __pyx_t_2) < 0))) __PYX_ERR(0, 138, __pyx_L1_error)
   }
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "tradebot/testing/compiled_grid.pyx":140
+  /* "tradebot/testing/compiled_grid.pyx":141
  *     """The grid under the name that the bench knows; its Params are those of the grid in Python."""
  * 
  *     Params = grid.Grid.Params             # <<<<<<<<<<<<<<
  * 
  * 
 */
-  __Pyx_GetModuleGlobalName(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_grid); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 140, __pyx_L1_error)
+  __Pyx_GetModuleGlobalName(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_grid); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 141, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
-  __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_Grid); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 140, __pyx_L1_error)
+  __pyx_t_7 = __Pyx_PyObject_GetAttrStr(__pyx_t_2, __pyx_mstate_global->__pyx_n_u_Grid); if (unlikely(!__pyx_t_7)) __PYX_ERR(0, 141, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_7);
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
-  __pyx_t_2 = __Pyx_PyObject_GetAttrStr(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_Params); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 140, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_PyObject_GetAttrStr(__pyx_t_7, __pyx_mstate_global->__pyx_n_u_Params); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 141, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   __Pyx_DECREF(__pyx_t_7); __pyx_t_7 = 0;
-  if (__Pyx_SetNameInClass(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_Params, __pyx_t_2) < (0)) __PYX_ERR(0, 140, __pyx_L1_error)
+  if (__Pyx_SetNameInClass(__pyx_t_6, __pyx_mstate_global->__pyx_n_u_Params, __pyx_t_2) < (0)) __PYX_ERR(0, 141, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
 
-  /* "tradebot/testing/compiled_grid.pyx":137
+  /* "tradebot/testing/compiled_grid.pyx":138
  * 
  * 
  * class CompiledGrid(GridCore, Strategy):             # <<<<<<<<<<<<<<
  *     """The grid under the name that the bench knows; its Params are those of the grid in Python."""
  * 
 */
-  __pyx_t_2 = __Pyx_Py3ClassCreate(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_CompiledGrid, __pyx_t_5, __pyx_t_6, NULL, 0, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 137, __pyx_L1_error)
+  __pyx_t_2 = __Pyx_Py3ClassCreate(__pyx_t_4, __pyx_mstate_global->__pyx_n_u_CompiledGrid, __pyx_t_5, __pyx_t_6, NULL, 0, 0); if (unlikely(!__pyx_t_2)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_2);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_2);
   #endif
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_CompiledGrid, __pyx_t_2) < (0)) __PYX_ERR(0, 137, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_CompiledGrid, __pyx_t_2) < (0)) __PYX_ERR(0, 138, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_2); __pyx_t_2 = 0;
   __Pyx_DECREF(__pyx_t_6); __pyx_t_6 = 0;
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
@@ -9330,38 +9345,38 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   int __pyx_clineno = 0;
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
-    const struct { const unsigned int length: 7; } str_length_index[] = {{42},{15},{1},{1},{89},{7},{6},{17},{2},{9},{74},{34},{12},{4},{8},{26},{28},{17},{4},{6},{8},{20},{12},{7},{8},{12},{8},{13},{10},{15},{8},{11},{11},{14},{12},{10},{17},{13},{12},{12},{19},{8},{13},{5},{18},{10},{18},{5},{8},{4},{2},{11},{7},{5},{6},{8},{6},{3},{12},{6},{4},{10},{4},{4},{7},{28},{16},{30},{6}};
+    const struct { const unsigned int length: 7; } str_length_index[] = {{42},{15},{1},{1},{89},{7},{6},{17},{2},{9},{74},{34},{12},{4},{8},{26},{28},{17},{4},{6},{8},{20},{12},{7},{8},{12},{8},{13},{10},{15},{8},{11},{11},{14},{12},{10},{17},{13},{12},{12},{19},{8},{13},{5},{18},{18},{5},{8},{4},{11},{5},{6},{8},{6},{3},{12},{6},{4},{10},{4},{7},{28},{16},{30},{6}};
     const struct { const unsigned int length: 9; } bytes_length_index[] = {{66},{400},{22},{16},{126},{9},{123}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 90
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (808 bytes) */
-static const char cstring[] = "x\332\235T;o\023A\020v\244\010EQ\032KHD@\261)@\tDFB\211\025\211\002A\036\020\020\316SP\256\326{s\366\342\273\335cw.\366QQ\246ty\245\313\224)))S\246\314\317a\366\036V H\020\316\362\315k\347\233\347\03636\000\353\330\260o\0340\320\001\033\n\307\264A\346\000\364*\013MJ\272\330XXF\013\300B+z1h\\i\275<\356\003\353Y\0250:\001\226!\211Z\304@\214\300B\352\202\226}6\320f\350^0\205\216\355\013+b\307\204\365\207|<\023\026\007\013\024\245\331~Fj\335\n\224\023\335\210\302\027\357Q\002\022!`\004\032\033\207\254\047\225+M\201\203(lI\243\021F\270Z\010\003H\220I\241}\001]`d;\001\353\275\3210Q\3413\323\375L\220T\232e\211\222\203H\351\036Z\021@\327\3403\004\207$?\223&N\024\205\340>\267V\222\2156+\305\033\222\353\377&\265\245\246-\316-\004\251\004.\213(\234_\2638@\207\002\377`#\201,\026;FC\331\236#\312\005\241\227q\276\237\215\350\277\245$\362\016Ux\010!\347Ei\036\211\236\300HO\302T\027\264W\007\241\047\026J\027\024P\310H8W\010&H\243\322l\r\247!Z\005\205\301\217\315\323\304BB\303)X\212]\241y\366\004}\303\275\341K*\242\372|U0\277Q\372T\001#/P\371\323\030\356Z\2267\332\302\271\357?\021\345\2704\326\2444\013\020!\202\025.\323R\231\326T\353h\312\022\"?<I/\340T0uNBW\310\001\320\324\263PY\302\322\316O\220~\264%\366DD\244 p\347=\021b\027\013;\000\254\247\220\024\023HL\222\030\247P\221:\026#\013\230Z\355\327\213\362\r \024i\204N}\005\244\335AEUiW\257O\313\225\303\243\276\326l6\265U\253\365\273\334\372e\325(\303\024\034%\313\226\t \2455-\007\200|\243v\344\353\2767\300\327iTZ\360\335`\227\356\337h\223=Yi(\317\021\216\031\376\033B@\327\245\317\267\374\273\362\277\275\327*\373\253\003f\t-\332!\220\024l\372KI\327\370\277\243\245\344\266\301q\225>\030\330^\273\306\2544\032\025w[\324*\243\233\330+\r\327\247\271s\210\023T\0204J\257.\rXW\274\005!\373S\213_\364P\330J\242\253\242Qa\346U\025`\243\321\331\343\257\216\336{\362zw\253\326v\266?n\037\362\316\321\337\322n\227_k\276\347\tuc\371V\016\356\267J\313\n\253\023\364\365\3706s5;\177\372t|p9{?_\272\232{49>\273w>s5\327\034\337\035\037\\\315-\234n\217\233""\343\245\361\332x\230\213R|\220\277\362\314\333\361\273\\\344\047\223Og;\347\217\277\317\377x|q\347\2428\261\227\267\047Mb.\027\036\346;\223%\257\372\220/N\232\223\245I\373l\361\334\233Nw\010\262\235\337\237<\247p\315\237\356\263\177\177";
-    PyObject *data = __Pyx_DecompressString(cstring, 808, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (796 bytes) */
+static const char cstring[] = "x\332\235T\275o\323@\024O%\204*\304\022\t\t\004\014\227\001\324B\225J\010\"$\006\004i\013\005\221\226\266\202\361t9?\047G\354;s\367\234\304L\214\0353z\314\330\261##c\307\216\375sx\347\217\250\264HP,\331\357\353\336\357}\236\231\261\001X\307&C\343\200\201\016\330D8\246\r2\007\240\327XhR\322\305\306\302\nZ\000\026Z1\210A\343j\373\345\301\020\330\300\252\200\321\t\260\014I\324\"\006b\004\026R\037\264\034\262\2216\023\367\202)tlWX\021;&\254?\344\343\231\2608X\240(\315v3R\353v\240\234\350G\024\276\370N\023\220\010\001#\320\3308d\003\251\\i\n\034Da[\032\2150\305\265B\030A\202L\n\355\013\350\003#\333\030\254\367F\303D\205\317L\377\013ARi\226%J\216\"\245\007hE\000}\203\353\010\016I^\227&N\024\205\340>\267v\222M\273\225\342\r\311\365\333\245\266\324\264\315\271\205 \225\300e\021\205\363s\026\007\350P\340\037l$\220\305b\317h(\333\263O\271 \0142\316w\263)\275\033J\"\357Q\205{\020r^\224\346\221\350\t\214\364$LuA\007u\020zb\241tA\001\205\214\204s\205`\2024*\315\326p\032\242UP\030\374\330<M,$4\234\202\245\330\025\232g\307\350\033\356\r_S\021\325\347\253\202\371\245\322\027\n\230z\201\312_\304p\347\262\274\324\026\316}\377\211(\307\245\261&\245Y\200\010\021\254p\231\226\312\264\027Z\047in\300\251L\352\227\204\276\220#\240Yg\241\262\204\240\235\237\233\242\315\260c\021\221\250\020b\027\013;\002\254[\236\024\355NL\222\0302+R\307bj\001S\253\375.Qr\001\204\"\215\320\251o\200\212\322\327\256\336\223\266+\247D\r\254\331la\253v\350\242\334\376m\247(\255\024\034e\310V\010 \245},;\215\374y\355\310\237\371&\000\177F3\321\202o\007\333t\321\246]\366h\265\241<G8f\362o\010\001\335\213!\337\360\337\312\377\352^k\354\257\016\230%\264Q{@R\320\365\267\217\356\353\177GK\311\3559\3075\3723`\347\3519f\265\321\250\270\253\242V\031]\306^m\270!\315\234C\234\240\202\240Qz\365i\300\272\342-\0109\\X\374F\207\302V\022\335\t\215\n3\257\252\000\033\215\336\016\177\265\377\336\223\327\333\033\265\266\267\371is\217\367\366\377\226v\247\374-\363\035O\250\033+Wrp\027*-+\254N\320o\342\373\322\331\265\033\207\217g""\037O\257\335\315[g\313\017\346\007G\267\217\227\316\226\233\263[\263\217g\3137\0177g\315Yk\366t6\311E)\336\313_y\346\355\354].\362\361\374\363\321\326\361\303\0377~><\271~R\234\330\311;\363&1\2477\357\347[\363\226W}\310\357\314\233\363\326\274st\347\330\233\016\267\010\262\223\337\235?\241p\315_\303\251v\014";
+    PyObject *data = __Pyx_DecompressString(cstring, 796, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (1070 bytes) */
-static const char cstring[] = "\377 orders \377whose en\377d was no\377t seen, \367fou\021\000more\377(tree fr\377agment).\377?The gri{d \037\000er t\014\000oname\006\000at\t\002\377bench kn\377ows; its\377 Params 3ar!\001l\001of2\002A\002\377in Pytho\377n.disabl\374|\000\001\002xpecte\373d R\000most \277gcisen\035\001d\377self.con\337text,\010\002ke\277pt can\275\001b\273e \031\000ver:\001t\367o aY\004 obj\374P\000\330\000r pick\377lingtrad\377ebot/tes\375t\r\000/compi\357led_\336\001.py\213xC\n\004G\357\000\000\001\004\001C\374\224 \000\005.__red\337uce_c\301\002__\376\017\010setstat\356\t\020on_\027\000rtN\327one\231#S\211\000te\177gy__Pyx\001\000\277Dict_N\337\000R\317ef__\326\002F\001__\357_doc\003\000_fu\345n\003\002g]\005\030\000mai\375n\030\001metacl\367ass\010\002odul\335e\022\002ro_\302@ri\361e\024\002\263AF\001prep\320\232@\006\002y\000\255\003_\372\000_vyt\216Aj\001qual(\0052\352\004_\352\016\203&ex\236\001\374\000e_\\\005s\233\010\206.__\374!\376\330\000is_coro\375u\211@eafter\377asyncio.\272\r\006s\343@cel\271Ac\346\277@e_\356\000\303@ceb\357acke\363@yfi\277rst_ns\240\204\001i{di\243`rval\016\000\374Z\000\267`litems\277market\376%p\376\234\204\002popposi\373ti\232@maxre\317turn\350a\304@de\377faultsiz{et\271`time`\000F\267e.s\267C\325 \003\005y\023\006\344\324d\000\r.\336j\237\000ues\366\252\000 (I\000uct \335_\374\"t_8\234\204\005_5\376\230!e_5aren\377a_IdInde\177xC *)\000i\006\001\337_grow\034#de\237pth_D\002\0019\004t\354U (\013, \210\036typ\266\346`Re\320@dC\221\206\001s\351t\250\003:1u\307@8_t\333, \317@64\000\006_t\347)\000\000\014\004\224\200-con\366\216\001, L\r)\000sh\377elf_empt\357ied\000\252#beg\373in\005\004reach\334\021\006\345\204\001far!\004qu\177antity_\020\000\376\246\004\000\000NO_AS\335K\003\001BID\016\005NE\277VER_NS\323]6\246\250\212\003_O\261\212\001\357@(\004*s\330\363&\344\003\272!)\000L\004ge\377t\200\001\330\004\n\210+\377\220Q\320\004\032\230!\330\377\010%\240T\250\027\260\001\377\330\010\021\220\024\220Q\330\377\010\014\210E\220\021\220!\277\2204\220w""\230a\t\003\033\373\230A\024\001H\220J\230a\377\230v\240W\250F\260&\177\270\n\300&\310\006\310\035\002\337O\2306\240\0217\000\320\014\357\034\230F\240Q\000\014\210M\377\230\030\240\021\240!\2406\267\250\030\260\027\001\210FP\0006/\230\032\2402l\000\021";
-    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 1070, 1680);
+    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (1052 bytes) */
+static const char cstring[] = "\377 orders \377whose en\377d was no\377t seen, \367fou\021\000more\377(tree fr\377agment).\377?The gri{d \037\000er t\014\000oname\006\000at\t\002\377bench kn\377ows; its\377 Params 3ar!\001l\001of2\002A\002\377in Pytho\377n.disabl\374|\000\001\002xpecte\373d R\000most \277gcisen\035\001d\377self.con\337text,\010\002ke\277pt can\275\001b\273e \031\000ver:\001t\367o aY\004 obj\374P\000\330\000r pick\377lingtrad\377ebot/tes\375t\r\000/compi\357led_\336\001.py\213xC\n\004G\357\000\000\001\004\001C\374\224 \000\005.__red\337uce_c\301\002__\376\017\010setstat\356\t\020on_\027\000rtN\327one\231#S\211\000te\177gy__Pyx\001\000\277Dict_N\337\000R\317ef__\326\002F\001__\357_doc\003\000_fu\345n\003\002g]\005\030\000mai\375n\030\001metacl\367ass\010\002odul\335e\022\002ro_\302@ri\361e\024\002\263AF\001prep\320\232@\006\002y\000\255\003_\372\000_vyt\216Aj\001qual(\0052\352\004_\352\016\203&ex\236\001\374\000e_\\\005s\233\010\206.__\374!\376\330\000is_coro\375u\211@eafter\377asyncio.6\r\006sc\265@e_\344\000\271@\177cebacke\351@\377yfirst_n\365s\226\204\001i\227`rval\376\014\000itemsma\257rket\353%p\211\204\002p\377oppositi\376\207@maxretu\363rn\325a\261@defa\377ultsizetgimeS\000\240e.s\240CD\276 \003\005y\023\006\275d\000\r.\307jn\224\000ues\237\000 (I\000\337uct _\345\"t_\3558\205\204\005_5\201!e_5\377arena_Id\377IndexC *\367)\000i\006\001_gro\375w\034#depth_\311D\002\0019\004tU (\013, n\210\036typ\317`Re\271@\233dC\372\205\001st\250\003:1u\276\274@8_t, \304@6}4\000\006_t)\000\000\014\004n\224\200-con\216\001, L\r\377)\000shelf_\377emptied\000\276\252#begin\005\004r\317each\021\006\316\204\001fa\375r!\004quanti\347ty_\020\000\246\004\000\000N\337O_ASK\003\001BI\375D\016\005NEVER_kNS\323]6\221\212\003_O\232\212\001\212\357@(\004*s\363&\344\003\272!)\375\000L\004get\200\001\330\377\004\n\210+\220Q\320\004\377\032\230!\330\010%\240T\377\250\027\260\001\330\010\021\220\377\024\220Q\330\010\014\210E\377\220\021\220!\2204\220w\273\230a\t\003\033\230A\024\001H\377\220J\230a\230v\240W""\377\250F\260&\270\n\300&\367\310\006\310\035\002O\2306\240\375\0217\000\320\014\034\230F\240\376Q\000\014\210M\230\030\240\021\177\240!\2406\250\030\260\027\001\373\210FP\0006\230\032\2402\002l\000\021";
+    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 1052, 1657);
     #define __Pyx_DecompressString_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (1680 bytes) */
-static const char bytes[] = " orders whose end was not seen, found more(tree fragment).?The grid under the name that the bench knows; its Params are those of the grid in Python.disableenableexpected at most gcisenabledself.context,self.kept cannot be converted to a Python object for picklingtradebot/testing/compiled_grid.pyxCompiledGridGridGridCoreGridCore.__reduce_cython__GridCore.__setstate_cython__GridCore.on_startNoneParamsStrategy__Pyx_PyDict_NextRef__annotate____doc____func____getstate____main____metaclass____module____mro_entries____name____prepare____pyx_state__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____test___is_coroutineafterasyncio.coroutinescancellingcline_in_tracebackeveryfirst_nsgrididinterval_nsis_sellitemsmarketon_startparamspopposition_maxreturnselfsetdefaultsizeticktime_nstradebot.strategies.strategytradebot.testingtradebot.testing.compiled_gridvaluesint (struct __pyx_t_8tradebot_5_core_5arena_IdIndexC *)\000index_growint (struct __pyx_t_8tradebot_5_core_5depth_DepthC *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, struct __pyx_t_8tradebot_5_core_5types_RecordC const *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, uint8_t, int64_t, int64_t)\000\000int64_t (struct __pyx_t_8tradebot_5_core_5depth_DepthC const *, uint8_t, int64_t)\000shelf_emptied\000depth_begin\000depth_reached\000depth_set_far\000depth_quantity_farint64_t\000\000NO_ASK\000NO_BIDint64_t\000NEVER_NSstruct __pyx_t_8tradebot_5_core_6orders_OrderC *(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *, uint64_t)\000orders_get\200\001\330\004\n\210+\220Q\320\004\032\230!\330\010%\240T\250\027\260\001\330\010\021\220\024\220Q\330\010\014\210E\220\021\220!\2204\220w\230a\330\010\014\210E\220\033\230A\330\010\014\210H\220J\230a\230v\240W\250F\260&\270\n\300&\310\006\310a\330\010\014\210O\2306\240\021\330\010\014\320\014\034\230F\240!\330\010\014\210M\230\030\240\021\240!\2406\250\030\260\021\330\010\014\210F\220!\2206\230\032""\2402\240T\250\021";
+    #else /* compression: none (1657 bytes) */
+static const char bytes[] = " orders whose end was not seen, found more(tree fragment).?The grid under the name that the bench knows; its Params are those of the grid in Python.disableenableexpected at most gcisenabledself.context,self.kept cannot be converted to a Python object for picklingtradebot/testing/compiled_grid.pyxCompiledGridGridGridCoreGridCore.__reduce_cython__GridCore.__setstate_cython__GridCore.on_startNoneParamsStrategy__Pyx_PyDict_NextRef__annotate____doc____func____getstate____main____metaclass____module____mro_entries____name____prepare____pyx_state__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____test___is_coroutineafterasyncio.coroutinescline_in_tracebackeveryfirst_nsgridinterval_nsitemsmarketon_startparamspopposition_maxreturnselfsetdefaultsizetime_nstradebot.strategies.strategytradebot.testingtradebot.testing.compiled_gridvaluesint (struct __pyx_t_8tradebot_5_core_5arena_IdIndexC *)\000index_growint (struct __pyx_t_8tradebot_5_core_5depth_DepthC *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, struct __pyx_t_8tradebot_5_core_5types_RecordC const *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, uint8_t, int64_t, int64_t)\000\000int64_t (struct __pyx_t_8tradebot_5_core_5depth_DepthC const *, uint8_t, int64_t)\000shelf_emptied\000depth_begin\000depth_reached\000depth_set_far\000depth_quantity_farint64_t\000\000NO_ASK\000NO_BIDint64_t\000NEVER_NSstruct __pyx_t_8tradebot_5_core_6orders_OrderC *(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *, uint64_t)\000orders_get\200\001\330\004\n\210+\220Q\320\004\032\230!\330\010%\240T\250\027\260\001\330\010\021\220\024\220Q\330\010\014\210E\220\021\220!\2204\220w\230a\330\010\014\210E\220\033\230A\330\010\014\210H\220J\230a\230v\240W\250F\260&\270\n\300&\310\006\310a\330\010\014\210O\2306\240\021\330\010\014\320\014\034\230F\240!\330\010\014\210M\230\030\240\021\240!\2406\250\030\260\021\330\010\014\210F\220!\2206\230\032\2402\240T\250\021";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
     #endif
     PyObject **stringtab = __pyx_mstate->__pyx_string_tab;
     Py_ssize_t pos = 0;
-    for (int i = 0; i < 69; i++) {
+    for (int i = 0; i < 65; i++) {
       Py_ssize_t bytes_length = str_length_index[i].length;
       PyObject *string = PyUnicode_DecodeUTF8(bytes + pos, bytes_length, NULL);
       if (likely(string) && i >= 12) PyUnicode_InternInPlace(&string);
@@ -9372,8 +9387,8 @@ static const char bytes[] = " orders whose end was not seen, found more(tree fra
       stringtab[i] = string;
       pos += bytes_length;
     }
-    for (int i = 69; i < 76; i++) {
-      Py_ssize_t bytes_length = bytes_length_index[i-69].length;
+    for (int i = 65; i < 72; i++) {
+      Py_ssize_t bytes_length = bytes_length_index[i-65].length;
       PyObject *string = PyBytes_FromStringAndSize(bytes + pos, bytes_length);
       stringtab[i] = string;
       pos += bytes_length;
@@ -9383,14 +9398,14 @@ static const char bytes[] = " orders whose end was not seen, found more(tree fra
       }
     }
     Py_XDECREF(data);
-    for (Py_ssize_t i = 0; i < 76; i++) {
+    for (Py_ssize_t i = 0; i < 72; i++) {
       if (unlikely(PyObject_Hash(stringtab[i]) == -1)) {
         __PYX_ERR(0, 1, __pyx_L1_error)
       }
     }
     #if CYTHON_IMMORTAL_CONSTANTS
     {
-      PyObject **table = stringtab + 69;
+      PyObject **table = stringtab + 65;
       for (Py_ssize_t i=0; i<7; ++i) {
         #if PY_VERSION_HEX >= 0x030F0000
         PyUnstable_SetImmortal(table[i]);

@@ -110,9 +110,10 @@ cdef class GridCore(Compiled):
         return 0
 
     cdef int note(self, int64_t tick, uint64_t id, bint is_sell) except -1:
+        cdef KnownC* order = &self.grid.known[self.grid.count]
         if self.grid.count == KNOWN_MAX:
             raise OverflowError(f"expected at most {KNOWN_MAX} orders whose end was not seen, found more")
-        self.grid.known[self.grid.count] = KnownC(tick, id, is_sell, 0)
+        order.tick, order.id, order.is_sell, order.cancelling = tick, id, is_sell, 0
         self.grid.count += 1
         return 0
 
