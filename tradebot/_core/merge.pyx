@@ -167,18 +167,22 @@ cdef class Merge:
         return self.at - begin
 
     cdef int64_t quiet_end(self, bint is_last) noexcept:
-        """The first time at which something else than a stored fact may be due: a timer, a sample, an answer, the end of what is safe."""
+        """The first time of a stored fact that something else may be due before: a timer, a sample, an answer, a command of ours at
+        the venue, the end of what is safe.
+        """
         cdef const SimulatorC* venue = &self.simulator.simulator
         cdef int64_t end_ns = timers_next_ns(&self.kernel.context.timers), safe_ns
         if self.sample_interval_ns and self.sample_ns < end_ns:
             end_ns = self.sample_ns
         if venue.answers.count and venue.answers.items[0].time_ns < end_ns:
             end_ns = venue.answers.items[0].time_ns
+        if venue.arrivals.count and venue.arrivals.items[0].time_ns + venue.answer_latency.least_ns < end_ns:
+            end_ns = venue.arrivals.items[0].time_ns + venue.answer_latency.least_ns
         safe_ns = self.fed_ns - self.feed_lag_max_ns + venue.answer_latency.least_ns
         return safe_ns if not is_last and safe_ns < end_ns else end_ns
 
     cdef int run_quiet(self, int64_t stop, int64_t end_ns) except -1:
-        """Step stored facts before number `stop` and before `end_ns`, as long as the venue has no work of ours.
+        """Step stored facts before number `stop` and before `end_ns`, as long as nothing of ours happens at the venue.
 
         Ends after a fact that somebody hears, and returns what there is to tell of it, in the kernel's hot market; else 0.
         """
@@ -457,12 +461,10 @@ cdef class Merge:
 
 
 cdef inline bint show_until(Merge self, int64_t time_ns) except -1:
-    """Show the venue what was recorded up to `time_ns`. Returns 0 where a command of ours arrives by then, or an answer arose."""
+    """Show the venue what was recorded up to `time_ns`, where no command of ours arrives by then. Returns 0 where an answer arose."""
     cdef SimulatorC* venue = &self.simulator.simulator
     cdef uint32_t market = 0, answers = venue.answers.count
     cdef int64_t cursor, slot
-    if venue.arrivals.count and venue.arrivals.items[0].time_ns <= time_ns:
-        return 0
     while True:
         if venue.market_count > 1:
             market = self.next_shown()
