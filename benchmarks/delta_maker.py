@@ -10,7 +10,6 @@ Run: python -m benchmarks.delta_maker [events]   (peers: make peers; each that i
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -96,7 +95,7 @@ def beside(peer: Peer, events: int) -> Iterator[Figure]:
     script, strategy = PROGRAMS[peer.name]
     arguments = ("delta", strategy, "3", str(events), ".")
     assert (YARDSTICKS / script).is_file()
-    yield from measure_run(peer, python, find_version(python, peer.package), Run(script, arguments), Path(make_stream(OPERATIONS)))
+    yield from measure_run(peer, python, find_version(python, peer.package), Run(script, arguments), make_stream(OPERATIONS))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, TO_BARS, TO_BOOK, TO_QUOTES, TO_TRADES, MarketC
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, TO_BARS, TO_BOOK, TO_QUOTES, TO_TRADES, ContextC, MarketC
 from tradebot._core.depth cimport depth_apply
 from tradebot._core.types cimport Flag, Kind, RecordC
 
@@ -11,6 +11,7 @@ cdef int market_take_order(MarketC* market, const RecordC* record) except -1 nog
 cdef int market_take_rare(MarketC* market, const RecordC* record) except -1 nogil
 cdef bint refresh_levels(MarketC* market) noexcept nogil
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil
+cdef int64_t bound_price(int64_t price, bint is_sell, int64_t band) noexcept nogil
 cdef list market_to_list(const MarketC* market)
 cdef int market_from_list(MarketC* market, object state) except -1
 
@@ -21,6 +22,11 @@ cdef inline bint is_best_touched(const MarketC* market, const RecordC* record) n
         record.price == market.bid or record.price == market.ask or market.depth.bid != market.bid
         or market.depth.ask != market.ask
     )
+
+
+cdef inline int64_t trigger_price(const ContextC* context, const MarketC* market) noexcept nogil:
+    """What triggers watch; 0 where it is not known."""
+    return market.mark_price if context.by_mark else market.last_price
 
 
 cdef inline int market_take(MarketC* market, const RecordC* record) except -1 nogil:

@@ -13,14 +13,19 @@ from tradebot._core.types cimport Flag, Kind, RecordC, Side
 
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
     """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int overflow = 0
     cdef int64_t best = market.bid if is_sell else market.ask
-    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
     if best == 0:
-        best = market.middle2 >> 1
+        return market.middle2 >> 1 if market.middle2 > 1 else is_sell
+    return bound_price(best, is_sell, band)
+
+
+cdef int64_t bound_price(int64_t price, bint is_sell, int64_t band) noexcept nogil:
+    """`band` beyond a price, at least a tick."""
+    cdef int overflow = 0
+    cdef int64_t width = muldiv_up(price, band, 1, FEE_SCALE, &overflow)
     if is_sell:
-        return best - width if best > width else 1
-    return best + width
+        return price - width if price > width else 1
+    return price + width
 
 
 cdef int market_take_order(MarketC* market, const RecordC* record) except -1 nogil:
@@ -39,6 +44,8 @@ cdef int market_take_rare(MarketC* market, const RecordC* record) except -1 nogi
         return TO_BARS
     if record.kind == Kind.QUOTE:
         return TO_QUOTES if market.book_kind == BY_QUOTES and set_quote(market, record) else 0
+    if record.kind == Kind.MARK and record.price:
+        market.mark_price = record.price
     if record.kind == Kind.FEED_STATE:
         market.feed_is_up = record.id != 0
     return TO_FEED if record.kind == Kind.FEED_STATE or record.kind == Kind.GAP else 0
@@ -103,6 +110,7 @@ cdef list market_to_list(const MarketC* market):
         book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed, market.message_touched,
         bool(market.feed_is_up), market.bid, market.ask,
         market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+        market.mark_price,
     ]
 
 
@@ -112,5 +120,6 @@ cdef int market_from_list(MarketC* market, object state) except -1:
     (
         market.book_kind, market.message_changed, market.message_touched, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
         market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+        market.mark_price,
     ) = state[2:]
     return 0

@@ -461,9 +461,11 @@ cdef class Merge:
 
 
 cdef inline bint show_until(Merge self, int64_t time_ns) except -1:
-    """Show the venue what was recorded up to `time_ns`, where no command of ours arrives by then. Returns 0 where an answer arose."""
+    """Show the venue what was recorded up to `time_ns`, where no command of ours arrives by then. Returns 0 where that made work of ours:
+    an answer, or an order that acts on its trigger.
+    """
     cdef SimulatorC* venue = &self.simulator.simulator
-    cdef uint32_t market = 0, answers = venue.answers.count
+    cdef uint32_t market = 0, ours = venue.answers.count + venue.arrivals.count
     cdef int64_t cursor, slot
     while True:
         if venue.market_count > 1:
@@ -474,7 +476,7 @@ cdef inline bint show_until(Merge self, int64_t time_ns) except -1:
             return 1
         self.cursors[market] = self.next_same[slot]
         simulator_show(venue, market, &self.window[slot], self.venue_ns[slot])
-        if venue.answers.count != answers:
+        if venue.answers.count + venue.arrivals.count != ours:
             return 0
 
 

@@ -167,11 +167,27 @@ RECORD_TABLE = {
         "owner": "strategy", "reject": "why, where the venue ended it by itself", "cause": "command",
     },
     Kind.CANCEL_REJECTED: {"id": "order id", "owner": "strategy", "reject": "Reject", "cause": "command"},
+    Kind.ORDER_AMENDED: {
+        "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, 0 of an order without", "display": "lots ahead in the queue, -1 where unknown", "cause": "command",
+        "reject": "why, where the venue did it by itself",
+    },
+    Kind.AMEND_REJECTED: {"id": "order id", "owner": "strategy", "reject": "Reject", "cause": "command"},
+    Kind.ORDER_TRIGGERED: {
+        "price": "ticks", "quantity": "lots that remain", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, where it stood when it was met",
+    },
     Kind.STRATEGY_QUARANTINED: {"owner": "strategy", "id": "sequence of the fact it raised on"},
     Kind.TRADING_STATE_CHANGED: {"id": "TradingState"},
     Kind.PLACE_ORDER: {
         "price": "ticks", "quantity": "lots", "id": "order id", "flags": "side", "owner": "strategy",
         "order_type": "OrderType", "time_in_force": "TimeInForce", "cause": "sequence of the fact",
+        "trigger": "ticks, of a conditional order", "display": "distance in ticks, of a trailing stop",
+        "parent": "the group it shares its lots with: the entry that it guards; 0: none", "flags2": "OrderFlag",
+    },
+    Kind.AMEND_ORDER: {
+        "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, of a conditional order; 0: as it is", "cause": "sequence of the fact",
     },
     Kind.CANCEL_ORDER: {"id": "order id", "owner": "strategy", "cause": "sequence of the fact"},
 }

@@ -17,9 +17,11 @@
             "tradebot/_core/by_levels.pxd",
             "tradebot/_core/columns.pxd",
             "tradebot/_core/compiled.pxd",
+            "tradebot/_core/conditional.pxd",
             "tradebot/_core/context.pxd",
             "tradebot/_core/depth.pxd",
             "tradebot/_core/digest.pxd",
+            "tradebot/_core/guards.pxd",
             "tradebot/_core/indicators.pxd",
             "tradebot/_core/instrument.pxd",
             "tradebot/_core/intervals.pxd",
@@ -31,6 +33,7 @@
             "tradebot/_core/match.pxd",
             "tradebot/_core/merge.pxd",
             "tradebot/_core/orders.pxd",
+            "tradebot/_core/protection.pxd",
             "tradebot/_core/queue.pxd",
             "tradebot/_core/queue_log.pxd",
             "tradebot/_core/queue_model.pxd",
@@ -42,7 +45,8 @@
             "tradebot/_core/trader.pxd",
             "tradebot/_core/types.pxd",
             "tradebot/_core/venue.pxd",
-            "tradebot/_core/views.pxd"
+            "tradebot/_core/views.pxd",
+            "tradebot/_core/wishes.pxd"
         ],
         "extra_compile_args": [
             "-O3",
@@ -1837,13 +1841,17 @@ enum __pyx_t_8tradebot_5_core_5types_Kind {
   __pyx_e_8tradebot_5_core_5types_ORDER_FILLED = 66,
   __pyx_e_8tradebot_5_core_5types_ORDER_CANCELLED = 67,
   __pyx_e_8tradebot_5_core_5types_CANCEL_REJECTED = 68,
+  __pyx_e_8tradebot_5_core_5types_ORDER_AMENDED = 69,
+  __pyx_e_8tradebot_5_core_5types_AMEND_REJECTED = 70,
+  __pyx_e_8tradebot_5_core_5types_ORDER_TRIGGERED = 71,
   __pyx_e_8tradebot_5_core_5types_STRATEGY_QUARANTINED = 80,
   __pyx_e_8tradebot_5_core_5types_TRADING_STATE_CHANGED = 81,
   __pyx_e_8tradebot_5_core_5types_PLACE_ORDER = 0x80,
-  __pyx_e_8tradebot_5_core_5types_CANCEL_ORDER = 0x81
+  __pyx_e_8tradebot_5_core_5types_CANCEL_ORDER = 0x81,
+  __pyx_e_8tradebot_5_core_5types_AMEND_ORDER = 0x82
 };
 
-/* "tradebot/_core/types.pxd":71
+/* "tradebot/_core/types.pxd":75
  * 
  * 
  * cpdef enum Flag:             # <<<<<<<<<<<<<<
@@ -1861,7 +1869,20 @@ enum __pyx_t_8tradebot_5_core_5types_Flag {
   __pyx_e_8tradebot_5_core_5types_CONT = 0x80
 };
 
-/* "tradebot/_core/types.pxd":82
+/* "tradebot/_core/types.pxd":86
+ * 
+ * 
+ * cpdef enum OrderFlag:           # in the second slot of a command that places an order, beside CONT             # <<<<<<<<<<<<<<
+ *     REDUCE_ONLY = 1             # no fill of it takes the strategy's position through zero
+ *     BY_MARK = 2                 # its trigger watches the mark price instead of the last trade
+*/
+enum __pyx_t_8tradebot_5_core_5types_OrderFlag {
+  __pyx_e_8tradebot_5_core_5types_REDUCE_ONLY = 1,
+  __pyx_e_8tradebot_5_core_5types_BY_MARK = 2,
+  __pyx_e_8tradebot_5_core_5types_PROTECTIVE = 4
+};
+
+/* "tradebot/_core/types.pxd":92
  * 
  * 
  * cpdef enum Side:             # <<<<<<<<<<<<<<
@@ -1873,7 +1894,7 @@ enum __pyx_t_8tradebot_5_core_5types_Side {
   __pyx_e_8tradebot_5_core_5types_SELL_SIDE = 1
 };
 
-/* "tradebot/_core/types.pxd":87
+/* "tradebot/_core/types.pxd":97
  * 
  * 
  * cpdef enum OrderType:             # <<<<<<<<<<<<<<
@@ -1882,10 +1903,15 @@ enum __pyx_t_8tradebot_5_core_5types_Side {
 */
 enum __pyx_t_8tradebot_5_core_5types_OrderType {
   __pyx_e_8tradebot_5_core_5types_LIMIT = 1,
-  __pyx_e_8tradebot_5_core_5types_MARKET = 2
+  __pyx_e_8tradebot_5_core_5types_MARKET = 2,
+  __pyx_e_8tradebot_5_core_5types_STOP = 3,
+  __pyx_e_8tradebot_5_core_5types_STOP_LIMIT = 4,
+  __pyx_e_8tradebot_5_core_5types_TAKE_PROFIT = 5,
+  __pyx_e_8tradebot_5_core_5types_TAKE_PROFIT_LIMIT = 6,
+  __pyx_e_8tradebot_5_core_5types_TRAILING_STOP = 7
 };
 
-/* "tradebot/_core/types.pxd":92
+/* "tradebot/_core/types.pxd":107
  * 
  * 
  * cpdef enum TimeInForce:             # <<<<<<<<<<<<<<
@@ -1899,7 +1925,7 @@ enum __pyx_t_8tradebot_5_core_5types_TimeInForce {
   __pyx_e_8tradebot_5_core_5types_POST_ONLY = 4
 };
 
-/* "tradebot/_core/types.pxd":99
+/* "tradebot/_core/types.pxd":114
  * 
  * 
  * cpdef enum OrderState:             # <<<<<<<<<<<<<<
@@ -1913,7 +1939,7 @@ enum __pyx_t_8tradebot_5_core_5types_OrderState {
   __pyx_e_8tradebot_5_core_5types_DONE = 4
 };
 
-/* "tradebot/_core/types.pxd":106
+/* "tradebot/_core/types.pxd":121
  * 
  * 
  * cpdef enum TradingState:             # <<<<<<<<<<<<<<
@@ -1926,7 +1952,7 @@ enum __pyx_t_8tradebot_5_core_5types_TradingState {
   __pyx_e_8tradebot_5_core_5types_HALTED = 2
 };
 
-/* "tradebot/_core/types.pxd":112
+/* "tradebot/_core/types.pxd":127
  * 
  * 
  * cpdef enum Reject:             # <<<<<<<<<<<<<<
@@ -1940,15 +1966,20 @@ enum __pyx_t_8tradebot_5_core_5types_Reject {
   __pyx_e_8tradebot_5_core_5types_TIME_IN_FORCE_UNKNOWN = 0x67,
   __pyx_e_8tradebot_5_core_5types_QUANTITY_NOT_POSITIVE = 0x68,
   __pyx_e_8tradebot_5_core_5types_PRICE_MISSING = 0x69,
+  __pyx_e_8tradebot_5_core_5types_TRIGGER_MISSING = 0x6A,
   __pyx_e_8tradebot_5_core_5types_INSTRUMENT_UNKNOWN = 0xC9,
   __pyx_e_8tradebot_5_core_5types_INSTRUMENT_NOT_TRADED = 0xCA,
   __pyx_e_8tradebot_5_core_5types_NO_MARKET = 0xCB,
+  __pyx_e_8tradebot_5_core_5types_NO_TRIGGER_PRICE = 0xCC,
   __pyx_e_8tradebot_5_core_5types_QUANTITY_TOO_SMALL = 0x12D,
   __pyx_e_8tradebot_5_core_5types_QUANTITY_TOO_LARGE = 0x12E,
   __pyx_e_8tradebot_5_core_5types_NOTIONAL_TOO_SMALL = 0x12F,
   __pyx_e_8tradebot_5_core_5types_NOTIONAL_TOO_LARGE = 0x130,
   __pyx_e_8tradebot_5_core_5types_PRICE_OUT_OF_BAND = 0x131,
   __pyx_e_8tradebot_5_core_5types_POSITION_TOO_LARGE = 0x132,
+  __pyx_e_8tradebot_5_core_5types_STOP_ON_WRONG_SIDE = 0x133,
+  __pyx_e_8tradebot_5_core_5types_TARGET_ON_WRONG_SIDE = 0x134,
+  __pyx_e_8tradebot_5_core_5types_NOTHING_TO_REDUCE = 0x135,
   __pyx_e_8tradebot_5_core_5types_BALANCE_TOO_SMALL = 0x191,
   __pyx_e_8tradebot_5_core_5types_TRADING_HALTED = 0x1F5,
   __pyx_e_8tradebot_5_core_5types_TRADING_REDUCING = 0x1F6,
@@ -1959,7 +1990,10 @@ enum __pyx_t_8tradebot_5_core_5types_Reject {
   __pyx_e_8tradebot_5_core_5types_VENUE_FILL_OR_KILL_UNFILLED = 0x386,
   __pyx_e_8tradebot_5_core_5types_VENUE_NO_LIQUIDITY = 0x387,
   __pyx_e_8tradebot_5_core_5types_VENUE_ORDER_UNKNOWN = 0x388,
-  __pyx_e_8tradebot_5_core_5types_VENUE_SELF_TRADE = 0x389
+  __pyx_e_8tradebot_5_core_5types_VENUE_SELF_TRADE = 0x389,
+  __pyx_e_8tradebot_5_core_5types_VENUE_AMEND_TOO_SMALL = 0x38A,
+  __pyx_e_8tradebot_5_core_5types_VENUE_GROUP_DONE = 0x38B,
+  __pyx_e_8tradebot_5_core_5types_VENUE_REDUCE_ONLY = 0x38C
 };
 
 /* "tradebot/_core/types.pxd":9
@@ -2289,6 +2323,14 @@ struct __pyx_t_8tradebot_5_core_6orders_OrderC {
   int64_t price;
   int64_t quantity;
   int64_t filled;
+  int64_t reduced;
+  int64_t trigger;
+  int64_t trail;
+  int64_t asked;
+  int64_t worst;
+  int64_t worst_price;
+  int64_t counted;
+  uint64_t parent;
   int64_t locked;
   int64_t sent_ns;
   uint32_t instrument;
@@ -2299,10 +2341,12 @@ struct __pyx_t_8tradebot_5_core_6orders_OrderC {
   uint8_t order_type;
   uint8_t time_in_force;
   uint8_t state;
-  uint16_t pad;
+  uint8_t flags;
+  uint8_t guards;
+  uint8_t amends;
 };
 
-/* "tradebot/_core/orders.pxd":26
+/* "tradebot/_core/orders.pxd":36
  * 
  * 
  * cdef struct OrderListC:         # of one strategy in one instrument             # <<<<<<<<<<<<<<
@@ -2317,7 +2361,7 @@ struct __pyx_t_8tradebot_5_core_6orders_OrderListC {
   int64_t open_sells;
 };
 
-/* "tradebot/_core/orders.pxd":34
+/* "tradebot/_core/orders.pxd":44
  * 
  * 
  * cdef struct OrdersC:             # <<<<<<<<<<<<<<
@@ -2408,7 +2452,7 @@ enum __pyx_t_8tradebot_5_core_7context_Listener {
   __pyx_e_8tradebot_5_core_7context_TO_BARS = 16
 };
 
-/* "tradebot/_core/context.pxd":46
+/* "tradebot/_core/context.pxd":47
  * 
  * 
  * cdef enum WishKind:             # <<<<<<<<<<<<<<
@@ -2417,10 +2461,12 @@ enum __pyx_t_8tradebot_5_core_7context_Listener {
 */
 enum __pyx_t_8tradebot_5_core_7context_WishKind {
   __pyx_e_8tradebot_5_core_7context_WISH_PLACE = 1,
-  __pyx_e_8tradebot_5_core_7context_WISH_CANCEL = 2
+  __pyx_e_8tradebot_5_core_7context_WISH_CANCEL = 2,
+  __pyx_e_8tradebot_5_core_7context_WISH_AMEND = 3,
+  __pyx_e_8tradebot_5_core_7context_WISH_PROTECT = 4
 };
 
-/* "tradebot/_core/context.pxd":83
+/* "tradebot/_core/context.pxd":94
  * 
  * 
  * cdef enum:             # <<<<<<<<<<<<<<
@@ -2452,11 +2498,12 @@ struct __pyx_t_8tradebot_5_core_7context_MarketC {
   int64_t ask_quantity;
   int64_t last_price;
   int64_t last_quantity;
+  int64_t mark_price;
   int64_t middle2;
   uint64_t trades;
 };
 
-/* "tradebot/_core/context.pxd":51
+/* "tradebot/_core/context.pxd":54
  * 
  * 
  * cdef struct WishC:              # what a strategy asked for in its callback             # <<<<<<<<<<<<<<
@@ -2473,9 +2520,16 @@ struct __pyx_t_8tradebot_5_core_7context_WishC {
   uint8_t is_sell;
   uint8_t order_type;
   uint8_t time_in_force;
+  uint8_t flags;
+  int64_t trigger;
+  int64_t trail;
+  uint64_t parent;
+  int64_t stop;
+  int64_t target;
+  int64_t distance;
 };
 
-/* "tradebot/_core/context.pxd":63
+/* "tradebot/_core/context.pxd":73
  * 
  * 
  * cdef struct ContextC:             # <<<<<<<<<<<<<<
@@ -2488,6 +2542,7 @@ struct __pyx_t_8tradebot_5_core_7context_ContextC {
   uint64_t call;
   uint16_t calling;
   uint8_t starting;
+  uint8_t by_mark;
   uint8_t restoring;
   uint64_t order_number;
   uint64_t order_base;
@@ -3090,7 +3145,11 @@ struct __pyx_vtabstruct_8tradebot_5_core_6trader_Trader {
   struct __pyx_t_8tradebot_5_core_7context_ContextC *(*seated)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *);
   uint32_t (*index_of)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, PyObject *);
   struct __pyx_t_8tradebot_5_core_7context_WishC *(*wish)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t);
-  PyObject *(*place)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, int, PyObject *, PyObject *, PyObject *, int, PyObject *, PyObject *);
+  PyObject *(*place)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, int, PyObject *, PyObject *, PyObject *, int, PyObject *, PyObject *, int);
+  int (*put_trigger)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, struct __pyx_t_8tradebot_5_core_7context_WishC *, PyObject *, PyObject *, PyObject *);
+  int (*put_guards)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, struct __pyx_t_8tradebot_5_core_7context_WishC *, PyObject *, PyObject *, PyObject *);
+  int64_t (*distance_of)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, PyObject *);
+  int (*cancel_guards)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t);
   int64_t (*_lots)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, PyObject *, PyObject *, int64_t, int);
   PyObject *(*place_lots)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t, int, int64_t, int64_t, uint8_t, uint8_t);
   int (*cancel_id)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint64_t);
@@ -6169,7 +6228,44 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC *__pyx_f_
   return __pyx_r;
 }
 
-/* "tradebot/_core/orders.pxd":57
+/* "tradebot/_core/orders.pxd":68
+ * 
+ * 
+ * cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Lots it may still fill."""
+ *     return order.quantity - order.filled - order.reduced
+*/
+
+static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_6orders_order_remaining(struct __pyx_t_8tradebot_5_core_6orders_OrderC const *__pyx_v_order) {
+  int64_t __pyx_r;
+
+  /* "tradebot/_core/orders.pxd":70
+ * cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:
+ *     """Lots it may still fill."""
+ *     return order.quantity - order.filled - order.reduced             # <<<<<<<<<<<<<<
+ * 
+ * 
+*/
+  {
+
+    __pyx_r = ((__pyx_v_order->quantity - __pyx_v_order->filled) - __pyx_v_order->reduced);
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/orders.pxd":68
+ * 
+ * 
+ * cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Lots it may still fill."""
+ *     return order.quantity - order.filled - order.reduced
+*/
+
+  /* function exit code */
+  __pyx_L0:;
+  return __pyx_r;
+}
+
+/* "tradebot/_core/orders.pxd":73
  * 
  * 
  * cdef inline OrderListC* orders_list(const OrdersC* orders, uint16_t strategy, uint32_t instrument) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6179,7 +6275,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC *__pyx_f_
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderListC *__pyx_f_8tradebot_5_core_6orders_orders_list(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *__pyx_v_orders, uint16_t __pyx_v_strategy, uint32_t __pyx_v_instrument) {
   struct __pyx_t_8tradebot_5_core_6orders_OrderListC *__pyx_r;
 
-  /* "tradebot/_core/orders.pxd":58
+  /* "tradebot/_core/orders.pxd":74
  * 
  * cdef inline OrderListC* orders_list(const OrdersC* orders, uint16_t strategy, uint32_t instrument) noexcept nogil:
  *     return &orders.lists[strategy * orders.instruments + instrument]             # <<<<<<<<<<<<<<
@@ -6190,7 +6286,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderListC *__pyx_f
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/orders.pxd":57
+  /* "tradebot/_core/orders.pxd":73
  * 
  * 
  * cdef inline OrderListC* orders_list(const OrdersC* orders, uint16_t strategy, uint32_t instrument) noexcept nogil:             # <<<<<<<<<<<<<<
