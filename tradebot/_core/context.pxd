@@ -21,6 +21,7 @@ cdef enum Listener:
     TO_BOOK = 2
     TO_QUOTES = 4
     TO_FEED = 8
+    TO_BARS = 16                # a series that is built of trades and stored bars
 
 
 cdef struct MarketC:            # one instrument as the engine sees it

@@ -19,14 +19,15 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
-from tradebot._core.book cimport book_apply, book_close, book_open, book_validate
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
-from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
+from tradebot._core.book cimport book_close, book_open, book_validate
+from tradebot._core.compiled cimport Compiled, CompiledCall, compiled_call
+from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
+from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.guards cimport guard_again, note_guards, protect
 from tradebot._core.instrument cimport add, instrument_from_tuple
 from tradebot._core.ledger cimport ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
-from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote
+from tradebot._core.market cimport market_from_list, market_take, market_to_list
 from tradebot._core.orders cimport order_next_state, order_remaining, orders_close, orders_count, orders_from_list, orders_get, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.protection cimport protections_close, protections_from_list, protections_to_list
 from tradebot._core.risk cimport rate_close, rate_from_list, rate_open, rate_to_list
@@ -55,7 +56,10 @@ cdef class Seat:
         self.number = number
         for name in HANDLERS:
             overridden = getattr(type(trader), name, None) is not getattr(base, name, None)
-            setattr_handler(self, name, getattr(trader, name) if overridden else None)
+            handler = getattr(trader, name) if overridden else None
+            if isinstance(trader, Compiled):
+                handler = compiled_call(trader, name, handler)
+            setattr_handler(self, name, handler)
         self.trade_views = [None] * markets
         self.bar_views = [None] * markets
         self.order_views = [None] * markets
@@ -241,6 +245,7 @@ cdef class Kernel:
             self.context.starting = 0
         for series in seat.trader.series:
             self.market_series[series.instrument].append((seat, series))
+            self.context.markets[series.instrument].listeners |= TO_BARS
             if series.timer:
                 self.timer_series[series.timer] = (seat, series)
 
@@ -279,82 +284,38 @@ cdef class Kernel:
         return found - 1
 
     cdef int step_market(self, const RecordC* record) except -1:
-        cdef uint32_t index = self.hot_market
-        cdef MarketC* market
-        cdef uint8_t kind = record.kind
-        cdef bint book_changed = 0, best_changed = 0
-        if self.context.markets[index].terms.id != record.instrument:
-            index = self.market_of(record.instrument)
-        market = &self.context.markets[index]
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef MarketC* market = &self.context.markets[index]
+        cdef int heard
         if record.flags & Flag.VOID:
             self.void_count += 1
             return 0
-        if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
-            market.book_kind = BY_ORDERS
-            book_changed = book_apply(&market.book, record)
-            if book_changed:
-                best_changed = refresh_orders(market, record)
-            if record.flags & Flag.SNAPSHOT:
-                if not record.flags & Flag.LAST:
-                    return 0
-                best_changed = book_changed = 1
-        elif kind == Kind.L2_LEVEL:
-            if depth_apply(&market.depth, record):
-                market.message_changed = 1
-                market.message_touched |= is_best_touched(market, record)
-            if not record.flags & Flag.LAST or market.book_kind == BY_ORDERS:
-                return 0
-            market.book_kind = BY_LEVELS
-            book_changed = market.message_changed
-            market.message_changed = 0
-            if market.message_touched:
-                market.message_touched = 0
-                best_changed = refresh_levels(market)
-        elif kind == Kind.TRADE:
-            market.last_price = record.price
-            market.last_quantity = record.quantity
-            market.trades += 1
-            if self.market_series[index]:
-                self.feed_series(index, record)
-        elif kind == Kind.BAR:
-            self.feed_series(index, record)
-        elif kind == Kind.QUOTE:
-            if market.book_kind == BY_QUOTES:
-                best_changed = set_quote(market, record)
-        elif kind == Kind.MARK:
-            if record.price:
-                market.mark_price = record.price
-        elif kind == Kind.GAP:
+        if record.kind == Kind.GAP:
             self.gap_count += 1
-        elif kind == Kind.FEED_STATE:
-            market.feed_is_up = record.id != 0
-        if market.listeners:
-            return self.tell_market(index, record, book_changed, best_changed)
-        return 0
+        heard = market_take(market, record) & market.listeners
+        return self.tell_market(index, record, heard) if heard else 0
 
-    cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1:
+    cdef int tell_market(self, uint32_t index, const RecordC* record, int heard) except -1:
+        """Tell the market's seats what there is to hear of a fact: Listener, or'ed. Bars that it closes are told before it is."""
         cdef Seat seat
         cdef TradeView trade
         cdef FeedView feed
-        cdef uint8_t listeners = self.context.markets[index].listeners
-        cdef bint is_feed = record.kind == Kind.GAP or record.kind == Kind.FEED_STATE
-        if not (
-            (record.kind == Kind.TRADE and listeners & TO_TRADES) or (book_changed and listeners & TO_BOOK)
-            or (best_changed and listeners & TO_QUOTES) or (is_feed and listeners & TO_FEED)
-        ):
+        if heard & TO_BARS:
+            self.feed_series(index, record)
+        if not heard & ~TO_BARS:
             return 0
         for seat in <list>self.market_seats[index]:
             if seat.quarantined:
                 continue
-            if record.kind == Kind.TRADE and seat.on_trade is not None:
+            if heard & TO_TRADES and seat.on_trade is not None:
                 trade = seat.trade_views[index]
                 trade.record = record
                 self.call(seat, seat.on_trade, trade)
-            if book_changed and seat.on_book is not None and not seat.quarantined:
+            if heard & TO_BOOK and seat.on_book is not None and not seat.quarantined:
                 self.call(seat, seat.on_book, seat.book_views[index])
-            if best_changed and seat.on_quote is not None and not seat.quarantined:
+            if heard & TO_QUOTES and seat.on_quote is not None and not seat.quarantined:
                 self.call(seat, seat.on_quote, seat.book_views[index])
-            if is_feed and seat.on_feed is not None:
+            if heard & TO_FEED and seat.on_feed is not None:
                 feed = seat.feed_views[index]
                 feed.record = record
                 self.call(seat, seat.on_feed, feed)
@@ -532,6 +493,8 @@ cdef class Kernel:
         try:
             if view is None:
                 handler()
+            elif type(handler) is CompiledCall:
+                (<CompiledCall>handler).run(<Compiled>seat.trader, view)
             else:
                 view.call = context.call
                 handler(view)

@@ -4,11 +4,11 @@ Order by order wins over levels, and levels over quotes: what is told in more de
 last moment at which both sides stood.
 """
 
-from tradebot._core.book cimport NO_ASK, NO_BID, book_from_list, book_level_quantity, book_to_list
-from tradebot._core.context cimport MarketC
+from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_from_list, book_level_quantity, book_to_list
+from tradebot._core.context cimport BY_ORDERS, BY_QUOTES, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, MarketC
 from tradebot._core.depth cimport depth_from_list, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport FEE_SCALE, muldiv_up
-from tradebot._core.types cimport Kind, RecordC, Side
+from tradebot._core.types cimport Flag, Kind, RecordC, Side
 
 
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
@@ -26,6 +26,29 @@ cdef int64_t bound_price(int64_t price, bint is_sell, int64_t band) noexcept nog
     if is_sell:
         return price - width if price > width else 1
     return price + width
+
+
+cdef int market_take_order(MarketC* market, const RecordC* record) except -1 nogil:
+    """Apply a record of one order; inside a snapshot nothing is told until it is whole."""
+    cdef int heard = 0
+    market.book_kind = BY_ORDERS
+    if book_apply(&market.book, record):
+        heard = TO_BOOK | TO_QUOTES if refresh_orders(market, record) else TO_BOOK
+    if record.flags & Flag.SNAPSHOT:
+        return TO_BOOK | TO_QUOTES if record.flags & Flag.LAST else 0
+    return heard
+
+
+cdef int market_take_rare(MarketC* market, const RecordC* record) except -1 nogil:
+    if record.kind == Kind.BAR:
+        return TO_BARS
+    if record.kind == Kind.QUOTE:
+        return TO_QUOTES if market.book_kind == BY_QUOTES and set_quote(market, record) else 0
+    if record.kind == Kind.MARK and record.price:
+        market.mark_price = record.price
+    if record.kind == Kind.FEED_STATE:
+        market.feed_is_up = record.id != 0
+    return TO_FEED if record.kind == Kind.FEED_STATE or record.kind == Kind.GAP else 0
 
 
 cdef bint refresh_orders(MarketC* market, const RecordC* record) noexcept nogil:

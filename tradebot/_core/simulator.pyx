@@ -35,7 +35,7 @@ from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce, check_bounds
-from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_insert, resting_lots, resting_remove, trim_reducing
+from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_bound, resting_insert, resting_lots, resting_remove, trim_reducing
 
 import numpy as np
 
@@ -515,6 +515,8 @@ cdef class Simulator:
             book_open(&self.simulator.markets[at].book)
             depth_open(&self.simulator.markets[at].depth)
             index_open(&self.simulator.markets[at].taken, 64)
+            resting_bound(&self.simulator.markets[at].resting[0])
+            resting_bound(&self.simulator.markets[at].resting[1])
             index_put(&self.by_id, self.simulator.markets[at].terms.id, at + 1)
         latency_open(&self.simulator.order_latency, order_latency)
         latency_open(&self.simulator.answer_latency, answer_latency)
@@ -636,6 +638,7 @@ cdef class Simulator:
             venue_market_from_list(&self.simulator.markets[at], state[4][at])
         for at in range(HORIZONS):
             pending_from_bytes(&self.simulator.pending[at], state[5][at])
+        self.simulator.markout_ns = 0
         latency_from_list(&self.simulator.order_latency, state[6])
         latency_from_list(&self.simulator.answer_latency, state[7])
 
@@ -676,6 +679,7 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     book_from_list(&market.book, state[0])
     for side in range(2):
         market.resting[side].count = 0
+        resting_bound(&market.resting[side])
         for (
             order.id, order.price, order.remaining, order.rank, order.strategy, order.standing.ahead, order.standing.traded,
             order.total, order.parent, order.time_in_force, order.flags,

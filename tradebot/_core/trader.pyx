@@ -264,10 +264,14 @@ cdef class Trader:
 
     def cancel(self, order_id: int) -> None:
         """Ask to cancel one order. A cancel of an order that is done is refused by `on_cancel_reject`."""
+        self.cancel_id(order_id)
+
+    cdef int cancel_id(self, uint64_t order_id) except -1:
         cdef OrderC* order = orders_get(&self.seated().orders, order_id)
         cdef WishC* wish = self.wish(order.instrument if order != NULL and order.strategy == self.number else self.first)
         wish.kind = WISH_CANCEL
         wish.id = order_id
+        return 0
 
     def cancel_all(self, instrument=None, *, guards=False) -> None:
         """Ask to cancel every open order of this strategy in one instrument; those that guard its position only with `guards`."""

@@ -33,6 +33,9 @@ cdef struct RestingListC:       # of one side, the best price first, then by arr
     RestingC* items
     uint32_t count
     uint32_t items_max
+    int64_t low                 # the lowest and the highest of their prices; NO_ASK and NO_BID where there is none
+    int64_t high
+    uint64_t prices             # a bit for each of their prices, by its last six bits
 
 
 cdef struct ConditionalC:       # an order of ours that waits at the venue for its trigger
@@ -115,6 +118,7 @@ cdef struct SimulatorC:
     uint64_t trade_number
     int64_t horizons_ns[3]
     PendingC pending[3]
+    int64_t markout_ns          # no markout is due before it, or at it
     MarkoutC* markouts          # done, until taken
     uint32_t markout_count
     uint32_t markouts_max
@@ -128,13 +132,14 @@ cdef int make_answer(SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t 
 cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker, int64_t ahead) except -1 nogil
 cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil
+cdef int resting_bound(RestingListC* list) noexcept nogil
+cdef int markouts_settle_due(SimulatorC* simulator, int64_t time_ns) except -1 nogil
 cdef int group_take(SimulatorC* simulator, uint32_t index, uint64_t parent, uint64_t taker, int64_t lots) except -1 nogil
 cdef int conditional_remove(ConditionalListC* list, uint32_t at) noexcept nogil
 cdef int drop_reducing(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at) except -1 nogil
 cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots) except -1 nogil
 cdef int64_t reducible(const VenueMarketC* market, uint16_t strategy, uint8_t side) noexcept nogil
 cdef int trim_reducing(SimulatorC* simulator, uint32_t index) except -1 nogil
-cdef int markouts_settle_one(SimulatorC* simulator, PendingC* pending, int64_t time_ns) except -1 nogil
 cdef bytes pending_to_bytes(const PendingC* pending)
 cdef int pending_from_bytes(PendingC* pending, bytes body) except -1
 
@@ -167,8 +172,4 @@ cdef inline int note_instant(VenueMarketC* market, int64_t time_ns) noexcept nog
 
 cdef inline int markouts_settle(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
     """Answer what became due before `time_ns`: the book has not changed since."""
-    cdef uint32_t at
-    for at in range(HORIZONS):
-        if simulator.pending[at].head != simulator.pending[at].tail:
-            markouts_settle_one(simulator, &simulator.pending[at], time_ns)
-    return 0
+    return markouts_settle_due(simulator, time_ns) if time_ns > simulator.markout_ns else 0

@@ -14,6 +14,7 @@ from tradebot._core.arena cimport grow
 from tradebot._core.instrument cimport FEE_SCALE, muldiv_up, notional_up
 from tradebot._core.latency cimport latency_arrival
 from tradebot._core.queue cimport queue_push
+from tradebot._core.timers cimport NEVER_NS
 from tradebot._core.types cimport Flag, Kind, OrderFlag, Side
 
 assert sizeof(MarkoutC) == 64
@@ -141,12 +142,32 @@ cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side)
         at -= 1
     list.items[at] = order[0]
     list.count += 1
+    list.prices |= <uint64_t>1 << (order.price & 63)
+    if order.price < list.low:
+        list.low = order.price
+    if order.price > list.high:
+        list.high = order.price
     return 0
 
 
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
     list.count -= 1
     memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(RestingC))
+    return resting_bound(list)
+
+
+cdef int resting_bound(RestingListC* list) noexcept nogil:
+    """Note where a list stands, so that what happens elsewhere is told from it without a look at the orders."""
+    cdef int64_t price
+    cdef uint32_t at
+    list.low, list.high, list.prices = NO_ASK, NO_BID, 0
+    for at in range(list.count):
+        price = list.items[at].price
+        list.prices |= <uint64_t>1 << (price & 63)
+        if price < list.low:
+            list.low = price
+        if price > list.high:
+            list.high = price
     return 0
 
 
@@ -282,6 +303,23 @@ cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
         markout.horizon_ns = simulator.horizons_ns[at]
         pending.items[pending.tail] = markout
         pending.tail += 1
+        if markout.time_ns + markout.horizon_ns < simulator.markout_ns:
+            simulator.markout_ns = markout.time_ns + markout.horizon_ns
+    return 0
+
+
+cdef int markouts_settle_due(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
+    cdef PendingC* pending
+    cdef int64_t next_ns
+    cdef uint32_t at
+    simulator.markout_ns = NEVER_NS
+    for at in range(HORIZONS):
+        pending = &simulator.pending[at]
+        markouts_settle_one(simulator, pending, time_ns)
+        if pending.head != pending.tail:
+            next_ns = pending.items[pending.head].time_ns + simulator.horizons_ns[at]
+            if next_ns < simulator.markout_ns:
+                simulator.markout_ns = next_ns
     return 0
 
 

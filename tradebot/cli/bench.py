@@ -17,7 +17,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--strategy", choices=("none", "grid"), default="none", help="what trades (default none: one order a side rests)"
     )
-    verb.add_argument("--face", choices=("python",), default="python", help="how the strategy is written")
+    verb.add_argument("--face", choices=("python", "compiled"), default="python", help="how the grid is written (default python)")
     verb.add_argument("--interval", metavar="T", default="100ms", help="time between two steps of the grid (default 100ms)")
     verb.add_argument("--latency", metavar="T", default="1ms", help="of orders and answers each (default 1ms)")
     verb.add_argument("--tick", metavar="T", default="0.1", help="price step of the file (default 0.1)")
@@ -47,7 +47,7 @@ def replay(call: Call) -> int:
     from tradebot.testing.calls import replay_answer
 
     words = call.words
-    found = replay_answer(words.input, words.strategy, words.interval, words.latency, words.tick, words.lot)
+    found = replay_answer(words.input, words.strategy, words.interval, words.latency, words.tick, words.lot, words.face)
     call.output.answer(found, lambda: call.output.table(("bench replay", "value"), list(found.items())))
     return EXIT_DONE
 
