@@ -62,7 +62,15 @@ def ticks(seed: int, count: int, middle: int = 2_000) -> Records:
 
 
 class Restless(Noise):
-    """Noise that needs no book: around the last price, and with market orders too large for one price."""
+    """Noise that needs no book: around the last price, with market orders too large for one price and, where it is asked for,
+    conditional orders.
+    """
+
+    class Params(Struct, frozen=True, forbid_unknown_fields=True):
+        seed: int = 1
+        eager: float = 0.3
+        conditional: float = 0.0
+        """How many of its orders wait for a trigger."""
 
     class State(Struct):
         draws: int = 0
@@ -82,11 +90,25 @@ class Restless(Noise):
             return
         side = self.sell if self.draw() < 0.5 else self.buy
         lots = (1 + int(self.draw() * 12)) * self.lot
+        if self.draw() < self.params.conditional:
+            self.act_later(side, lots)
+            return
         kind = ("GTC", "GTC", "IOC", "FOK", "POST_ONLY", "MARKET", "MARKET")[int(self.draw() * 7)]
         if kind == "MARKET":
             side(lots, time_in_force="FOK" if self.draw() < 0.2 else None)
         else:
             side(lots, price=self.state.last + (int(self.draw() * 13) - 6) * self.tick, time_in_force=kind)
+
+    def act_later(self, side, lots: float) -> None:
+        away = (1 + int(self.draw() * 8)) * self.tick
+        against = self.state.last + (away if side == self.buy else -away)
+        way = int(self.draw() * 5)
+        if way == 0:
+            side(lots, follow=away)
+        elif way < 3:
+            side(lots, stop=against, price=against if way == 1 else None)
+        else:
+            side(lots, touch=2 * self.state.last - against, price=self.state.last if way == 3 else None)
 
     def on_bar(self, bar) -> None:
         self.state.last = bar.close

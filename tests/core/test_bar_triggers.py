@@ -1,4 +1,4 @@
-"""Stops, trailing stops and targets at bar grade, rule by rule in worked numbers; then a run whose guards are the engine's own."""
+"""Stops, trailing stops and targets at bar grade, rule by rule in worked numbers; then a run with guards of the engine's own."""
 
 import numpy as np
 import pytest
@@ -126,6 +126,24 @@ def test_stored_trades_of_the_bar_tell_which_came_first(prices: tuple[int, int],
     assert (doubt["stop"], doubt["target"], doubt["known"], doubt["difference"]) == (1, 2, 1, 0)
 
 
+@pytest.mark.parametrize(("prices", "filled"), [((1_051, 955), (2, 1_050, 4)), ((955, 1_051), (1, 954, 4))])
+def test_a_limit_that_is_the_target_is_told_apart_in_the_same_way(prices: tuple[int, int], filled: tuple[int, ...]) -> None:
+    target = place(START + 1, 2, SELL, 1_050, 4)
+    target["parent"], target["owner"] = 9, 0
+    one = bar(1, 1_000, 1_060, 950, 1_000, 100)
+    venue = watching(guard(START + 1, 1, STOP, 960, parent=9), target)
+    whole(venue, one)
+    (doubt,) = venue.doubts()
+    assert fills(venue) == [(1, 959, 4)] and (doubt["target_price"], doubt["known"]) == (1_050, 0)
+    venue = watching(guard(START + 1, 1, STOP, 960, parent=9), target)
+    opened(venue, one)
+    for at, price in enumerate(prices, 1):
+        venue.market(trade(START + SECOND + at, price, 1))
+    venue.market(one)
+    (doubt,) = venue.doubts()
+    assert fills(venue) == [filled] and (doubt["stop"], doubt["target"], doubt["known"], doubt["difference"]) == (1, 2, 1, 0)
+
+
 def test_trades_from_before_the_guard_came_do_not_meet_it() -> None:
     venue = watching()
     one = bar(1, 1_000, 1_000, 950, 1_000, 100)
@@ -218,7 +236,7 @@ class Bracket(Strategy):
             self.exits = (*self.exits, fill.price)
 
 
-@pytest.mark.parametrize(("high", "low", "exit_price", "doubts"), [(1_060, 950, 479.5, 1), (1_060, 970, 524.0, 0)])
+@pytest.mark.parametrize(("high", "low", "exit_price", "doubts"), [(1_060, 950, 479.5, 1), (1_060, 970, 525.0, 0)])
 def test_the_engines_own_guards_of_an_entry_work_at_bar_grade(high: int, low: int, exit_price: float, doubts: int) -> None:
     """Entry at the open of the second bar; the third reaches the stop at 960 ticks, the target at 1,050, or both."""
     bars = [bar(0, 1_000, 1_000, 1_000, 1_000, 100), bar(1, 1_000, 1_001, 999, 1_000, 100), bar(2, 1_000, high, low, 1_000, 100)]

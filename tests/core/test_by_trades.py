@@ -39,19 +39,25 @@ def twin_answers(trades: Records, commands: Records, order_ns: int, answer_ns: i
     events = [(int(one["venue_ns"]), 0, at, one) for at, one in enumerate(trades)]
     events += [(int(one["time_ns"]) + order_ns, 1, at, one) for at, one in enumerate(commands)]
     for now, is_command, _, record in sorted(events, key=lambda one: one[:3]):
+        if now > twin.now:
+            twin.act_fired()
         if is_command:
             twin.command(record)
         else:
             twin.trade(record, now)
+    twin.act_fired()
     return twin.take_answers()
 
 
 @pytest.mark.parametrize("latency", LATENCIES)
+@pytest.mark.parametrize("conditional", [0.0, 0.5])
 @pytest.mark.parametrize("seed", range(20 if FULL else 2))
-def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], seed: int) -> None:
+def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], conditional: float, seed: int) -> None:
+    """Conditional orders only where a command takes time: with none, the order of one instant is not in the facts."""
     trades = ticks(seed, 1_500)
     settings = graded(Grade.TRADES, order_latency_ns=latency[0], answer_latency_ns=latency[1])
-    _, audit = run_over(Restless({"seed": seed + 1, "eager": 0.2}), trades, settings)
+    strategy = Restless({"seed": seed + 1, "eager": 0.2, "conditional": conditional if latency[0] else 0.0})
+    _, audit = run_over(strategy, trades, settings)
     commands = np.isin(audit["kind"], [Kind.PLACE_ORDER, Kind.CANCEL_ORDER])
     received = audit[~commands & (audit["venue_ns"] != 0)]
     expected = twin_answers(trades, audit[commands], *latency)

@@ -27,10 +27,34 @@ class Order:
     remaining: int
     sent: int
     takes: bool = False
+    trigger: int = 0
+    trail: int = 0
+    since: int = 0
+    triggered: bool = False
+
+    @property
+    def is_conditional(self) -> bool:
+        return self.kind > OrderType.MARKET
+
+    @property
+    def is_target(self) -> bool:
+        return self.kind in (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+
+    def is_met(self, price: int) -> bool:
+        rising = (self.side == BUY) != self.is_target
+        return price >= self.trigger if rising else price <= self.trigger
+
+    def follow(self, price: int) -> None:
+        if self.trail:
+            self.trigger = min(self.trigger, price + self.trail) if self.side == BUY else max(self.trigger, price - self.trail)
 
     @property
     def waits(self) -> bool:
         """It trades at the next price, or not at all."""
+        return not self.is_conditional and self.is_for_now
+
+    @property
+    def is_for_now(self) -> bool:
         return self.kind == OrderType.MARKET or self.force in (TimeInForce.IOC, TimeInForce.FOK)
 
 
@@ -47,13 +71,14 @@ class ReferencePriceSimulator:
         self.fee_in_base = fee_in_base
         self.orders: list[Order] = []
         self.answers: list[np.ndarray] = []
+        self.fired: list[Order] = []
         self.now = self.price = self.room = self.trades = 0
 
     def through(self, side: int, limit: int, price: int) -> bool:
         return price != 0 and (price < limit if side == BUY else price > limit)
 
     def resting(self, side: int) -> list[Order]:
-        found = [one for one in self.orders if one.side == side and not one.waits]
+        found = [one for one in self.orders if one.side == side and not one.waits and not one.is_conditional]
         return sorted(found, key=lambda one: -one.price if side == BUY else one.price)
 
     def meets_own(self, side: int, price: int) -> bool:
@@ -83,14 +108,51 @@ class ReferencePriceSimulator:
             int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["order_type"]),
             int(command["time_in_force"]), int(command["price"]), int(command["quantity"]), int(command["time_ns"]),
         )  # fmt: skip
+        if order.is_conditional:
+            order.trigger, order.trail, order.since = int(command["trigger"]), int(command["display"]), self.now
+            self.end(order, Kind.ORDER_ACCEPTED, 0, int(command["cause"]), id2=order.id, display=-1)
+            self.orders.append(order)
+            if self.price:
+                self.watch(order, self.price)
+            return
+        self.take_in(order, int(command["cause"]))
+
+    def watch(self, order: Order, price: int) -> None:
+        """Hold a conditional order against a price; what is met acts after all that happens at this instant."""
+        if order not in self.fired:
+            order.follow(price)
+            if order.is_met(price):
+                self.fired.append(order)
+
+    def act_fired(self) -> None:
+        while self.fired:
+            order = self.fired.pop(0)
+            if order in self.orders:
+                self.release(order, order.sent if order.since == self.now else self.now)
+                self.after_release(order)
+
+    def after_release(self, order: Order) -> None:
+        """For a grade at which an order may trade on arrival."""
+
+    def release(self, order: Order, sent: int) -> None:
+        """A conditional order becomes an ordinary one of this moment."""
+        self.orders.remove(order)
+        self.end(order, Kind.ORDER_TRIGGERED, 0, 0, trigger=order.trigger, display=-1)
+        limit = order.kind in (OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+        order.kind = OrderType.LIMIT if limit else OrderType.MARKET
+        order.triggered, order.sent = not limit, sent
+        order.force = order.force if limit else TimeInForce.IOC
+        self.take_in(order, 0, is_new=False)
+
+    def take_in(self, order: Order, cause: int, is_new: bool = True) -> None:
         limit = order.kind == OrderType.LIMIT
         order.takes = limit and self.through(order.side, order.price, self.price)
         meets = limit and self.meets_own(order.side, order.price)
-        cause = int(command["cause"])
         if order.force == TimeInForce.POST_ONLY and (order.takes or meets):
             self.end(order, Kind.ORDER_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
             return
-        self.end(order, Kind.ORDER_ACCEPTED, 0, cause, id2=order.id, display=-1)
+        if is_new:
+            self.end(order, Kind.ORDER_ACCEPTED, 0, cause, id2=order.id, display=-1)
         if meets:
             self.end(order, Kind.ORDER_CANCELLED, Reject.VENUE_SELF_TRADE, cause)
         else:
@@ -107,7 +169,7 @@ class ReferencePriceSimulator:
         paid = order.price
         if market:
             paid = price + worse if order.side == BUY else max(price - worse, 1)
-        if market and (paid > order.price if order.side == BUY else paid < order.price):
+        if market and not order.triggered and (paid > order.price if order.side == BUY else paid < order.price):
             self.drop(order, Reject.VENUE_NO_LIQUIDITY)
             return
         lots = min(order.remaining, self.room) if market or self.through(order.side, order.price, price) else 0

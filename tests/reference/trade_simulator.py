@@ -10,6 +10,8 @@ from tests.reference.price_simulator import BUY, SELL, ReferencePriceSimulator
 class ReferenceTradeSimulator(ReferencePriceSimulator):
     def trade(self, trade: np.void, now: int) -> None:
         self.now, self.price, self.room = now, int(trade["price"]), int(trade["quantity"])
+        for order in [one for one in self.orders if one.is_conditional]:
+            self.watch(order, self.price)
         self.offer(self.price, math.inf)
         self.fill_limits(BUY, self.price, math.inf)
         self.fill_limits(SELL, self.price, math.inf)

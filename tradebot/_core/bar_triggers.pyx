@@ -5,11 +5,12 @@ for it never does better. **In the range** it acts at its trigger. Costs of a ma
 
 A bar does not tell the order of its prices, so the worse is taken: every stop that has arrived is held against the bar's adverse
 end first, also one that came after the bar had opened. Then trailing stops follow the better end, and are held against the close, which
-came after it. Targets come last; one that was sent after the open waits for the next bar, unless it guards an entry, which filled
-before it. Where a stop was taken and a target of the same position was reached as well, that is noted (`doubts`).
+came after it. Targets come last, then limits; one that was sent after the open waits for the next bar, unless it guards an entry,
+which filled before it. Where a stop was taken and a target of the same position was reached as well, that is noted (`doubts`).
 
 **Where trades of the bar are stored** they are walked in their order instead, and each order counts from its arrival: a stop acts at
-the worse of its trigger and the trade that met it, a target at its trigger. A bar that reached both is then known, not doubted.
+the worse of its trigger and the trade that met it, a target at its trigger, a limit at its price. A bar that reached both is then
+known, not doubted.
 
 Triggers on the mark price are met by MARK facts, and act at the next open.
 """
@@ -17,12 +18,12 @@ Triggers on the mark price are met by MARK facts, and act at the next open.
 from libc.stdint cimport uint8_t, uint64_t
 
 from tradebot._core.arena cimport grow
-from tradebot._core.by_price cimport is_through, price_act, price_paid
+from tradebot._core.by_price cimport is_through, price_act, price_fill_through, price_paid
 from tradebot._core.conditional cimport conditional_follow, conditional_is_met, conditional_release
 from tradebot._core.doubts cimport doubts_add
 from tradebot._core.priced cimport PathC, StepC
 from tradebot._core.types cimport FactC, OrderFlag, OrderType, Side
-from tradebot._core.venue cimport ConditionalC, ConditionalListC, RestingListC, VenueMarketC
+from tradebot._core.venue cimport ConditionalC, ConditionalListC, RestingC, RestingListC, VenueMarketC
 
 
 cdef struct TargetC:            # what a stop would have competed with in its bar
@@ -171,6 +172,45 @@ cdef int step(SimulatorC* simulator, uint32_t index, const StepC* trade, const R
             if order.trail:
                 conditional_follow(order, trade.price)
         at += 1
+    return step_limits(simulator, index, trade, bar)
+
+
+cdef int step_limits(SimulatorC* simulator, uint32_t index, const StepC* trade, const RecordC* bar) except -1 nogil:
+    """Limits that a trade of the bar went through: those sent by its open, and guards that had arrived."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef int64_t guard_max_ns = trade.time_ns - simulator.order_latency.least_ns
+    cdef uint8_t side
+    for side in range(2):
+        if market.resting[side].count == 0 or not is_through(side, market.resting[side].items[0].price, trade.price):
+            continue
+        note_stops(simulator, index, side, trade, bar, guard_max_ns)
+        price_fill_through(simulator, index, side, trade.price, market.priced.open_ns, guard_max_ns)
+    return 0
+
+
+cdef int note_stops(
+    SimulatorC* simulator, uint32_t index, uint8_t side, const StepC* trade, const RecordC* bar, int64_t guard_max_ns
+) except -1 nogil:
+    """Stops that the bar reaches, and that limits about to fill come before: the trades tell so."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef const ConditionalC* stop
+    cdef const RestingC* limit
+    cdef uint32_t at, other
+    for at in range(market.conditionals.count):
+        stop = &market.conditionals.items[at]
+        if not is_watching(stop) or is_target(stop) or stop.side != side or not conditional_is_met(stop, adverse_end(stop, bar)):
+            continue
+        for other in range(market.resting[side].count):
+            limit = &market.resting[side].items[other]
+            if (
+                is_shared(stop, limit.strategy, side, limit.parent, limit.flags) and is_through(side, limit.price, trade.price)
+                and <int64_t>limit.rank <= (guard_max_ns if limit.parent else market.priced.open_ns)
+            ):
+                doubts_add(
+                    simulator, index, stop.id, limit.id, stop.strategy, side, limit.remaining,
+                    price_paid(simulator, side, stop.trigger), limit.price, 1, 1,
+                )
+                break
     return 0
 
 
@@ -200,7 +240,9 @@ cdef TargetC find_other(SimulatorC* simulator, uint32_t index, const Conditional
     found.rests = 0
     for at in range(market.conditionals.count):
         one = &market.conditionals.items[at]
-        if not is_watching(one) or is_target(one) == is_target(order) or not is_shared(order, one.strategy, one.side, one.parent, one.flags):
+        if not is_watching(one) or is_target(one) == is_target(order):
+            continue
+        if not is_shared(order, one.strategy, one.side, one.parent, one.flags):
             continue
         if is_target_reached(market, one, bar) if is_target(one) else conditional_is_met(one, adverse_end(one, bar)):
             found.id = one.id
@@ -211,7 +253,9 @@ cdef TargetC find_other(SimulatorC* simulator, uint32_t index, const Conditional
     for at in range(limits.count):
         if not is_shared(order, limits.items[at].strategy, order.side, limits.items[at].parent, limits.items[at].flags):
             continue
-        if is_through(order.side, limits.items[at].price, better_end(order, bar)) and <int64_t>limits.items[at].rank <= market.priced.open_ns:
+        if limits.items[at].parent == 0 and <int64_t>limits.items[at].rank > market.priced.open_ns:
+            continue
+        if is_through(order.side, limits.items[at].price, better_end(order, bar)):
             found.id = limits.items[at].id
             found.price = limits.items[at].price
             found.rests = 1

@@ -6,7 +6,8 @@ bar k is filled in bar k+1, and that fill is known before the close of bar k+1 i
 been told can be traded on:
 
 - an order trades at a bar's open only if it was sent by then. One that was sent after, in answer to a fill or a timer, waits for
-  the next: a market order for its open, a limit for its open and its range;
+  the next: a market order for its open, a limit for its open and its range. What guards an entry (it has a parent) counts in the
+  bar in which it came, for the entry filled at that bar's open;
 - an order that takes longer than a bar to arrive trades in the bar in which it arrives, at its open;
 - how much filled at an open depends on the volume of a bar that is not over; what is sent on seeing that comes under the
   first rule.
@@ -27,6 +28,8 @@ from tradebot._core.conditional cimport conditional_watch
 from tradebot._core.instrument cimport FEE_SCALE, muldiv_down
 from tradebot._core.priced cimport PathC, PricedC, StepC
 from tradebot._core.types cimport Flag, Kind, Side
+
+cdef int64_t ANY_TIME = 0x7FFFFFFFFFFFFFFF
 
 
 cdef bint bars_fill(const VenueMarketC* market, const RecordC* record) noexcept nogil:
@@ -73,9 +76,9 @@ cdef int offer_open(SimulatorC* simulator, uint32_t index) except -1 nogil:
 cdef int fill_limits(SimulatorC* simulator, uint32_t index, int64_t low, int64_t high) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     if market.resting[0].count:
-        price_fill_through(simulator, index, Side.BUY, low, market.priced.open_ns)
+        price_fill_through(simulator, index, Side.BUY, low, market.priced.open_ns, ANY_TIME)
     if market.resting[1].count:
-        price_fill_through(simulator, index, Side.SELL_SIDE, high, market.priced.open_ns)
+        price_fill_through(simulator, index, Side.SELL_SIDE, high, market.priced.open_ns, ANY_TIME)
     return 0
 
 

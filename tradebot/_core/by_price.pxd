@@ -12,7 +12,7 @@ cdef int price_act(SimulatorC* simulator, uint32_t index, const FactC* order, in
 cdef bint price_would_take(const VenueMarketC* market, uint8_t side, int64_t limit) noexcept nogil
 cdef int price_cancel(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil
 cdef int price_fill_waiting(SimulatorC* simulator, uint32_t index, int64_t price, int64_t sent_max_ns) except -1 nogil
-cdef int price_fill_through(SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price, int64_t sent_max_ns) except -1 nogil
+cdef int price_fill_through(SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price, int64_t sent_max_ns, int64_t guard_max_ns) except -1 nogil
 cdef int64_t price_paid(const SimulatorC* simulator, uint8_t side, int64_t price) noexcept nogil
 cdef list priced_to_list(const PricedC* priced)
 cdef int priced_from_list(PricedC* priced, object state) except -1

@@ -213,16 +213,18 @@ cdef int take(SimulatorC* simulator, uint32_t index, WaitingC* order, int64_t pr
 
 
 cdef int price_fill_through(
-    SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price, int64_t sent_max_ns
+    SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price, int64_t sent_max_ns, int64_t guard_max_ns
 ) except -1 nogil:
-    """Fill our limits of a side that `price` went through and that were sent by `sent_max_ns`, up to the room there is."""
+    """Fill our limits of a side that `price` went through and that were sent by `sent_max_ns`, those that guard an entry by
+    `guard_max_ns`, up to the room there is.
+    """
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef RestingListC* list = &market.resting[side]
     cdef RestingC order
     cdef uint32_t at = 0
     cdef int64_t lots
     while at < list.count and market.priced.room > 0 and is_through(side, list.items[at].price, price):
-        if <int64_t>list.items[at].rank > sent_max_ns:
+        if <int64_t>list.items[at].rank > (guard_max_ns if list.items[at].parent else sent_max_ns):
             at += 1
             continue
         lots = resting_lots(market, &list.items[at], side)

@@ -25,7 +25,7 @@ cdef int trades_market(SimulatorC* simulator, uint32_t index, const RecordC* rec
     if market.priced.waiting.count:
         price_fill_waiting(simulator, index, record.price, ANY_TIME)
     if market.resting[0].count:
-        price_fill_through(simulator, index, Side.BUY, record.price, ANY_TIME)
+        price_fill_through(simulator, index, Side.BUY, record.price, ANY_TIME, ANY_TIME)
     if market.resting[1].count:
-        price_fill_through(simulator, index, Side.SELL_SIDE, record.price, ANY_TIME)
+        price_fill_through(simulator, index, Side.SELL_SIDE, record.price, ANY_TIME, ANY_TIME)
     return 0

@@ -282,6 +282,7 @@ def result_of(setup: Setup, done: backtest.Outcome, late: int) -> dict[str, obje
         "counters": counters,
         "digest": done.digest,
         "quarantined": done.failures,
+        "doubts": msgspec.to_builtins(done.doubts),
         "closing": {
             name: money_text(total) for name, (_, total, _) in zip(setup.plan.assets, done.balances, strict=True)
         },
@@ -357,6 +358,7 @@ def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -
         "quarantined": done.failures,
         "grade": graded.name,
         "note": graded.note,
+        "doubts": msgspec.to_builtins(done.doubts),
     }
 
 

@@ -13,6 +13,7 @@ from tradebot.domain.errors import LocalError, StrategyFailed
 from tradebot.engine.drive import drive
 from tradebot.engine.plan import Grade, Plan, make_merge
 from tradebot.engine.ports import Recorder, Source
+from tradebot.research.doubts import Doubts, doubts_of
 from tradebot.research.watchdog import watch
 from tradebot.strategies.strategy import Strategy
 
@@ -48,7 +49,12 @@ ASSUMPTIONS: Final[dict[int, list[str]]] = {
         "A market order fills at the open of the first bar after it was sent, and pays half the stated spread and the stated "
         "slippage beyond it; what is left of it goes on at the next open.",
         "All our orders together take at most the stated share of a bar's volume.",
-        "An order that is sent within a bar trades at none of that bar's prices.",
+        "An order that is sent within a bar trades at none of that bar's prices, but for stops, and for what guards an entry "
+        "that filled at the bar's open. What guards an entry that filled inside a bar is at the venue from the next bar on.",
+        "A stop fills at the worse of its trigger and the open, a target at its trigger or its limit, never better.",
+        "A bar that reaches both a stop and a target takes the stop first, and the result is an interval; where its trades "
+        "are stored they tell which came first.",
+        "A trailing stop is held against the adverse end of a bar first, then follows the better end, then meets the close.",
         "Strategies are told of bars at their close, and of no trade; a fill inside a bar is told just before its close.",
         *_EVERYWHERE,
     ],
@@ -78,6 +84,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     positions: list[tuple[int, ...]]
     unrealised: list[int]
     failures: list[str]
+    doubts: Doubts
 
     @property
     def events_per_s(self) -> float:
@@ -134,6 +141,7 @@ def outcome(merge: Merge, strategies: Sequence[Strategy], names: Sequence[str], 
         balances=kernel.balances(),
         positions=kernel.positions(),
         unrealised=[kernel.unrealised(number, market) for number in range(len(names)) for market in markets],
+        doubts=doubts_of(merge.simulator.doubts()),
         failures=[_failure(names[number], sequence, error, strategies) for number, sequence, error in kernel.failures],
     )
 

@@ -111,6 +111,7 @@ def report_json(manifest: Manifest, metrics: Metrics) -> bytes:
         "quarantined": manifest.quarantined,
         "assumptions": manifest.assumptions,
         "grade": manifest.grade,
+        "doubts": manifest.doubts,
         "versions": manifest.versions,
         "command": manifest.command,
         "config": manifest.config,
@@ -126,6 +127,7 @@ def report_html(run: RunFiles, metrics: Metrics) -> str:
         f"{manifest.run_id} · {manifest.mode}",
         _banner(warnings(manifest, metrics)),
         _headline(run, metrics),
+        _interval(manifest, metrics),
         _prices(run, books_),
         section(
             "Equity and drawdown",
@@ -253,6 +255,25 @@ def _grade(manifest: Manifest) -> Html:
         return Html("")
     name, _, rest = manifest.grade.note.partition(":")
     return element("p", element("b", name), f":{rest}", classes="grade")
+
+
+def _interval(manifest: Manifest, metrics: Metrics) -> Html:
+    """At bar grade the order of prices inside a bar is not told: the result is what lies between two bounds."""
+    if manifest.grade.name != BARS:
+        return Html("")
+    doubts, asset = manifest.doubts, metrics.quote_asset
+    best = Decimal(metrics.net_pnl) + Decimal(doubts.difference)
+    known = f" In {doubts.known:,} more, trades told which came first." if doubts.known else ""
+    rows = [
+        ("the stop first, as in this run", money(metrics.net_pnl, asset, sign=True)),
+        ("the target first", money(str(best), asset, sign=True)),
+        ("difference", money(doubts.difference, asset)),
+    ]
+    return section(
+        "The result as an interval",
+        table([f"{doubts.bars:,} bars reached a stop and a target", f"net P&L, {asset}"], rows),
+        note=f"A bar does not tell which of its prices came first.{known} Decisions after such a bar are those of the run.",
+    )
 
 
 def _pnl_sum(metrics: Metrics) -> Html:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.research.doubts import Doubts
 
 MANIFEST_NAME: Final = "manifest.json"
 ARRAYS: Final = {"facts.bin": FACT_DTYPE, "samples.bin": SAMPLE_DTYPE, "markouts.bin": MARKOUT_DTYPE}
@@ -135,6 +136,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     book_check: BookCheck | None = None
     assumptions: list[str] = []
     grade: GradeEntry = GradeEntry()
+    doubts: Doubts = Doubts()
 
     def instrument(self, id_: int) -> Instrument:
         """The instrument version of that id. Raises BadContainer where the manifest does not list it."""
