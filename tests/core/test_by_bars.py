@@ -75,13 +75,13 @@ def test_nothing_that_was_decided_depends_on_what_came_later(latency: tuple[int,
     """
     bars = walk(3, 300)
     settings = graded(Grade.BARS, order_latency_ns=latency[0], answer_latency_ns=latency[1])
-    _, whole = run_over(Restless({"seed": 5, "eager": 0.6}), bars, settings)
+    _, whole = run_over(Restless({"seed": 5, "eager": 0.6, "conditional": 0.3}), bars, settings)
     for at in (40, 111, 200):
         other = bars.copy()
         for slot in ("venue_sequence", "id", "id2", "price"):
             other[slot][at + 1 :] += 37
         other["quantity"][at + 1 :] += 9
-        _, changed = run_over(Restless({"seed": 5, "eager": 0.6}), other, settings)
+        _, changed = run_over(Restless({"seed": 5, "eager": 0.6, "conditional": 0.3}), other, settings)
         told, then = bars["time_ns"][at], bars["time_ns"][at + 1]
         early = [
             audit[: np.flatnonzero((audit["venue_ns"] >= told) | (audit["time_ns"] >= then))[0]] for audit in (whole, changed)
@@ -106,15 +106,16 @@ def test_any_split_into_batches_gives_the_same_steps(latency: tuple[int, int]) -
 
 def test_a_run_survives_a_restart_after_every_fact() -> None:
     bars, settings = walk(6, 120), graded(Grade.BARS)
-    merge = make_merge(settings, [Restless({"seed": 3})])
+    restless = {"seed": 3, "conditional": 0.4}
+    merge = make_merge(settings, [Restless(restless)])
     merge.feed(bars)
     while merge.run(1):
         hand_over(merge, Nobody())
         saved = snapshot.to_bytes(merge)
-        merge = make_merge(settings, [Restless({"seed": 3})])
+        merge = make_merge(settings, [Restless(restless)])
         snapshot.from_bytes(merge, saved)
         assert snapshot.to_bytes(merge) == saved
-    plain = make_merge(settings, [Restless({"seed": 3})])
+    plain = make_merge(settings, [Restless(restless)])
     plain.feed(bars)
     plain.run(10**9)
     assert merge.kernel.digest_text == plain.kernel.digest_text and merge.kernel.fills > 5

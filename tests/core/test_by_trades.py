@@ -69,15 +69,16 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
 
 def test_a_run_survives_a_restart_after_every_fact() -> None:
     trades, settings = ticks(6, 200), graded(Grade.TRADES)
-    merge = make_merge(settings, [Restless({"seed": 3})])
+    restless = {"seed": 3, "conditional": 0.4}
+    merge = make_merge(settings, [Restless(restless)])
     merge.feed(trades)
     while merge.run(1):
         hand_over(merge, Nobody())
         saved = snapshot.to_bytes(merge)
-        merge = make_merge(settings, [Restless({"seed": 3})])
+        merge = make_merge(settings, [Restless(restless)])
         snapshot.from_bytes(merge, saved)
         assert snapshot.to_bytes(merge) == saved
-    plain = make_merge(settings, [Restless({"seed": 3})])
+    plain = make_merge(settings, [Restless(restless)])
     plain.feed(trades)
     plain.run(10**9)
     assert merge.kernel.digest_text == plain.kernel.digest_text and merge.kernel.fills > 5

@@ -154,6 +154,32 @@ def test_the_report_is_headed_with_the_grade_and_says_what_is_assumed(run: Calla
     assert "<b>trade grade</b>" in (run(TICKS)["folder"] / "report.html").read_text()
 
 
+BRACKET = """
+from tradebot import Strategy
+
+class Bracket(Strategy):
+    def on_start(self):
+        self.bars("1s")
+
+    def on_bar(self, bar):
+        if self.position.flat and not self.open_orders():
+            self.buy(0.001, stop_loss=bar.close - 1.5, take_profit=bar.close + 1.5)
+"""
+
+
+def test_bars_that_reach_a_stop_and_a_target_make_the_result_an_interval(run: Callable, tmp_path: Path) -> None:
+    """On bars alone some are in doubt; on the ticks that these bars are made of, none is."""
+    (tmp_path / "bracket.py").write_text(BRACKET)
+    use = f"{tmp_path / 'bracket.py'}:Bracket"
+    stored = run(CANDLES, strategy=[{"use": use, "instruments": [CANDLES]}])
+    doubts = stored["doubts"]
+    assert isinstance(doubts, dict) and doubts["bars"] > 0 and doubts["known"] == 0
+    page = (stored["folder"] / "report.html").read_text()
+    assert "The result as an interval" in page and f"{doubts['bars']} bars reached a stop and a target" in page
+    derived = run(TICKS, strategy=[{"use": use, "instruments": [TICKS]}], data={"grade": "bars", "bars": "1s"})["doubts"]
+    assert isinstance(derived, dict) and derived["bars"] == 0
+
+
 def test_costs_that_are_switched_off_stand_in_red(run: Callable) -> None:
     found = run(CANDLES, costs={"spread": "0%", "slippage": "0%", "participation": "100%"})
     page = (found["folder"] / "report.html").read_text()
