@@ -627,6 +627,7 @@ def _assumptions(manifest: Manifest) -> Html:
 def _matching(manifest: Manifest) -> Iterator[tuple[str, str]]:
     costs = manifest.costs
     if manifest.grade.name == BOOK:
+        yield "orders are matched on", "the recorded book"
         yield "queue model", costs.queue or NOTHING
         return
     yield "spread", percent(costs.spread, 4)
