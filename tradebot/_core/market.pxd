@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, TO_BARS, TO_BOOK, TO_QUOTES, TO_TRADES, ContextC, MarketC
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, TO_BARS, TO_BOOK, TO_QUOTES, TO_TRADES, ContextC, MarketC
 from tradebot._core.depth cimport depth_apply
 from tradebot._core.types cimport Flag, Kind, RecordC
 
@@ -24,6 +24,19 @@ cdef inline bint is_best_touched(const MarketC* market, const RecordC* record) n
     )
 
 
+cdef inline bint is_bare(const MarketC* market) noexcept nogil:
+    """No book and no quote was told: the last price is all there is."""
+    return market.bid == 0 and market.ask == 0 and market.book_kind == BY_QUOTES
+
+
+cdef inline int note_price(MarketC* market, int64_t price) noexcept nogil:
+    """A trade, or a bar's close where trades are not told, as the last price; where there is nothing else also as the middle."""
+    market.last_price = price
+    if is_bare(market):
+        market.middle2 = 2 * price
+    return 0
+
+
 cdef inline int64_t trigger_price(const ContextC* context, const MarketC* market) noexcept nogil:
     """What triggers watch; 0 where it is not known."""
     return market.mark_price if context.by_mark else market.last_price
@@ -34,7 +47,7 @@ cdef inline int market_take(MarketC* market, const RecordC* record) except -1 no
     if record.kind == Kind.L2_LEVEL:
         return market_take_level(market, record)
     if record.kind == Kind.TRADE:
-        market.last_price = record.price
+        note_price(market, record.price)
         market.last_quantity = record.quantity
         market.trades += 1
         return TO_TRADES | TO_BARS

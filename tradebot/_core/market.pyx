@@ -1,7 +1,7 @@
 """One instrument as the engine sees it: which of book, levels and quotes gives the best prices, and what they are.
 
 Order by order wins over levels, and levels over quotes: what is told in more detail is shown. The middle price is kept from the
-last moment at which both sides stood.
+last moment at which both sides stood; before a book or a quote was told, the last price stands for it.
 """
 
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_from_list, book_level_quantity, book_to_list
@@ -12,8 +12,10 @@ from tradebot._core.types cimport Flag, Kind, RecordC, Side
 
 
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
-    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int64_t best = market.bid if is_sell else market.ask
+    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty. Beyond
+    the last price where there is no book.
+    """
+    cdef int64_t best = market.last_price if is_bare(market) else market.bid if is_sell else market.ask
     if best == 0:
         return market.middle2 >> 1 if market.middle2 > 1 else is_sell
     return bound_price(best, is_sell, band)
@@ -41,6 +43,8 @@ cdef int market_take_order(MarketC* market, const RecordC* record) except -1 nog
 
 cdef int market_take_rare(MarketC* market, const RecordC* record) except -1 nogil:
     if record.kind == Kind.BAR:
+        if market.trades == 0 and not record.flags & Flag.RESTATED:
+            note_price(market, record.price)
         return TO_BARS
     if record.kind == Kind.QUOTE:
         return TO_QUOTES if market.book_kind == BY_QUOTES and set_quote(market, record) else 0

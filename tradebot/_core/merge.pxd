@@ -39,6 +39,9 @@ cdef class Merge:
     cdef int64_t* lasts                 # by market: the last one fed, -1 before
     cdef int64_t* shown_ns              # by market: venue time of the last one fed
     cdef int64_t feed_lag_max_ns
+    cdef bint by_bars                   # bars fill
+    cdef int64_t* openings              # by market: the next bar that opens at the venue, -1 where not fed yet
+    cdef int64_t* closed_ns             # by market: when the bar that opened last is told
     cdef readonly uint64_t events       # market facts stepped
     cdef int64_t fed_ns                 # time of the last record that came into the window
     cdef bint started
@@ -51,6 +54,10 @@ cdef class Merge:
     cdef int refuse(self, const RecordC* row) except -1
     cdef int64_t oldest(self) noexcept
     cdef int widen(self, int64_t more) except -1
+    cdef int step_over_trades(self) noexcept
+    cdef bint next_opening(self, uint32_t* best, int64_t* best_ns) noexcept
+    cdef int open_bar(self, uint32_t market, int64_t time_ns) except -1
+    cdef int64_t range_ns(self, uint32_t market, const RecordC* bar) noexcept
     cdef int advance_venue(self, int64_t time_ns) except -1
     cdef uint32_t next_shown(self) noexcept
     cdef int64_t step_quiet(self, bint is_last, int64_t facts_max) except -1

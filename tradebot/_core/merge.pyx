@@ -10,6 +10,9 @@ The venue needs facts before the engine received them, so a window of the stream
 named limit: a fact reaches us at most `feed_lag_max_ns` after the venue showed it; an older venue time is read as that
 much before receipt, and one after receipt as the receipt. Within an instrument venue time never decreases.
 
+At bar grade the venue knows a bar before it is told: its open at the bar's label, its range at the last moment from which an
+answer still comes before the bar. Trades are then for the venue alone, and the engine steps over them.
+
 Any split of the stream into batches gives the same steps.
 """
 
@@ -18,12 +21,14 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from tradebot._core.arena cimport grow
+from tradebot._core.by_bars cimport bars_fill
 from tradebot._core.context cimport ContextC, MarketC
 from tradebot._core.digest cimport DigestC, digest_slot
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
-from tradebot._core.market cimport market_take
+from tradebot._core.market cimport is_bare, market_take
+from tradebot._core.priced cimport BY_BARS
 from tradebot._core.queue cimport queue_pop
-from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send, simulator_show
+from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_open, simulator_send, simulator_show
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport FactC, Flag, Kind, check_bounds
 from tradebot._core.venue cimport SimulatorC
@@ -59,6 +64,9 @@ cdef class Merge:
         self.simulator = simulator
         self.sample_interval_ns = sample_interval_ns
         self.feed_lag_max_ns = feed_lag_max_ns
+        self.by_bars = simulator.simulator.grade == BY_BARS
+        self.openings = <int64_t*>calloc(count + 1, sizeof(int64_t))
+        self.closed_ns = <int64_t*>calloc(count + 1, sizeof(int64_t))
         self.cursors = <int64_t*>calloc(count + 1, sizeof(int64_t))
         self.lasts = <int64_t*>calloc(count + 1, sizeof(int64_t))
         self.shown_ns = <int64_t*>calloc(count + 1, sizeof(int64_t))
@@ -68,12 +76,13 @@ cdef class Merge:
         self.mask = WINDOW_MIN - 1
         if (
             self.cursors == NULL or self.lasts == NULL or self.shown_ns == NULL
-            or self.window == NULL or self.venue_ns == NULL or self.next_same == NULL
+            or self.openings == NULL or self.closed_ns == NULL or self.window == NULL or self.venue_ns == NULL or self.next_same == NULL
         ):
             raise MemoryError("no memory for the window")
         for market in range(count):
             self.cursors[market] = -1
             self.lasts[market] = -1
+            self.openings[market] = -1
         kernel.connect(simulator_send, &simulator.simulator, simulator)
 
     def __dealloc__(self):
@@ -83,6 +92,8 @@ cdef class Merge:
         free(self.cursors)
         free(self.lasts)
         free(self.shown_ns)
+        free(self.openings)
+        free(self.closed_ns)
         free(self.samples)
 
     def feed(self, records) -> int:
@@ -155,6 +166,8 @@ cdef class Merge:
         cdef int64_t stop = self.end if self.end - begin < facts_max else begin + facts_max
         cdef int64_t end_ns
         cdef int heard
+        if self.by_bars:
+            return 0                            # the venue opens bars in between
         while self.at < stop:
             end_ns = self.quiet_end(is_last)
             if self.window[self.at & self.mask].time_ns >= end_ns:
@@ -231,6 +244,8 @@ cdef class Merge:
 
     cdef int step_one(self, bint is_last) except -1:
         """Step the next fact. Returns 0 where none may be stepped yet."""
+        if self.by_bars:
+            self.step_over_trades()
         cdef int64_t market_ns = self.window[self.at & self.mask].time_ns if self.at < self.end else NEVER_NS
         cdef int64_t timer_ns = timers_next_ns(&self.kernel.context.timers)
         cdef int64_t answer_ns, now
@@ -266,6 +281,11 @@ cdef class Merge:
             self.kernel.step(&timer, NULL)
         return 1
 
+    cdef int step_over_trades(self) noexcept:
+        while self.at < self.end and self.window[self.at & self.mask].kind == Kind.TRADE:
+            self.at += 1
+        return 0
+
     cdef int advance_venue(self, int64_t time_ns) except -1:
         """Let the venue take recorded events and our commands up to `time_ns`, in their order; an event before a command.
 
@@ -275,6 +295,7 @@ cdef class Merge:
         cdef SimulatorC* venue = &self.simulator.simulator
         cdef uint32_t market
         cdef int64_t shown_ns, cursor, answered_ns
+        cdef bint opens
         while True:
             if venue.answers.count:
                 answered_ns = venue.answers.items[0].time_ns - venue.answer_latency.least_ns
@@ -283,6 +304,7 @@ cdef class Merge:
             market = self.next_shown()
             cursor = self.cursors[market]
             shown_ns = self.venue_ns[cursor & self.mask] if cursor >= 0 else NEVER_NS
+            opens = self.by_bars and self.next_opening(&market, &shown_ns)
             if venue.arrivals.count and venue.arrivals.items[0].time_ns < shown_ns:
                 if venue.arrivals.items[0].time_ns > time_ns:
                     return 0
@@ -290,8 +312,49 @@ cdef class Merge:
                 continue
             if shown_ns > time_ns:
                 return 0
+            if opens:
+                self.open_bar(market, shown_ns)
+                continue
+            cursor = self.cursors[market]
             self.cursors[market] = self.next_same[cursor & self.mask]
             simulator_market(venue, market, &self.window[cursor & self.mask], shown_ns)
+
+    cdef bint next_opening(self, uint32_t* best, int64_t* best_ns) noexcept:
+        """Whether a bar opens before everything at `best_ns`; then it is put there. A bar opens before its own range comes."""
+        cdef uint32_t market
+        cdef int64_t opens_ns, range_ns
+        cdef bint found = 0, is_due
+        for market in range(self.kernel.context.market_count):
+            if self.openings[market] < 0:
+                continue
+            opens_ns = self.window[self.openings[market] & self.mask].venue_ns
+            if opens_ns < self.closed_ns[market]:
+                opens_ns = self.closed_ns[market]
+            range_ns = self.venue_ns[self.openings[market] & self.mask]
+            is_due = self.cursors[market] == self.openings[market] and opens_ns >= range_ns
+            if is_due:
+                opens_ns = range_ns
+            if opens_ns < best_ns[0] or (is_due and opens_ns == best_ns[0]):
+                best_ns[0] = opens_ns
+                best[0] = market
+                found = 1
+        return found
+
+    cdef int open_bar(self, uint32_t market, int64_t time_ns) except -1:
+        """Let the next bar of a market open, and look for the one after it."""
+        cdef int64_t at = self.openings[market]
+        self.closed_ns[market] = self.window[at & self.mask].time_ns
+        simulator_open(&self.simulator.simulator, market, &self.window[at & self.mask], time_ns)
+        at = self.next_same[at & self.mask]
+        while at >= 0 and not bars_fill(&self.simulator.simulator.markets[market], &self.window[at & self.mask]):
+            at = self.next_same[at & self.mask]
+        self.openings[market] = at
+        return 0
+
+    cdef int64_t range_ns(self, uint32_t market, const RecordC* bar) noexcept:
+        """When the venue takes a bar's range: so that what it says to it comes before the bar, but not before the bar opens."""
+        cdef int64_t last_ns = bar.time_ns - 1 - self.simulator.simulator.answer_latency.least_ns
+        return last_ns if last_ns > bar.venue_ns else bar.venue_ns
 
     cdef int take_rows(self) except -1:
         """Take some of what was loaded into the window; returns how many. A few at a time, so that the window stays in the cache."""
@@ -314,6 +377,10 @@ cdef class Merge:
                 market = self.kernel.market_of(row.instrument)
             slot = self.end & self.mask
             shown = venue_time(row, self.feed_lag_max_ns)
+            if self.by_bars and bars_fill(&self.simulator.simulator.markets[market], row):
+                shown = self.range_ns(market, row)
+                if self.openings[market] < 0:
+                    self.openings[market] = self.end
             if shown < self.shown_ns[market]:
                 shown = self.shown_ns[market]
             self.shown_ns[market] = shown
@@ -400,8 +467,8 @@ cdef class Merge:
                 grow(<void**>&self.samples, sizeof(SampleC), &self.samples_max, self.sample_count + 1)
                 sample = &self.samples[self.sample_count]
                 sample.time_ns = time_ns
-                sample.bid = market.bid
-                sample.ask = market.ask
+                sample.bid = market.last_price if is_bare(market) else market.bid
+                sample.ask = market.last_price if is_bare(market) else market.ask
                 sample.position = position.quantity
                 sample.realised = position.realised
                 sample.unrealised = position_unrealised(position, &market.terms, market.middle2)
@@ -431,7 +498,10 @@ cdef class Merge:
             [self.venue_ns[number & self.mask] for number in range(base, self.end)],
             [self.next_same[number & self.mask] for number in range(base, self.end)],
             [bool(self.started), self.at, self.events, self.end, self.fed_ns, self.sample_ns],
-            [[self.cursors[market], self.lasts[market], self.shown_ns[market]] for market in range(count)],
+            [
+                [self.cursors[market], self.lasts[market], self.shown_ns[market], self.openings[market], self.closed_ns[market]]
+                for market in range(count)
+            ],
         ]
 
     def restore(self, state: list) -> None:
@@ -444,7 +514,9 @@ cdef class Merge:
         self.simulator.restore(state[1])
         self.started, self.at, self.events, _, self.fed_ns, self.sample_ns = state[5]
         for market in range(self.kernel.context.market_count):
-            self.cursors[market], self.lasts[market], self.shown_ns[market] = state[6][market]
+            (
+                self.cursors[market], self.lasts[market], self.shown_ns[market], self.openings[market], self.closed_ns[market],
+            ) = state[6][market]
         self.end = self.kept = state[5][3] - len(state[3])
         for row in range(len(state[3])):
             while self.end + 1 - self.kept > self.mask:

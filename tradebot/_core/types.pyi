@@ -121,6 +121,7 @@ EXTRA_DTYPE: np.dtype[np.void]
 FACT_DTYPE: np.dtype[np.void]
 SAMPLE_DTYPE: np.dtype[np.void]
 MARKOUT_DTYPE: np.dtype[np.void]
+DOUBT_DTYPE: np.dtype[np.void]
 BBO_DTYPE: np.dtype[np.void]
 RECORD_TABLE: dict[Kind, dict[str, str]]
 

@@ -80,6 +80,22 @@ MARKOUT_DTYPE = np.dtype(
     ]
 )
 
+# A bar that reached a stop and a target of ours: which came first, and what the other would have brought. Bar grade only.
+DOUBT_DTYPE = np.dtype(
+    [
+        ("time_ns", "<i8"),      # when the bar opened at the venue
+        ("stop", "<u8"),         # order id
+        ("target", "<u8"),       # order id
+        ("lots", "<i8"),         # that the one taken filled at once
+        ("stop_price", "<i8"),   # ticks, costs included
+        ("target_price", "<i8"),
+        ("difference", "<i8"),   # money units of quote that the target first would have brought more, fees included; 0 where known
+        ("instrument", "<u4"),
+        ("strategy", "<u2"),
+        ("known", "<u2"),        # 1: stored trades told which came first
+    ]
+)
+
 # Best bid and offer after a book event; prices are 0 where a side is empty.
 BBO_DTYPE = np.dtype(
     [
@@ -93,6 +109,7 @@ BBO_DTYPE = np.dtype(
 
 assert SAMPLE_DTYPE.itemsize == 64
 assert MARKOUT_DTYPE.itemsize == 64
+assert DOUBT_DTYPE.itemsize == 64
 assert RECORD_DTYPE.itemsize == sizeof(RecordC)
 assert FACT_DTYPE.itemsize == sizeof(FactC)
 

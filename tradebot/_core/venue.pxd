@@ -8,6 +8,7 @@ from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.latency cimport LatencyC
 from tradebot._core.match cimport MatchesC
+from tradebot._core.priced cimport DoubtListC, PricedC
 from tradebot._core.queue cimport QueueC
 from tradebot._core.queue_model cimport QueueModelC, StandingC
 from tradebot._core.types cimport FactC, OrderFlag, Reject
@@ -52,6 +53,8 @@ cdef struct ConditionalC:       # an order of ours that waits at the venue for i
     uint8_t time_in_force
     uint8_t flags               # OrderFlag
     uint8_t fired               # met at this instant; it acts after the recorded events of the instant
+    int64_t sent_ns             # when it left us, and
+    int64_t since_ns            # when it arrived
 
 
 cdef struct ConditionalListC:   # of one market, by arrival
@@ -74,11 +77,12 @@ cdef struct VenueMarketC:
     uint32_t taken_count
     uint32_t taken_max
     ConditionalListC conditionals
-    int64_t last_price          # ticks of the last recorded trade; 0 before it
+    int64_t last_price          # ticks of the last recorded trade, by bars of the last open or close; 0 before it
     int64_t mark_price          # ticks; 0 before it is known
     int64_t* held               # lots each strategy holds by its fills here, signed
     uint32_t held_max
     uint8_t linked              # an order in a group, or one that only reduces, has been here
+    PricedC priced              # where there is no book
 
 
 cdef struct MarkoutC:
@@ -111,6 +115,9 @@ cdef struct SimulatorC:
     LatencyC answer_latency
     QueueModelC queue_model
     uint8_t whole_fills         # a resting order that is reached fills whole, however little reached it
+    uint8_t grade               # Grade
+    int64_t paid                # by bars and trades: what a market order pays beyond the price told, fraction in 1e-8
+    int64_t participation       # by bars: the share of a bar's volume that ours may take, fraction in 1e-8
     int64_t maker_fee           # fractions in 1e-8; negative is a rebate
     int64_t taker_fee
     uint8_t fee_in_base
@@ -119,6 +126,7 @@ cdef struct SimulatorC:
     int64_t horizons_ns[3]
     PendingC pending[3]
     int64_t markout_ns          # no markout is due before it, or at it
+    DoubtListC doubts           # by bars: which of a stop and a target came first, so far
     MarkoutC* markouts          # done, until taken
     uint32_t markout_count
     uint32_t markouts_max
@@ -145,11 +153,11 @@ cdef int pending_from_bytes(PendingC* pending, bytes body) except -1
 
 
 cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
-    """Bid + ask of the recorded book, 0 where a side is empty."""
+    """Bid + ask of the recorded book, 0 where a side is empty; by trades twice the last price."""
     cdef int64_t bid = market.depth.bid if market.by_levels else market.book.bid
     cdef int64_t ask = market.depth.ask if market.by_levels else market.book.ask
     if bid == NO_BID or ask == NO_ASK:
-        return 0
+        return market.priced.marked2
     return bid + ask
 
 

@@ -24,7 +24,7 @@ _UNIT: Final = 10.0**-MONEY_SCALE
 
 
 def price_figure(run: RunFiles, instrument: Instrument, books: list[Book]) -> Html:
-    """Bid-ask band, middle price and fills of one instrument."""
+    """Bid-ask band, middle price and fills of one instrument; without a book the last price in their place."""
     samples = _own_samples(run, instrument)
     if not len(samples):
         return element("p", f"No samples of {instrument.name}.", classes="note")
@@ -40,7 +40,8 @@ def price_figure(run: RunFiles, instrument: Instrument, books: list[Book]) -> Ht
     chart.line(samples["time_ns"], (bid + ask) / 2, "thin")
     chart.marks(shown)
     left_out = f"{count - len(shown):,} fills are left out of the drawing." if count > len(shown) else ""
-    return figure(chart.to_svg(), _price_legend(instrument, ask - bid), left_out)
+    spreads = ask - bid if run.manifest.grade.name == "book" else None
+    return figure(chart.to_svg(), _price_legend(instrument, spreads), left_out)
 
 
 def spread_figure(run: RunFiles, instrument: Instrument) -> Html:
@@ -193,10 +194,14 @@ def _range(bid: Floats, ask: Floats, marks: list[Mark]) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
 
 
-def _price_legend(instrument: Instrument, spreads: Floats) -> Html:
-    seen = spreads[~np.isnan(spreads)]
-    usual = f" (median spread {float(np.median(seen)):,.6g})" if len(seen) else ""
-    names = [element("span", name) for name in (f"▒ bid to ask{usual}", "━ middle price")]
+def _price_legend(instrument: Instrument, spreads: Floats | None) -> Html:
+    """`spreads` is None where no book told any: the line is then the last price."""
+    lines = ["━ last price"]
+    if spreads is not None:
+        seen = spreads[~np.isnan(spreads)]
+        usual = f" (median spread {float(np.median(seen)):,.6g})" if len(seen) else ""
+        lines = [f"▒ bid to ask{usual}", "━ middle price"]
+    names = [element("span", name) for name in lines]
     for shape, who in (("●", "maker"), ("◆", "taker")):
         names += [
             element("span", element("b", shape, classes=side), f" {word} as {who}")

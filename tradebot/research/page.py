@@ -163,7 +163,8 @@ body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-a
 main{max-width:1080px;margin:0 auto;padding:20px 16px 60px}
 h1{font-size:1.5rem;line-height:1.25;margin:.2em 0}h2{font-size:1.15rem;margin:2.2em 0 .3em;padding-top:.7em;
 border-top:1px solid var(--rule)}h3{font-size:1rem;margin:1.2em 0 .2em}
-p{margin:.4em 0}.note,figcaption,.soft{color:var(--soft);font-size:.9rem}
+p{margin:.4em 0}.grade{border-left:3px solid var(--soft);padding-left:.6em}
+.note,figcaption,.soft{color:var(--soft);font-size:.9rem}
 .banner{background:var(--bad);color:#fff;padding:12px 16px;border-radius:8px;margin:0 0 16px;font-weight:600}
 @media(prefers-color-scheme:dark){.banner{background:#a3222a}}
 .banner ul{margin:.2em 0;padding-left:1.2em}

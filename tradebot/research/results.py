@@ -17,6 +17,7 @@ from msgspec import Struct
 from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.research.doubts import Doubts
 
 MANIFEST_NAME: Final = "manifest.json"
 ARRAYS: Final = {"facts.bin": FACT_DTYPE, "samples.bin": SAMPLE_DTYPE, "markouts.bin": MARKOUT_DTYPE}
@@ -59,6 +60,9 @@ class Costs(Struct, frozen=True, kw_only=True):
     order_latency: str = ""
     answer_latency: str = ""
     queue: str = ""
+    spread: str = "0"
+    slippage: str = "0"
+    participation: str = "1"
 
 
 class Amount(Struct, frozen=True):
@@ -81,6 +85,13 @@ class Counters(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     events_per_s: float = 0.0
     gaps: int = 0
+
+
+class GradeEntry(Struct, frozen=True):
+    """What orders were matched on: book, trades or bars, and a sentence that says which."""
+
+    name: str = "book"
+    note: str = ""
 
 
 class GridCell(Struct, frozen=True):
@@ -124,6 +135,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     grid: list[GridCell] | None = None
     book_check: BookCheck | None = None
     assumptions: list[str] = []
+    grade: GradeEntry = GradeEntry()
+    doubts: Doubts = Doubts()
 
     def instrument(self, id_: int) -> Instrument:
         """The instrument version of that id. Raises BadContainer where the manifest does not list it."""

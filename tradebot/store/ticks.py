@@ -57,21 +57,30 @@ class Dataset(Struct, frozen=True):
 
 
 def stream(
-    backend: Backend, instrument_ids: Sequence[int], from_ns: int | None, to_ns: int | None, batch_rows: int
+    backend: Backend,
+    instrument_ids: Sequence[int],
+    from_ns: int | None,
+    to_ns: int | None,
+    batch_rows: int,
+    kinds: Sequence[int] | None = None,
 ) -> Iterator[Records]:
     """Records in batches, ordered by (time_ns, position of the instrument, import, row). See Store.stream."""
     assert len(set(instrument_ids)) == len(instrument_ids)
-    blocks = [_stream_one(backend, one, from_ns, to_ns) for one in instrument_ids]
+    blocks = [_stream_one(backend, one, from_ns, to_ns, kinds) for one in instrument_ids]
     if len(blocks) == 1:
         return _gathered(blocks[0], batch_rows)
     return rebatch(merge_in_time([map(gather_records, one) for one in blocks]), batch_rows)
 
 
-def _stream_one(backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None) -> Iterator[Block]:
-    yield from read_ahead(_slices(backend, instrument_id, from_ns, to_ns))
+def _stream_one(
+    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
+) -> Iterator[Block]:
+    yield from read_ahead(_slices(backend, instrument_id, from_ns, to_ns, kinds))
 
 
-def _slices(backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None) -> Iterator[Block]:
+def _slices(
+    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
+) -> Iterator[Block]:
     """One statement after the other over about `SLICE_ROWS` rows each: a statement holds a block of every part that it
     touches, and a long import lies in as many parts as it had blocks until they are merged. What is committed does not
     change, so the slices are those of one moment.
@@ -86,7 +95,10 @@ def _slices(backend: Backend, instrument_id: int, from_ns: int | None, to_ns: in
     cuts = [first_ns + (last_ns - first_ns) * number // count for number in range(1, count)]
     inner = [cut for cut in cuts if (from_ns is None or cut > from_ns) and (to_ns is None or cut < to_ns)]
     for start, end in pairwise([from_ns, *dict.fromkeys(inner), to_ns]):
-        yield from backend.blocks(read_statement(_where([instrument_id], imports, start, end)))
+        where = _where([instrument_id], imports, start, end)
+        if kinds is not None:
+            where += f" AND kind IN ({', '.join(str(int(kind)) for kind in kinds)})"
+        yield from backend.blocks(read_statement(where))
 
 
 def _gathered(blocks: Iterator[Block], batch_rows: int) -> Iterator[Records]:
