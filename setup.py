@@ -40,6 +40,7 @@ MODULES = [
     "queue_model",
     "venue",
     "by_levels",
+    "by_quotes",
     "simulator",
     "merge",
     "columns",

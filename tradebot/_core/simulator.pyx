@@ -14,7 +14,7 @@ What is assumed, and said in every report: recorded flow does not react to us; w
 traded with has that much less, for good); an execution that went to us went in the record to another, whose own history is
 left as it is. After a book snapshot our orders stand behind everything in it.
 
-Where the data tells totals per price, the queue is modelled: by_levels.pyx.
+Where the data tells totals per price, the queue is modelled: by_levels.pyx. Where it tells best quotes only: by_quotes.pyx.
 
 With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
 always.
@@ -27,6 +27,7 @@ from libc.string cimport memset
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
 from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
+from tradebot._core.by_quotes cimport quotes_ahead, quotes_close, quotes_market
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport instrument_from_tuple
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
@@ -57,15 +58,22 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
     markouts_settle(simulator, time_ns)
     simulator.time_ns = time_ns
     note_instant(market, time_ns)
-    if record.flags & Flag.VOID or record.kind > Kind.L3_EXECUTE:
+    if record.flags & Flag.VOID:
+        return 0
+    if record.kind > Kind.L3_EXECUTE:
+        if record.kind == Kind.QUOTE and not market.by_orders and (market.by_quotes or not market.by_levels):
+            return quotes_market(simulator, index, record)
         return 0
     if record.kind < Kind.L3_ADD:
         if market.by_orders:
             return 0
+        if market.by_quotes and record.kind == Kind.L2_LEVEL:
+            quotes_close(market)
         market.by_levels |= record.kind == Kind.L2_LEVEL
         return levels_market(simulator, index, record)
     market.by_orders = 1
     market.by_levels = 0
+    market.by_quotes = 0
     side = record.flags & Flag.SELL
     if record.kind == Kind.L3_EXECUTE and market.resting[side].count:
         handle = index_get(&market.book.by_id, record.id)
@@ -300,6 +308,10 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
     ahead = depth_quantity(&market.depth, side, order.price) if market.by_levels else book_level_quantity(&market.book, order.price)
     order.standing.ahead = <double>ahead
     order.standing.traded = 0
+    if market.by_quotes:
+        order.standing.ahead = quotes_ahead(market, side, order.price)
+        if order.standing.ahead != <double>ahead:
+            ahead = -1                          # it is not told
     resting_insert(&market.resting[side], &order, side)
     if accept:
         answer_accept(simulator, index, command, left, ahead)
@@ -467,7 +479,7 @@ cdef list venue_market_to_list(const VenueMarketC* market):
     )
     return [
         book_to_list(&market.book), resting, taken, depth_to_list(&market.depth),
-        market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2,
+        market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2, market.by_quotes,
     ]
 
 
@@ -484,7 +496,7 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     index_clear(&market.taken)
     market.taken_count = 0
     depth_from_list(&market.depth, state[3])
-    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2 = state[4:]
+    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2, market.by_quotes = state[4:]
     for id, lots in state[2]:
         market.taken_count += 1
         grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)
