@@ -307,8 +307,6 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
         "mode=sandbox",
         "account.margin=cross",
         "account.leverage=2",
-        "data.grade=bars",
-        "data.grade=trades",
         "risk.daily_loss=3%",
         "risk.drawdown=10%",
         "risk.gross=2x",
@@ -450,7 +448,7 @@ def test_a_key_is_explained_with_value_source_type_default_and_meaning(tmp_path:
     assert explained["type"] == 'text such as "50ms" or a table'
     assert "each way" in str(explained["doc"])
     assert explain(loaded.values, loaded.sources, "costs")["keys"] == [
-        "fees", "latency", "queue", "queue_power", "fills", "funding",
+        "fees", "latency", "queue", "queue_power", "fills", "spread", "slippage", "participation", "funding",
     ]  # fmt: skip
     assert explain(loaded.values, loaded.sources, "strategy.use")["doc"]
 
@@ -458,7 +456,7 @@ def test_a_key_is_explained_with_value_source_type_default_and_meaning(tmp_path:
 def test_a_key_is_explained_before_the_configuration_is_whole() -> None:
     layers = merge_sources([], {}, [])
     explained = explain(layers.values, layers.sources, "data.grade")
-    assert (explained["value"], explained["source"], explained["default"]) == (None, "default", "book")
+    assert (explained["value"], explained["source"], explained["default"]) == (None, "default", None)
     with pytest.raises(ConfigError, match=r"data\.grad: unknown key; the nearest valid key is data\.grade"):
         explain(layers.values, layers.sources, "data.grad")
 

@@ -36,9 +36,9 @@ cdef struct MarketC:            # one instrument as the engine sees it
     int64_t ask
     int64_t bid_quantity        # lots
     int64_t ask_quantity
-    int64_t last_price          # ticks of the last trade; 0 before it
+    int64_t last_price          # ticks of the last trade, or bar's close where no trade is told; 0 before it
     int64_t last_quantity
-    int64_t middle2             # bid + ask when both sides last stood, ticks; 0 before
+    int64_t middle2             # bid + ask when both sides last stood, ticks; without book and quote twice the last price
     uint64_t trades
 
 

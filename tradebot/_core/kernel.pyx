@@ -22,7 +22,7 @@ from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_va
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
 from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
-from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
+from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, note_price, refresh_levels, refresh_orders, set_quote, worst_price
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
@@ -302,12 +302,14 @@ cdef class Kernel:
                 market.message_touched = 0
                 best_changed = refresh_levels(market)
         elif kind == Kind.TRADE:
-            market.last_price = record.price
+            note_price(market, record.price)
             market.last_quantity = record.quantity
             market.trades += 1
             if self.market_series[index]:
                 self.feed_series(index, record)
         elif kind == Kind.BAR:
+            if market.trades == 0 and not record.flags & Flag.RESTATED:
+                note_price(market, record.price)
             self.feed_series(index, record)
         elif kind == Kind.QUOTE:
             if market.book_kind == BY_QUOTES:

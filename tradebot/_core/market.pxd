@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from tradebot._core.context cimport MarketC
+from tradebot._core.context cimport BY_QUOTES, MarketC
 from tradebot._core.types cimport RecordC
 
 
@@ -20,3 +20,16 @@ cdef inline bint is_best_touched(const MarketC* market, const RecordC* record) n
         record.price == market.bid or record.price == market.ask or market.depth.bid != market.bid
         or market.depth.ask != market.ask
     )
+
+
+cdef inline bint is_bare(const MarketC* market) noexcept nogil:
+    """No book and no quote was told: the last price is all there is."""
+    return market.bid == 0 and market.ask == 0 and market.book_kind == BY_QUOTES
+
+
+cdef inline int note_price(MarketC* market, int64_t price) noexcept nogil:
+    """A trade, or a bar's close where trades are not told, as the last price; where there is nothing else also as the middle."""
+    market.last_price = price
+    if is_bare(market):
+        market.middle2 = 2 * price
+    return 0

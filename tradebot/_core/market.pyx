@@ -1,7 +1,7 @@
 """One instrument as the engine sees it: which of book, levels and quotes gives the best prices, and what they are.
 
 Order by order wins over levels, and levels over quotes: what is told in more detail is shown. The middle price is kept from the
-last moment at which both sides stood.
+last moment at which both sides stood; before a book or a quote was told, the last price stands for it.
 """
 
 from tradebot._core.book cimport NO_ASK, NO_BID, book_from_list, book_level_quantity, book_to_list
@@ -12,9 +12,11 @@ from tradebot._core.types cimport Kind, RecordC, Side
 
 
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
-    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
+    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty. Beyond
+    the last price where there is no book.
+    """
     cdef int overflow = 0
-    cdef int64_t best = market.bid if is_sell else market.ask
+    cdef int64_t best = market.last_price if is_bare(market) else market.bid if is_sell else market.ask
     cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
     if best == 0:
         best = market.middle2 >> 1

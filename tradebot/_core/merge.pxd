@@ -34,6 +34,9 @@ cdef class Merge:
     cdef int64_t* lasts                 # by market: the last one fed, -1 before
     cdef int64_t* shown_ns              # by market: venue time of the last one fed
     cdef int64_t feed_lag_max_ns
+    cdef bint by_bars                   # bars fill
+    cdef int64_t* openings              # by market: the next bar that opens at the venue, -1 where not fed yet
+    cdef int64_t* closed_ns             # by market: when the bar that opened last is told
     cdef readonly uint64_t events       # market facts stepped
     cdef readonly uint64_t fed          # records fed
     cdef int64_t fed_ns                 # time of the last one
@@ -45,6 +48,10 @@ cdef class Merge:
     cdef uint32_t samples_max
     cdef int append(self, const RecordC[::1] rows) except -1
     cdef int drop_done(self) noexcept
+    cdef int step_over_trades(self) noexcept
+    cdef bint next_opening(self, uint32_t* best, int64_t* best_ns) noexcept
+    cdef int open_bar(self, uint32_t market, int64_t time_ns) except -1
+    cdef int64_t range_ns(self, uint32_t market, const RecordC* bar) noexcept
     cdef int advance_venue(self, int64_t time_ns) except -1
     cdef int step_one(self, bint is_last) except -1
     cdef int sample(self, int64_t time_ns) except -1

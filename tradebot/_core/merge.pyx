@@ -10,6 +10,9 @@ The venue needs facts before the engine received them, so a window of the stream
 named limit: a fact reaches us at most `feed_lag_max_ns` after the venue showed it; an older venue time is read as that
 much before receipt, and one after receipt as the receipt. Within an instrument venue time never decreases.
 
+At bar grade the venue knows a bar before it is told: its open at the bar's label, its range at the last moment from which an
+answer still comes before the bar. Trades are then for the venue alone, and the engine steps over them.
+
 Any split of the stream into batches gives the same steps.
 """
 
@@ -17,13 +20,15 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow, index_get
+from tradebot._core.by_bars cimport bars_fill
 from tradebot._core.context cimport MarketC
+from tradebot._core.market cimport is_bare
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
 from tradebot._core.queue cimport queue_pop
-from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
+from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_open, simulator_send
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport FactC, Kind
-from tradebot._core.venue cimport SimulatorC
+from tradebot._core.venue cimport BY_BARS, SimulatorC
 
 import numpy as np
 
@@ -43,14 +48,18 @@ cdef class Merge:
         self.simulator = simulator
         self.sample_interval_ns = sample_interval_ns
         self.feed_lag_max_ns = feed_lag_max_ns
+        self.by_bars = simulator.simulator.grade == BY_BARS
+        self.openings = <int64_t*>calloc(count + 1, sizeof(int64_t))
+        self.closed_ns = <int64_t*>calloc(count + 1, sizeof(int64_t))
         self.cursors = <int64_t*>calloc(count + 1, sizeof(int64_t))
         self.lasts = <int64_t*>calloc(count + 1, sizeof(int64_t))
         self.shown_ns = <int64_t*>calloc(count + 1, sizeof(int64_t))
-        if self.cursors == NULL or self.lasts == NULL or self.shown_ns == NULL:
+        if self.cursors == NULL or self.lasts == NULL or self.shown_ns == NULL or self.openings == NULL or self.closed_ns == NULL:
             raise MemoryError("no memory for the cursors")
         for market in range(count):
             self.cursors[market] = -1
             self.lasts[market] = -1
+            self.openings[market] = -1
         kernel.connect(simulator_send, &simulator.simulator, simulator)
 
     def __dealloc__(self):
@@ -60,6 +69,8 @@ cdef class Merge:
         free(self.cursors)
         free(self.lasts)
         free(self.shown_ns)
+        free(self.openings)
+        free(self.closed_ns)
         free(self.samples)
 
     def feed(self, records) -> int:
@@ -111,6 +122,8 @@ cdef class Merge:
 
     cdef int step_one(self, bint is_last) except -1:
         """Step the next fact. Returns 0 where none may be stepped yet."""
+        if self.by_bars:
+            self.step_over_trades()
         cdef int64_t market_ns = self.window[self.at].time_ns if self.at < self.count else NEVER_NS
         cdef int64_t timer_ns = timers_next_ns(&self.kernel.context.timers)
         cdef int64_t answer_ns, now
@@ -146,6 +159,11 @@ cdef class Merge:
             self.kernel.step(&timer, NULL)
         return 1
 
+    cdef int step_over_trades(self) noexcept:
+        while self.at < self.count and self.window[self.at].kind == Kind.TRADE:
+            self.at += 1
+        return 0
+
     cdef int advance_venue(self, int64_t time_ns) except -1:
         """Let the venue take recorded events and our commands up to `time_ns`, in their order; an event before a command.
 
@@ -155,6 +173,7 @@ cdef class Merge:
         cdef SimulatorC* venue = &self.simulator.simulator
         cdef uint32_t market, best, count = self.kernel.context.market_count
         cdef int64_t best_ns, cursor, answered_ns
+        cdef bint opens
         while True:
             if venue.answers.count:
                 answered_ns = venue.answers.items[0].time_ns - venue.answer_latency.least_ns
@@ -169,6 +188,7 @@ cdef class Merge:
                 if self.venue_ns[cursor] < best_ns or (self.venue_ns[cursor] == best_ns and cursor < self.cursors[best]):
                     best_ns = self.venue_ns[cursor]
                     best = market
+            opens = self.by_bars and self.next_opening(&best, &best_ns)
             if venue.arrivals.count and venue.arrivals.items[0].time_ns < best_ns:
                 if venue.arrivals.items[0].time_ns > time_ns:
                     return 0
@@ -176,9 +196,49 @@ cdef class Merge:
                 continue
             if best_ns > time_ns:
                 return 0
+            if opens:
+                self.open_bar(best, best_ns)
+                continue
             cursor = self.cursors[best]
             self.cursors[best] = self.next_same[cursor]
             simulator_market(venue, best, &self.window[cursor], best_ns)
+
+    cdef bint next_opening(self, uint32_t* best, int64_t* best_ns) noexcept:
+        """Whether a bar opens before everything at `best_ns`; then it is put there. A bar opens before its own range comes."""
+        cdef uint32_t market
+        cdef int64_t opens_ns, range_ns
+        cdef bint found = 0, is_due
+        for market in range(self.kernel.context.market_count):
+            if self.openings[market] < 0:
+                continue
+            opens_ns = self.window[self.openings[market]].venue_ns
+            if opens_ns < self.closed_ns[market]:
+                opens_ns = self.closed_ns[market]
+            range_ns = self.venue_ns[self.openings[market]]
+            is_due = self.cursors[market] == self.openings[market] and opens_ns >= range_ns
+            if is_due:
+                opens_ns = range_ns
+            if opens_ns < best_ns[0] or (is_due and opens_ns == best_ns[0]):
+                best_ns[0] = opens_ns
+                best[0] = market
+                found = 1
+        return found
+
+    cdef int open_bar(self, uint32_t market, int64_t time_ns) except -1:
+        """Let the next bar of a market open, and look for the one after it."""
+        cdef int64_t at = self.openings[market]
+        self.closed_ns[market] = self.window[at].time_ns
+        simulator_open(&self.simulator.simulator, market, &self.window[at], time_ns)
+        at = self.next_same[at]
+        while at >= 0 and not bars_fill(&self.simulator.simulator.markets[market], &self.window[at]):
+            at = self.next_same[at]
+        self.openings[market] = at
+        return 0
+
+    cdef int64_t range_ns(self, uint32_t market, const RecordC* bar) noexcept:
+        """When the venue takes a bar's range: so that what it says to it comes before the bar, but not before the bar opens."""
+        cdef int64_t last_ns = bar.time_ns - 1 - self.simulator.simulator.answer_latency.least_ns
+        return last_ns if last_ns > bar.venue_ns else bar.venue_ns
 
     cdef int append(self, const RecordC[::1] rows) except -1:
         cdef Py_ssize_t at
@@ -205,6 +265,10 @@ cdef class Merge:
             self.window[index] = rows[at]
             self.next_same[index] = -1
             shown = venue_time(&rows[at], self.feed_lag_max_ns)
+            if self.by_bars and bars_fill(&self.simulator.simulator.markets[market], &rows[at]):
+                shown = self.range_ns(market, &rows[at])
+                if self.openings[market] < 0:
+                    self.openings[market] = index
             if shown < self.shown_ns[market]:
                 shown = self.shown_ns[market]
             self.shown_ns[market] = shown
@@ -239,6 +303,7 @@ cdef class Merge:
         for market in range(self.kernel.context.market_count):
             self.cursors[market] = self.cursors[market] - done if self.cursors[market] >= 0 else -1
             self.lasts[market] = self.lasts[market] - done if self.lasts[market] >= done else -1
+            self.openings[market] = self.openings[market] - done if self.openings[market] >= 0 else -1
         return 0
 
     cdef int sample_until(self, int64_t now) except -1:
@@ -262,8 +327,8 @@ cdef class Merge:
                 grow(<void**>&self.samples, sizeof(SampleC), &self.samples_max, self.sample_count + 1)
                 sample = &self.samples[self.sample_count]
                 sample.time_ns = time_ns
-                sample.bid = market.bid
-                sample.ask = market.ask
+                sample.bid = market.last_price if is_bare(market) else market.bid
+                sample.ask = market.last_price if is_bare(market) else market.ask
                 sample.position = position.quantity
                 sample.realised = position.realised
                 sample.unrealised = position_unrealised(position, &market.terms, market.middle2)
@@ -291,7 +356,10 @@ cdef class Merge:
             [self.venue_ns[index] for index in range(self.count)],
             [self.next_same[index] for index in range(self.count)],
             [bool(self.started), self.at, self.events, self.fed, self.fed_ns, self.sample_ns],
-            [[self.cursors[market], self.lasts[market], self.shown_ns[market]] for market in range(count)],
+            [
+                [self.cursors[market], self.lasts[market], self.shown_ns[market], self.openings[market], self.closed_ns[market]]
+                for market in range(count)
+            ],
         ]
 
     def restore(self, state: list) -> None:
@@ -312,7 +380,9 @@ cdef class Merge:
             self.next_same[index] = state[4][index]
         self.started, self.at, self.events, self.fed, self.fed_ns, self.sample_ns = state[5]
         for market in range(self.kernel.context.market_count):
-            self.cursors[market], self.lasts[market], self.shown_ns[market] = state[6][market]
+            (
+                self.cursors[market], self.lasts[market], self.shown_ns[market], self.openings[market], self.closed_ns[market],
+            ) = state[6][market]
 
 
 cdef inline int64_t venue_time(const RecordC* record, int64_t lag_max) noexcept nogil:

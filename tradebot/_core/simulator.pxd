@@ -9,6 +9,7 @@ from tradebot._core.venue cimport SimulatorC
 
 cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil
 cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil
+cdef int simulator_open(SimulatorC* simulator, uint32_t index, const RecordC* bar, int64_t time_ns) except -1 nogil
 cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil
 
 

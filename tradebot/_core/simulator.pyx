@@ -14,7 +14,9 @@ What is assumed, and said in every report: recorded flow does not react to us; w
 traded with has that much less, for good); an execution that went to us went in the record to another, whose own history is
 left as it is. After a book snapshot our orders stand behind everything in it.
 
-Where the data tells totals per price, the queue is modelled: by_levels.pyx. Where it tells best quotes only: by_quotes.pyx.
+Where the data tells totals per price, the queue is modelled: by_levels.pyx; where it tells best quotes only, they are levels of
+which only the touch is known: by_quotes.pyx. Where it tells no book, orders are matched on bars (by_bars.pyx) or on trades
+(by_trades.pyx), as the run says.
 
 With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
 always.
@@ -26,20 +28,24 @@ from libc.string cimport memset
 
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
+from tradebot._core.by_bars cimport bars_fill, bars_market, bars_open, bars_order
 from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
+from tradebot._core.by_price cimport price_cancel, price_order, priced_from_list, priced_to_list
 from tradebot._core.by_quotes cimport quotes_ahead, quotes_close, quotes_market
+from tradebot._core.by_trades cimport trades_market
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport instrument_from_tuple
+from tradebot._core.intervals cimport interval_code
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
 from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderType, RecordC, Reject, Side, TimeInForce
-from tradebot._core.venue cimport HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_insert, resting_remove
+from tradebot._core.venue cimport BY_BARS, BY_BOOK, BY_TRADES, HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_insert, resting_remove
 
 import numpy as np
 
-from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, RECORD_DTYPE
+from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, RECORD_DTYPE, record_rows
 
 assert MARKOUT_DTYPE.itemsize == sizeof(MarkoutC)
 
@@ -58,6 +64,8 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
     markouts_settle(simulator, time_ns)
     simulator.time_ns = time_ns
     note_instant(market, time_ns)
+    if simulator.grade != BY_BOOK:
+        return priced_market(simulator, index, record)
     if record.flags & Flag.VOID:
         return 0
     if record.kind > Kind.L3_EXECUTE:
@@ -93,6 +101,22 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
     if market.resting[0].count or market.resting[1].count:
         fill_crossed(simulator, index)
     return 0
+
+
+cdef int priced_market(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
+    if record.flags & Flag.VOID:
+        return 0
+    if simulator.grade == BY_BARS:
+        return bars_market(simulator, index, record)
+    return trades_market(simulator, index, record)
+
+
+cdef int simulator_open(SimulatorC* simulator, uint32_t index, const RecordC* bar, int64_t time_ns) except -1 nogil:
+    """A bar opens at venue time `time_ns`; its range comes by `simulator_market`."""
+    markouts_settle(simulator, time_ns)
+    simulator.time_ns = time_ns
+    note_instant(&simulator.markets[index], time_ns)
+    return bars_open(simulator, index, bar)
 
 
 cdef int requeue_after_snapshot(VenueMarketC* market) noexcept nogil:
@@ -200,6 +224,10 @@ cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
     note_instant(&simulator.markets[index], simulator.time_ns)
     if command.head.kind == Kind.CANCEL_ORDER:
         return take_cancel(simulator, index, &command)
+    if simulator.grade == BY_BARS:
+        return bars_order(simulator, index, &command)
+    if simulator.grade == BY_TRADES:
+        return price_order(simulator, index, &command)
     trades = simulator.trade_number
     take_order(simulator, index, &command)
     if simulator.trade_number != trades:
@@ -221,6 +249,8 @@ cdef int take_cancel(SimulatorC* simulator, uint32_t index, const FactC* command
                 fact.tail.cause = command.tail.cause
                 resting_remove(&market.resting[side], at)
                 return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+    if price_cancel(simulator, index, command):
+        return 0
     make_answer(simulator, &fact, Kind.CANCEL_REJECTED, command.head.id, market.terms.id, command.head.owner, command.head.flags & Flag.SELL)
     fact.tail.reject = Reject.VENUE_ORDER_UNKNOWN
     fact.tail.cause = command.tail.cause
@@ -321,12 +351,15 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
 cdef class Simulator:
     """A simulated venue. Latencies as `_core.latency` takes them; fees are fractions in 1e-8, negative for a rebate; instruments
     as in the kernel. The queue model counts where the data tells levels; `half_powers` is twice the exponent of BY_POWER.
+
+    `grade` is what orders are matched on: (Grade, what a market order pays beyond the price told, the share of a bar's volume that
+    ours may take, both in 1e-8, and by instrument the interval in ns of the bars that fill); the last three count without a book.
     """
 
     def __cinit__(
         self, instruments: list, order_latency: tuple, answer_latency: tuple, maker_fee: int, taker_fee: int,
         fee_in_base: bool, queue_kind: int = QueueKind.RISK_AVERSE, half_powers: int = 6, whole_fills: bool = False,
-        horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+        grade: tuple = (BY_BOOK, 0, 0, ()), horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
     ):
         cdef uint32_t at
         memset(&self.simulator, 0, sizeof(SimulatorC))
@@ -346,6 +379,10 @@ cdef class Simulator:
         self.simulator.queue_model.kind = queue_kind
         self.simulator.queue_model.half_powers = half_powers
         self.simulator.whole_fills = whole_fills
+        self.simulator.grade, self.simulator.paid, self.simulator.participation, intervals_ns = grade
+        for at, interval_ns in enumerate(intervals_ns):
+            self.simulator.markets[at].priced.bar_ns = interval_ns
+            self.simulator.markets[at].priced.bar_code = interval_code(interval_ns)
         self.simulator.maker_fee = maker_fee
         self.simulator.taker_fee = taker_fee
         self.simulator.fee_in_base = fee_in_base
@@ -361,6 +398,7 @@ cdef class Simulator:
             free(self.simulator.markets[at].taken_lots)
             free(self.simulator.markets[at].resting[0].items)
             free(self.simulator.markets[at].resting[1].items)
+            free(self.simulator.markets[at].priced.waiting.items)
         for at in range(HORIZONS):
             free(self.simulator.pending[at].items)
         free(self.simulator.markets)
@@ -373,15 +411,30 @@ cdef class Simulator:
         index_close(&self.by_id)
 
     def market(self, records) -> None:
-        """Take in recorded events, each at its `venue_ns`; commands that arrive before one are taken first."""
+        """Take in recorded events, each at its `venue_ns`, bars that fill at their close; commands that arrive before are taken first."""
         cdef const RecordC[::1] rows
         cdef Py_ssize_t at
+        cdef uint32_t index
+        cdef int64_t shown_ns
         if records.dtype != RECORD_DTYPE:
             raise TypeError(f"expected an array of RECORD_DTYPE, found {records.dtype}")
         rows = np.ascontiguousarray(records)
         for at in range(rows.shape[0]):
+            index = index_get(&self.by_id, rows[at].instrument) - 1
+            shown_ns = rows[at].venue_ns
+            if self.simulator.grade == BY_BARS and bars_fill(&self.simulator.markets[index], &rows[at]):
+                shown_ns = rows[at].time_ns
+            self.advance(shown_ns - 1)
+            simulator_market(&self.simulator, index, &rows[at], shown_ns)
+
+    def open(self, records) -> None:
+        """Let bars open, each at its `venue_ns`, its label; commands that arrive before one are taken first. By bars only."""
+        cdef const RecordC[::1] rows = record_rows(records)
+        cdef Py_ssize_t at
+        assert self.simulator.grade == BY_BARS
+        for at in range(rows.shape[0]):
             self.advance(rows[at].venue_ns - 1)
-            simulator_market(&self.simulator, index_get(&self.by_id, rows[at].instrument) - 1, &rows[at], rows[at].venue_ns)
+            simulator_open(&self.simulator, index_get(&self.by_id, rows[at].instrument) - 1, &rows[at], rows[at].venue_ns)
 
     def send(self, commands) -> None:
         """Send commands: an array of FACT_DTYPE; each arrives `order_latency_ns` after its `time_ns`."""
@@ -479,7 +532,8 @@ cdef list venue_market_to_list(const VenueMarketC* market):
     )
     return [
         book_to_list(&market.book), resting, taken, depth_to_list(&market.depth),
-        market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2, market.by_quotes,
+        market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2, priced_to_list(&market.priced),
+        market.by_quotes,
     ]
 
 
@@ -496,12 +550,12 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     index_clear(&market.taken)
     market.taken_count = 0
     depth_from_list(&market.depth, state[3])
-    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2, market.by_quotes = state[4:]
+    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2 = state[4:8]
+    priced_from_list(&market.priced, state[8])
+    market.by_quotes = state[9]
     for id, lots in state[2]:
         market.taken_count += 1
         grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)
         market.taken_lots[market.taken_count] = lots
         index_put(&market.taken, id, market.taken_count)
     return 0
-
-

@@ -10,7 +10,7 @@ from tradebot._core.latency cimport LatencyC
 from tradebot._core.match cimport MatchesC
 from tradebot._core.queue cimport QueueC
 from tradebot._core.queue_model cimport QueueModelC, StandingC
-from tradebot._core.types cimport FactC, Reject
+from tradebot._core.types cimport FactC, RecordC, Reject
 
 cdef enum:
     HORIZONS = 3                # markouts after each fill
@@ -31,6 +31,41 @@ cdef struct RestingListC:       # of one side, the best price first, then by arr
     uint32_t items_max
 
 
+cdef enum Grade:                # what the data tell that orders are matched on
+    BY_BOOK = 0
+    BY_BARS = 1
+    BY_TRADES = 2
+
+
+cdef struct WaitingC:           # an order of ours that trades at the next price that the data tell
+    uint64_t id
+    int64_t price               # ticks: the limit, or how far a market order is paid for
+    int64_t remaining           # lots
+    int64_t sent_ns
+    uint16_t strategy
+    uint8_t side
+    uint8_t order_type
+    uint8_t time_in_force
+
+
+cdef struct WaitingListC:       # by arrival
+    WaitingC* items
+    uint32_t count
+    uint32_t items_max
+
+
+cdef struct PricedC:            # one instrument where the data tell prices and no book
+    RecordC bar                 # by bars: the one under way at the venue
+    int64_t open_ns             # when it opened there
+    uint8_t is_open             # there is one
+    uint16_t bar_code           # `owner` of the stored bars that fill, and
+    int64_t bar_ns              # their interval
+    int64_t room                # lots that ours may still take of the bar, or of the trade
+    int64_t price               # ticks, the last one at the venue; 0 before it
+    int64_t marked2             # by trades: twice the last price; else 0
+    WaitingListC waiting
+
+
 cdef struct VenueMarketC:
     InstrumentC terms
     BookC book                  # by orders: recorded orders only; what we took is gone from it
@@ -45,6 +80,7 @@ cdef struct VenueMarketC:
     int64_t* taken_lots
     uint32_t taken_count
     uint32_t taken_max
+    PricedC priced              # where there is neither
 
 
 cdef struct MarkoutC:
@@ -77,6 +113,9 @@ cdef struct SimulatorC:
     LatencyC answer_latency
     QueueModelC queue_model
     uint8_t whole_fills         # a resting order that is reached fills whole, however little reached it
+    uint8_t grade               # Grade
+    int64_t paid                # by bars and trades: what a market order pays beyond the price told, fraction in 1e-8
+    int64_t participation       # by bars: the share of a bar's volume that ours may take, fraction in 1e-8
     int64_t maker_fee           # fractions in 1e-8; negative is a rebate
     int64_t taker_fee
     uint8_t fee_in_base
@@ -102,11 +141,11 @@ cdef int pending_from_bytes(PendingC* pending, bytes body) except -1
 
 
 cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
-    """Bid + ask of the recorded book, 0 where a side is empty."""
+    """Bid + ask of the recorded book, 0 where a side is empty; by trades twice the last price."""
     cdef int64_t bid = market.depth.bid if market.by_levels else market.book.bid
     cdef int64_t ask = market.depth.ask if market.by_levels else market.book.ask
     if bid == NO_BID or ask == NO_ASK:
-        return 0
+        return market.priced.marked2
     return bid + ask
 
 

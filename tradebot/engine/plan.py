@@ -5,6 +5,7 @@ behave alike.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from tradebot.strategies.strategy import Strategy
 
 FEE_SCALE: Final = 10**8
 ACCOUNT: Final = 1
+FEED_LAG_MAX_NS: Final = 10_000_000_000
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -53,10 +55,20 @@ class Latency(Struct, frozen=True, kw_only=True):
         return self.kind, self.least_ns, self.spread_ns, self.seed, self.times_ns, self.values_ns
 
 
+class Grade(IntEnum):
+    """What orders are matched on: the numbers are those of `_core.venue`."""
+
+    BOOK = 0
+    BARS = 1
+    TRADES = 2
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """A run over one account. `opening` is in money units by asset; fees are fractions in 1e-8, latencies ns.
 
-    A latency model stands in the place of the constant latency of its direction. `queue` counts where data tells levels.
+    A latency model stands in the place of the constant latency of its direction. `queue` counts where data tells levels. Without
+    a book a market order pays `half_spread`, and by bars also `slippage`, beyond the price that is told, and ours take at most
+    `participation` of a bar's volume, all in 1e-8; `bars_ns` is the interval of the bars that fill, by instrument.
     """
 
     instruments: list[Instrument]
@@ -72,12 +84,27 @@ class Plan(Struct, frozen=True, kw_only=True):
     queue: int = int(QueueKind.RISK_AVERSE)
     queue_half_powers: int = 6
     whole_fills: bool = False
+    grade: int = int(Grade.BOOK)
+    half_spread: int = 0
+    slippage: int = 0
+    participation: int = FEE_SCALE
+    bars_ns: list[int] = []
     rate_orders: int = 0
     rate_interval_ns: int = 1
     worst_band: int = FEE_SCALE // 20
     trading_state: int = int(TradingState.ACTIVE)
     sample_interval_ns: int = 0
     epoch: int = 1
+
+    @property
+    def paid_beyond(self) -> int:
+        """What a market order pays beyond the price told, in 1e-8 of it."""
+        return self.half_spread + (self.slippage if self.grade == Grade.BARS else 0)
+
+    @property
+    def feed_lag_max_ns(self) -> int:
+        """How long after the venue showed it a fact may come; a bar is told an interval after it opened, or later."""
+        return max([FEED_LAG_MAX_NS, *(2 * one for one in self.bars_ns)])
 
     @property
     def assets(self) -> list[str]:
@@ -131,8 +158,9 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
         plan.queue,
         plan.queue_half_powers,
         plan.whole_fills,
+        (plan.grade, plan.paid_beyond, plan.participation, plan.bars_ns),
     )
-    return Merge(kernel, simulator, plan.sample_interval_ns)
+    return Merge(kernel, simulator, plan.sample_interval_ns, plan.feed_lag_max_ns)
 
 
 def _latency(model: Latency | None, constant_ns: int) -> tuple[int, int, int, int, list[int], list[int]]:

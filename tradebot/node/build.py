@@ -19,6 +19,7 @@ from tradebot.engine.plan import Limits, Place, Plan
 from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
 from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
+from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, resolved
 from tradebot.node.latencies import latency_models, latency_text
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
@@ -51,6 +52,7 @@ class Setup(Struct, frozen=True):
     plan: Plan
     from_ns: int | None
     to_ns: int | None
+    graded: Graded
 
     @property
     def names(self) -> list[str]:
@@ -93,7 +95,7 @@ def backtest_in(
     runs.write_manifest(folder, manifest)
     report = write_report(folder)
     keep_results(store, folder, manifest, setup.names)
-    return answer(folder, done, report)
+    return answer(folder, done, report, setup.graded)
 
 
 def prepare(store: "Store", config: Config) -> Setup:
@@ -106,11 +108,12 @@ def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: in
     names = list(dict.fromkeys(name for use in config.strategy for name in use.instrument_names(config.account.venue)))
     instruments = [store.instrument(name) for name in names]
     selection = store.selection([one.id for one in instruments], from_ns, to_ns)
-    plan = make_plan(config, instruments, selection.last_ns - selection.first_ns)
-    return Setup(config, instruments, selection, plan, from_ns, to_ns)
+    graded = find_grade(store, config.data, instruments, from_ns, to_ns)
+    plan = make_plan(config, instruments, selection.last_ns - selection.first_ns, graded)
+    return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded)
 
 
-def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Plan:
+def make_plan(config: Config, instruments: list[Instrument], span_ns: int, graded: Graded = BY_BOOK) -> Plan:
     """Everything that decides what a run does, as integers."""
     fees, latency, rate = config.fee_rates, config.costs.latency_ns, config.risk.order_rate_max
     order_latency, answer_latency = latency_models(config.costs)
@@ -134,6 +137,11 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         queue=int(QUEUES[config.costs.queue]),
         queue_half_powers=round(2 * config.costs.queue_power),
         whole_fills=config.costs.fills == "whole",
+        grade=int(graded.grade),
+        half_spread=config.costs.half_spread,
+        slippage=config.costs.slippage_fraction,
+        participation=config.costs.participation_fraction,
+        bars_ns=graded.bars_ns,
         rate_orders=rate.count_max,
         rate_interval_ns=rate.window_ns,
         worst_band=config.risk.price_band_fraction,
@@ -204,13 +212,17 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "order_latency": latency_text(plan.order_latency),
             "answer_latency": latency_text(plan.answer_latency),
             "queue": queue_text(config.costs),
+            "spread": fraction_text(2 * plan.half_spread),
+            "slippage": fraction_text(plan.slippage),
+            "participation": fraction_text(plan.participation),
         },
+        "grade": {"name": setup.graded.name, "note": setup.graded.note},
         "account": {
             "start": [{"asset": name, "amount": money_text(units)} for name, units in plan.opening.items()]
         },
         "assets": plan.assets,
         "opening": {name: money_text(units) for name, units in plan.opening.items()},
-        "assumptions": backtest.ASSUMPTIONS,
+        "assumptions": backtest.ASSUMPTIONS[plan.grade],
         "identity": {
             "config": config_identity(config),
             "plan": msgspec.to_builtins(plan),
@@ -242,7 +254,7 @@ def run_once(
 
 
 def _counted(store: "Store", setup: Setup, advance: Callable[[int], None]) -> Iterator[Records]:
-    for batch in store.stream([one.id for one in setup.instruments], setup.from_ns, setup.to_ns):
+    for batch in graded_stream(store, setup.graded, setup.instruments, setup.from_ns, setup.to_ns):
         yield batch
         advance(len(batch))
 
@@ -327,7 +339,7 @@ def _chunks(path: Path, dtype: np.dtype[np.void]) -> Iterator[Records]:
             yield np.frombuffer(body, dtype=dtype)
 
 
-def answer(folder: Path, done: backtest.Outcome, report: Path) -> dict[str, object]:
+def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -> dict[str, object]:
     """What `backtest` answers, as CLI.md says."""
     from tradebot.research.metrics import metrics
 
@@ -343,6 +355,8 @@ def answer(folder: Path, done: backtest.Outcome, report: Path) -> dict[str, obje
         "metrics": metrics(folder),
         "report": str(report),
         "quarantined": done.failures,
+        "grade": graded.name,
+        "note": graded.note,
     }
 
 

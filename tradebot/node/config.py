@@ -37,6 +37,7 @@ from tradebot.node.values import (
     Target,
     parse_balances,
     parse_fraction,
+    parse_fraction_from_zero,
     parse_fraction_positive,
     parse_from,
     parse_interval,
@@ -78,7 +79,6 @@ CHOICES_BUILT: Final = {
     "mode": "backtest",
     "account.margin": "isolated",
     "account.leverage": 1,
-    "data.grade": "book",
 }
 
 SECRET: Final = frozenset({"account.key"})
@@ -89,9 +89,13 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "account.key": parse_key,
     "data.from": parse_from,
     "data.to": parse_to,
+    "data.bars": parse_interval,
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
     "costs.fees.maker": parse_fraction,
     "costs.fees.taker": parse_fraction,
+    "costs.spread": parse_fraction_from_zero,
+    "costs.slippage": parse_fraction_from_zero,
+    "costs.participation": parse_fraction_positive,
     "costs.latency": parse_latency_model,
     "costs.latency.order": parse_latency_model,
     "costs.latency.answer": parse_latency_model,
@@ -267,6 +271,9 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
         raise ConfigError(
             f"{_where(sources, 'data.to')}: expected an end after {config.data.from_}, found {config.data.to}"
         )
+    if config.data.bars is not None and config.data.grade != "bars":
+        where = _where(sources, "data.bars")
+        raise ConfigError(f'{where}: counts at bar grade only: set data.grade = "bars", or remove the key')
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"

@@ -3,7 +3,7 @@
 The names, bounds and descriptions here are the JSON schema, the text of `config explain` and the
 documentation: there is no second list. Numbers that money depends on are written as text, so that they stay
 exact; the properties give them as integers. Defaults are pessimistic: the highest fees of the venue, 50 ms
-each way, nothing borrowed.
+each way, a wide spread where none is told, nothing borrowed.
 
 Absent on purpose: secrets (only references to the vault), paths of the machine, and keys of parts that are
 not built.
@@ -20,6 +20,8 @@ from tradebot.node.values import (
     Target,
     parse_balances,
     parse_fraction,
+    parse_fraction_from_zero,
+    parse_fraction_positive,
     parse_from,
     parse_interval,
     parse_latency,
@@ -112,9 +114,17 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = None
     grade: Annotated[
-        Literal["bars", "trades", "book"],
-        Meta(description="How fine the facts are that orders are matched on."),
-    ] = "book"
+        Literal["bars", "trades", "book"] | None,
+        Meta(description="How fine the facts are that orders are matched on; absent: the finest that are stored."),
+    ] = None
+    bars: Annotated[
+        str | None,
+        Meta(
+            description="At bar grade: the interval of the bars that fill; made of the trades where no such bars are stored. "
+            "Absent: the smallest that is stored.",
+            examples=["1m", "1s"],
+        ),
+    ] = None
 
     @property
     def from_ns(self) -> int | None:
@@ -125,6 +135,11 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def to_ns(self) -> int | None:
         """Exclusive, nanoseconds since 1970 UTC."""
         return None if self.to is None else parse_to(self.to)
+
+    @property
+    def bars_ns(self) -> int | None:
+        """Nanoseconds."""
+        return None if self.bars is None else parse_interval(self.bars)
 
 
 class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,6 +199,16 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["partial", "whole"],
         Meta(description="In such a level: fill what reaches our order, or all of it as soon as anything does."),
     ] = "partial"
+    spread: Annotated[
+        str,
+        Meta(description="Where no book is told: the spread, a share of the price; a market order pays half.", examples=["0.1%"]),
+    ] = "0.1%"
+    slippage: Annotated[
+        str, Meta(description="At bar grade: what a market order pays beyond that, a share of the price.", examples=["0.05%"])
+    ] = "0.05%"
+    participation: Annotated[
+        str, Meta(description="At bar grade: the share of a bar's volume that our orders may take.", examples=["10%"])
+    ] = "10%"
     funding: Annotated[
         Literal["recorded", "none"], Meta(description="Funding payments of perpetuals; spot has none.")
     ] = "recorded"
@@ -193,6 +218,21 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if isinstance(self.latency, str):
             return Latency(parse_latency_model(self.latency), parse_latency_model(self.latency))
         return Latency(parse_latency_model(self.latency.order), parse_latency_model(self.latency.answer))
+
+    @property
+    def half_spread(self) -> int:
+        """In 1e-8 of the price, rounded up."""
+        return -(-parse_fraction_from_zero(self.spread) // 2)
+
+    @property
+    def slippage_fraction(self) -> int:
+        """In 1e-8 of the price."""
+        return parse_fraction_from_zero(self.slippage)
+
+    @property
+    def participation_fraction(self) -> int:
+        """In 1e-8 of a bar's volume."""
+        return parse_fraction_positive(self.participation)
 
     def fee_rates(self, venue: str) -> FeeRates:
         """What the account pays at `venue`, in 1e-8 of the notional."""

@@ -83,6 +83,14 @@ def parse_fraction_positive(text: str) -> int:
     return units
 
 
+def parse_fraction_from_zero(text: str) -> int:
+    """As `parse_fraction`, not below zero."""
+    units = parse_fraction(text)
+    if units < 0:
+        raise ValueError(f"expected a percentage of at least zero, found {text!r}")
+    return units
+
+
 def parse_balance(text: str) -> Balance:
     """ "10000 USD" as (USD, 10000 * 10**8)."""
     number, _, asset = text.strip().partition(" ")

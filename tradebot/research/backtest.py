@@ -11,27 +11,55 @@ from msgspec import Struct
 from tradebot._core.merge import Merge
 from tradebot.domain.errors import LocalError, StrategyFailed
 from tradebot.engine.drive import drive
-from tradebot.engine.plan import Plan, make_merge
+from tradebot.engine.plan import Grade, Plan, make_merge
 from tradebot.engine.ports import Recorder, Source
 from tradebot.research.watchdog import watch
 from tradebot.strategies.strategy import Strategy
 
 CALLBACK_LIMIT_S: Final = 10.0
 
-# What the simulated venue takes for granted; every report says it.
-ASSUMPTIONS: Final = [
-    "Recorded orders do not react to ours.",
-    "What we took stays taken: a recorded order that we traded with has that much less from then on.",
-    "Our resting orders stand in the recorded queue at the place they arrived; an execution of a recorded order behind "
-    "ours, or at a worse price, fills ours first, and the recorded order keeps its own history.",
-    "A recorded order that rests at or through our price fills us at our price.",
-    "Orders that cross the book on arrival show at no price until the venue says what they did.",
-    "After a book snapshot our orders stand last at their price.",
+_EVERYWHERE: Final = [
     "Orders and answers each take the stated latency and keep their order; market data the recorded time, at most 10 s.",
-    "Where only totals per price are told, our place in a queue is modelled as stated, and what we take of a level is gone until "
-    "the venue tells its total again.",
     "Fees are charged on each trade and rounded up.",
 ]
+_WITHOUT_BOOK: Final = [
+    "No book is stored: nothing is known of who stood where. What was traded does not react to our orders.",
+    "A limit fills at its own price, never better, and only where a price went through it by a tick.",
+    "An order that would meet one of ours on the other side is ended.",
+]
+
+# What the simulated venue takes for granted, by grade; every report says it.
+ASSUMPTIONS: Final[dict[int, list[str]]] = {
+    Grade.BOOK: [
+        "Recorded orders do not react to ours.",
+        "What we took stays taken: a recorded order that we traded with has that much less from then on.",
+        "Our resting orders stand in the recorded queue at the place they arrived; an execution of a recorded order behind "
+        "ours, or at a worse price, fills ours first, and the recorded order keeps its own history.",
+        "A recorded order that rests at or through our price fills us at our price.",
+        "Orders that cross the book on arrival show at no price until the venue says what they did.",
+        "After a book snapshot our orders stand last at their price.",
+        _EVERYWHERE[0],
+        "Where only totals per price are told, our place in a queue is modelled as stated, and what we take of a level is gone "
+        "until the venue tells its total again.",
+        _EVERYWHERE[1],
+    ],
+    Grade.BARS: [
+        *_WITHOUT_BOOK,
+        "A market order fills at the open of the first bar after it was sent, and pays half the stated spread and the stated "
+        "slippage beyond it; what is left of it goes on at the next open.",
+        "All our orders together take at most the stated share of a bar's volume.",
+        "An order that is sent within a bar trades at none of that bar's prices.",
+        "Strategies are told of bars at their close, and of no trade; a fill inside a bar is told just before its close.",
+        *_EVERYWHERE,
+    ],
+    Grade.TRADES: [
+        *_WITHOUT_BOOK,
+        "A market order fills at the first trade after it arrived and at those that follow, each for at most what was "
+        "traded, and pays half the stated spread beyond its price.",
+        "All our orders together take at most the quantity of a trade.",
+        *_EVERYWHERE,
+    ],
+}
 
 
 class Outcome(Struct, frozen=True, kw_only=True):

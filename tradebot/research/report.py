@@ -64,6 +64,7 @@ from tradebot.research.results import GridCell, Manifest, RunFiles, StrategyEntr
 HTML_NAME: Final = "report.html"
 JSON_NAME: Final = "report.json"
 SCHEMA: Final = 1
+BOOK, BARS, TRADES = "book", "bars", "trades"  # grades
 SYNTHETIC: Final = "synthetic"  # the venue of streams that are made up here
 
 ORDERS_MAX: Final = 300  # rows of the orders table
@@ -109,6 +110,7 @@ def report_json(manifest: Manifest, metrics: Metrics) -> bytes:
         "book_check": manifest.book_check,
         "quarantined": manifest.quarantined,
         "assumptions": manifest.assumptions,
+        "grade": manifest.grade,
         "versions": manifest.versions,
         "command": manifest.command,
         "config": manifest.config,
@@ -182,6 +184,12 @@ def _warnings(manifest: Manifest, metrics: Metrics) -> Iterator[str]:
     constant = not costs.order_latency and not costs.answer_latency
     if constant and (not costs.order_latency_ns or not costs.answer_latency_ns):
         yield "The latency of this run is zero. No machine is that fast: its fills flatter it."
+    if manifest.grade.name != BOOK and parse_decimal(costs.spread) == 0:
+        yield "The spread of this run is zero. Every market has one: its market orders flatter it."
+    if manifest.grade.name == BARS and parse_decimal(costs.slippage) == 0:
+        yield "The slippage of this run is zero. The price moves while a bar opens: its market orders flatter it."
+    if manifest.grade.name == BARS and parse_decimal(costs.participation) == 1:
+        yield "Orders of this run may take the whole volume of a bar. Nobody trades alone: its fills flatter it."
     for name in _quarantined(manifest):
         yield f"{name} raised an error and was quarantined: what follows is not its whole story."
     for line in metrics.books_differences:
@@ -210,6 +218,7 @@ def _headline(run: RunFiles, metrics: Metrics) -> Html:
     return element(
         "header",
         element("h1", f"{names} on {markets}"),
+        _grade(manifest),
         element("p", f"{manifest.mode} · run {manifest.run_id} · {manifest.created}", classes="note"),
         _pnl_sum(metrics),
         element("p", claim(metrics), classes="claim"),
@@ -236,6 +245,14 @@ def _headline(run: RunFiles, metrics: Metrics) -> Html:
             ]
         ),
     )
+
+
+def _grade(manifest: Manifest) -> Html:
+    """Said before any figure where the run was not matched on a book."""
+    if manifest.grade.name == BOOK:
+        return Html("")
+    name, _, rest = manifest.grade.note.partition(":")
+    return element("p", element("b", name), f":{rest}", classes="grade")
 
 
 def _pnl_sum(metrics: Metrics) -> Html:
@@ -291,10 +308,17 @@ def _prices(run: RunFiles, books_: list[Book]) -> Html:
         *(
             part
             for one in instruments[:CHARTS_MAX]
-            for part in (price_figure(run, one, books_), spread_figure(run, one))
+            for part in _price_figures(run, one, books_)
         ),
         note=note,
     )
+
+
+def _price_figures(run: RunFiles, instrument: Instrument, books_: list[Book]) -> Iterator[Html]:
+    """Without a book there is no spread to draw."""
+    yield price_figure(run, instrument, books_)
+    if run.manifest.grade.name == BOOK:
+        yield spread_figure(run, instrument)
 
 
 def _positions(run: RunFiles, books_: list[Book]) -> Html:
@@ -352,6 +376,9 @@ def _heat(cell: GridCell | None, largest: int, manifest: Manifest, asset: str) -
 
 
 def _markouts(run: RunFiles, metrics: Metrics) -> Html:
+    if run.manifest.grade.name == BARS:
+        said = "Bars do not tell where the price stood some seconds after a fill."
+        return section("Markouts", element("p", said, classes="note"))
     if not any(one.count for one in metrics.markouts):
         return section("Markouts", element("p", "No fills to follow.", classes="note"))
     horizons = sorted({one.horizon_s for one in metrics.markouts})
@@ -568,12 +595,23 @@ def _assumptions(manifest: Manifest) -> Html:
             ("fee paid in", costs.fee_asset or "the quote asset"),
             ("latency to the venue", costs.order_latency or duration_text(costs.order_latency_ns)),
             ("latency of its answer", costs.answer_latency or duration_text(costs.answer_latency_ns)),
-            ("queue model", costs.queue or NOTHING),
+            *_matching(manifest),
         ]
     )
     return section(
         "Assumptions", stated, element("ul", *(element("li", one) for one in manifest.assumptions))
     )
+
+
+def _matching(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    costs = manifest.costs
+    if manifest.grade.name == BOOK:
+        yield "queue model", costs.queue or NOTHING
+        return
+    yield "spread", percent(costs.spread, 4)
+    if manifest.grade.name == BARS:
+        yield "slippage of a market order", percent(costs.slippage, 4)
+        yield "share of a bar's volume", percent(costs.participation)
 
 
 def _data(manifest: Manifest, metrics: Metrics) -> Html:

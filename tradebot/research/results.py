@@ -59,6 +59,9 @@ class Costs(Struct, frozen=True, kw_only=True):
     order_latency: str = ""
     answer_latency: str = ""
     queue: str = ""
+    spread: str = "0"
+    slippage: str = "0"
+    participation: str = "1"
 
 
 class Amount(Struct, frozen=True):
@@ -81,6 +84,13 @@ class Counters(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     events_per_s: float = 0.0
     gaps: int = 0
+
+
+class GradeEntry(Struct, frozen=True):
+    """What orders were matched on: book, trades or bars, and a sentence that says which."""
+
+    name: str = "book"
+    note: str = ""
 
 
 class GridCell(Struct, frozen=True):
@@ -124,6 +134,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     grid: list[GridCell] | None = None
     book_check: BookCheck | None = None
     assumptions: list[str] = []
+    grade: GradeEntry = GradeEntry()
 
     def instrument(self, id_: int) -> Instrument:
         """The instrument version of that id. Raises BadContainer where the manifest does not list it."""

@@ -178,13 +178,15 @@ class Store:
         from_ns: int | None = None,
         to_ns: int | None = None,
         batch_rows: int = ticks.BLOCK_ROWS,
+        kinds: Sequence[int] | None = None,
     ) -> Iterator[Records]:
-        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive.
+        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive; of some kinds
+        only, where these are named.
 
         Batches have `batch_rows` rows each, the last may be shorter, and their concatenation does not depend
         on it. Memory is bounded by the batch, not by the range. Streams may run side by side.
         """
-        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows)
+        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows, kinds)
 
     def selection(
         self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None

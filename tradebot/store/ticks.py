@@ -49,22 +49,30 @@ class Dataset(Struct, frozen=True):
 
 
 def stream(
-    backend: Backend, instrument_ids: Sequence[int], from_ns: int | None, to_ns: int | None, batch_rows: int
+    backend: Backend,
+    instrument_ids: Sequence[int],
+    from_ns: int | None,
+    to_ns: int | None,
+    batch_rows: int,
+    kinds: Sequence[int] | None = None,
 ) -> Iterator[Records]:
     """Records in batches, ordered by (time_ns, position of the instrument, import, row). See Store.stream."""
     assert len(set(instrument_ids)) == len(instrument_ids)
-    streams = [_stream_one(backend, one, from_ns, to_ns) for one in instrument_ids]
+    streams = [_stream_one(backend, one, from_ns, to_ns, kinds) for one in instrument_ids]
     blocks = streams[0] if len(streams) == 1 else merge_in_time(streams)
     return rebatch(blocks, batch_rows)
 
 
 def _stream_one(
-    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None
+    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
 ) -> Iterator[Records]:
     imports = _committed(backend, [instrument_id])
     if not imports:
         return
-    yield from read(backend, _where([instrument_id], imports, from_ns, to_ns))
+    where = _where([instrument_id], imports, from_ns, to_ns)
+    if kinds is not None:
+        where += f" AND kind IN ({', '.join(str(int(kind)) for kind in kinds)})"
+    yield from read(backend, where)
 
 
 def read(backend: Backend, where: str) -> Iterator[Records]:
