@@ -90,6 +90,12 @@ def test_money_of_different_currencies_has_no_difference_and_the_reader_is_told(
     assert found.remarks[0].startswith("Money is counted in different currencies, A in USD, B in EUR: ")
 
 
+def test_runs_of_different_grades_are_compared_with_a_word_on_the_spread(make_run: MAKE) -> None:
+    found = compare([make_run("a", seconds=60, run_id="a", grade={"name": "bars"}), make_run("b", seconds=60, run_id="b")])
+    assert found.doubts == []
+    assert found.remarks[0].startswith("The runs were matched on different data: A bar grade; B book grade. Without a book ")
+
+
 def test_other_code_quarantined_strategies_and_books_that_disagree_are_remarked(make_run: MAKE) -> None:
     a = make_run("a", seconds=300, run_id="a", versions={"code": "1"})
     b = make_run("b", seconds=300, run_id="b", versions={"code": "2"}, quarantined=[1])

@@ -43,6 +43,11 @@ def test_each_group_tells_its_own_in_one_order() -> None:
     ]
 
 
+def test_the_grade_is_told_with_the_data_and_the_range_once() -> None:
+    bars = manifest(config={**manifest().config, "data": {"grade": "bars", "bars": "1m", "from": "2026-01-05"}})
+    assert told(bars, manifest()) == [("data", "grade", ["bars", None]), ("data", "bars", ["1m", None])]
+
+
 def test_fees_that_come_to_the_same_do_not_differ_however_they_are_written() -> None:
     spelt = {"costs": {"fees": {"maker": "0.3%", "taker": "0.4%"}, "queue": "log"}, "risk": {"position_max": "1"}}
     assert told(manifest(), manifest(config=spelt)) == []

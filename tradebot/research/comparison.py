@@ -158,6 +158,11 @@ def _remarks(runs: Sequence[Measured]) -> Iterator[str]:
     if len(set(assets)) > 1:
         each = ", ".join(f"{one.mark} in {one.metrics.quote_asset}" for one in runs)
         yield f"Money is counted in different currencies, {each}: no difference of money is given, and curves are in percent."
+    if grades := _apart(runs, lambda one: f"{one.grade.name.removesuffix('s')} grade"):
+        yield (
+            f"The runs were matched on different data: {grades}. Without a book no middle price is known, so nothing counts "
+            "there as spread earned."
+        )
     if _apart(runs, lambda one: one.versions.get("code", "")):
         yield "The runs were made by different code: what differs may be the engine, not the strategy."
     for one in runs:

@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 
 from tradebot.domain.units import money_from_text
-from tradebot.research.chart import Bar, Chart, Floats, Integers, waterfall
+from tradebot.research.chart import Chart, Floats, Integers
 from tradebot.research.comparison import MONEY_TERMS, Comparison, Measured, Value, difference
 from tradebot.research.equity import EquityCurve
+from tradebot.research.figures import steps_figure
 from tradebot.research.metrics import DEFINITIONS
 from tradebot.research.page import (
     NOTHING,
@@ -158,20 +159,12 @@ def _money_table(found: Comparison) -> Html:
 
 def _steps_figure(found: Comparison, other: Measured) -> Html:
     """From the net P&L of the first run to that of another, term by term."""
-    first, asset = found.runs[0], found.assets[0]
-    at = Decimal(first.metrics.net_pnl)
-    bars = [Bar(f"net of {first.mark}", 0.0, float(at), money(str(at), asset, sign=True), _tone(at))]
-    for name, sign in MONEY_TERMS:
-        step = sign * (Decimal(str(other.figures[name])) - Decimal(str(first.figures[name])))
-        bars.append(Bar(_words(name), float(at), float(at + step), money(str(step), asset, sign=True), _tone(step)))
-        at += step
-    bars.append(Bar(f"net of {other.mark}", 0.0, float(at), money(str(at), asset, sign=True), _tone(at)))
-    title = f"From the net P&L of {first.mark} to that of {other.mark}, in {asset}"
-    return figure(waterfall(title, bars), f"{title}.")
-
-
-def _tone(amount: Decimal) -> str:
-    return "up" if amount >= 0 else "down"
+    first = found.runs[0]
+    apart = {name: Decimal(str(other.figures[name])) - Decimal(str(first.figures[name])) for name, _ in MONEY_TERMS}
+    steps = [(_words(name), sign * apart[name]) for name, sign in MONEY_TERMS]
+    title = f"From the net P&L of {first.mark} to that of {other.mark}"
+    start = f"net of {first.mark}", Decimal(first.metrics.net_pnl)
+    return steps_figure(title, found.assets[0], start, steps, f"net of {other.mark}")
 
 
 def _figures(found: Comparison) -> Html:

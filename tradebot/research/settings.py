@@ -15,7 +15,7 @@ from tradebot.domain.units import duration_text, time_text
 from tradebot.research.results import Manifest, StrategyEntry
 
 _ELSEWHERE: Final = ("strategy", "report", "download")  # sections told in another group, or that decide nothing
-_EFFECTIVE: Final = ("costs.fees", "costs.latency")  # told as they took effect
+_EFFECTIVE: Final = ("costs.fees", "costs.latency", "data.from", "data.to")  # told as they took effect
 
 Key = tuple[str, str]  # (group, name)
 
@@ -49,7 +49,7 @@ def _all(manifest: Manifest) -> Iterator[tuple[Key, str]]:
     for path, value in _leaves(manifest.config):
         group, _, name = path.partition(".")
         if group not in _ELSEWHERE and not path.startswith(_EFFECTIVE):
-            yield (("costs" if group == "costs" else "config"), name if group == "costs" else path), _text(value)
+            yield ((group, name) if group in ("costs", "data") else ("config", path)), _text(value)
     for name, version in manifest.versions.items():
         yield ("versions", name), version
 
