@@ -22,8 +22,9 @@ from tradebot.research.settings import Setting, differing
 
 RUNS_MAX: Final = 12  # columns that a page can show, and lines that an eye can tell apart
 
-# Where the net P&L comes from, each with its sign in the sum.
-MONEY_TERMS: Final = (("spread_earned", 1), ("adverse_selection", 1), ("fees", -1))
+# Where the net P&L comes from, each with its sign in the sum; those that runs are measured by.
+_TERMS: Final = (("spread_earned", 1), ("adverse_selection", 1), ("fees", -1), ("funding", -1))
+MONEY_TERMS: Final = tuple((name, sign) for name, sign in _TERMS if name in Metrics.__struct_fields__)
 
 Value = bool | int | float | str | None
 
