@@ -2,7 +2,8 @@
 
 A market order fills at the first trade after it arrived, and at those that follow, each for at most what was traded there, at its
 price and half the stated spread beyond. A limit fills at a trade that goes through its price, for at most its lots. A trade at
-the instant of an arrival comes before it, as every recorded event does. Bars and quotes fill nothing.
+the instant of an arrival comes before it, as every recorded event does. A trigger watches the trades; its order fills from the next
+instant on. Bars and quotes fill nothing.
 """
 
 from libc.stdint cimport int64_t
@@ -19,7 +20,6 @@ cdef int trades_market(SimulatorC* simulator, uint32_t index, const RecordC* rec
     cdef VenueMarketC* market = &simulator.markets[index]
     if record.kind != Kind.TRADE or record.price <= 0:
         return 0
-    market.priced.price = record.price
     market.priced.marked2 = 2 * record.price
     market.priced.room = record.quantity
     if market.priced.waiting.count:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from tradebot._core.context cimport BY_QUOTES, MarketC
+from tradebot._core.context cimport BY_QUOTES, ContextC, MarketC
 from tradebot._core.types cimport RecordC
 
 
@@ -10,6 +10,7 @@ cdef bint refresh_orders(MarketC* market, const RecordC* record) noexcept nogil
 cdef bint refresh_levels(MarketC* market) noexcept nogil
 cdef int set_quote(MarketC* market, const RecordC* record) noexcept nogil
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil
+cdef int64_t bound_price(int64_t price, bint is_sell, int64_t band) noexcept nogil
 cdef list market_to_list(const MarketC* market)
 cdef int market_from_list(MarketC* market, object state) except -1
 
@@ -33,3 +34,8 @@ cdef inline int note_price(MarketC* market, int64_t price) noexcept nogil:
     if is_bare(market):
         market.middle2 = 2 * price
     return 0
+
+
+cdef inline int64_t trigger_price(const ContextC* context, const MarketC* market) noexcept nogil:
+    """What triggers watch; 0 where it is not known."""
+    return market.mark_price if context.by_mark else market.last_price

@@ -24,11 +24,12 @@ from tradebot._core.by_bars cimport bars_fill
 from tradebot._core.context cimport MarketC
 from tradebot._core.market cimport is_bare
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
+from tradebot._core.priced cimport BY_BARS
 from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_open, simulator_send
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport FactC, Kind
-from tradebot._core.venue cimport BY_BARS, SimulatorC
+from tradebot._core.venue cimport SimulatorC
 
 import numpy as np
 

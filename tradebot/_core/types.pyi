@@ -36,10 +36,19 @@ class Kind(IntEnum):
     ORDER_FILLED = 66
     ORDER_CANCELLED = 67
     CANCEL_REJECTED = 68
+    ORDER_AMENDED = 69
+    AMEND_REJECTED = 70
+    ORDER_TRIGGERED = 71
     STRATEGY_QUARANTINED = 80
     TRADING_STATE_CHANGED = 81
     PLACE_ORDER = 128
     CANCEL_ORDER = 129
+    AMEND_ORDER = 130
+
+class OrderFlag(IntEnum):
+    REDUCE_ONLY = 1
+    BY_MARK = 2
+    PROTECTIVE = 4
 
 class OrderState(IntEnum):
     SENT = 1
@@ -50,6 +59,11 @@ class OrderState(IntEnum):
 class OrderType(IntEnum):
     LIMIT = 1
     MARKET = 2
+    STOP = 3
+    STOP_LIMIT = 4
+    TAKE_PROFIT = 5
+    TAKE_PROFIT_LIMIT = 6
+    TRAILING_STOP = 7
 
 class Reject(IntEnum):
     ACCEPTED = 0
@@ -58,15 +72,20 @@ class Reject(IntEnum):
     TIME_IN_FORCE_UNKNOWN = 103
     QUANTITY_NOT_POSITIVE = 104
     PRICE_MISSING = 105
+    TRIGGER_MISSING = 106
     INSTRUMENT_UNKNOWN = 201
     INSTRUMENT_NOT_TRADED = 202
     NO_MARKET = 203
+    NO_TRIGGER_PRICE = 204
     QUANTITY_TOO_SMALL = 301
     QUANTITY_TOO_LARGE = 302
     NOTIONAL_TOO_SMALL = 303
     NOTIONAL_TOO_LARGE = 304
     PRICE_OUT_OF_BAND = 305
     POSITION_TOO_LARGE = 306
+    STOP_ON_WRONG_SIDE = 307
+    TARGET_ON_WRONG_SIDE = 308
+    NOTHING_TO_REDUCE = 309
     BALANCE_TOO_SMALL = 401
     TRADING_HALTED = 501
     TRADING_REDUCING = 502
@@ -78,6 +97,9 @@ class Reject(IntEnum):
     VENUE_NO_LIQUIDITY = 903
     VENUE_ORDER_UNKNOWN = 904
     VENUE_SELF_TRADE = 905
+    VENUE_AMEND_TOO_SMALL = 906
+    VENUE_GROUP_DONE = 907
+    VENUE_REDUCE_ONLY = 908
 
 class Side(IntEnum):
     BUY = 0
@@ -99,6 +121,7 @@ EXTRA_DTYPE: np.dtype[np.void]
 FACT_DTYPE: np.dtype[np.void]
 SAMPLE_DTYPE: np.dtype[np.void]
 MARKOUT_DTYPE: np.dtype[np.void]
+DOUBT_DTYPE: np.dtype[np.void]
 BBO_DTYPE: np.dtype[np.void]
 RECORD_TABLE: dict[Kind, dict[str, str]]
 

@@ -80,6 +80,22 @@ MARKOUT_DTYPE = np.dtype(
     ]
 )
 
+# A bar that reached a stop and a target of ours: which came first, and what the other would have brought. Bar grade only.
+DOUBT_DTYPE = np.dtype(
+    [
+        ("time_ns", "<i8"),      # when the bar opened at the venue
+        ("stop", "<u8"),         # order id
+        ("target", "<u8"),       # order id
+        ("lots", "<i8"),         # that the one taken filled at once
+        ("stop_price", "<i8"),   # ticks, costs included
+        ("target_price", "<i8"),
+        ("difference", "<i8"),   # money units of quote that the target first would have brought more, fees included; 0 where known
+        ("instrument", "<u4"),
+        ("strategy", "<u2"),
+        ("known", "<u2"),        # 1: stored trades told which came first
+    ]
+)
+
 # Best bid and offer after a book event; prices are 0 where a side is empty.
 BBO_DTYPE = np.dtype(
     [
@@ -93,6 +109,7 @@ BBO_DTYPE = np.dtype(
 
 assert SAMPLE_DTYPE.itemsize == 64
 assert MARKOUT_DTYPE.itemsize == 64
+assert DOUBT_DTYPE.itemsize == 64
 assert RECORD_DTYPE.itemsize == sizeof(RecordC)
 assert FACT_DTYPE.itemsize == sizeof(FactC)
 
@@ -167,11 +184,27 @@ RECORD_TABLE = {
         "owner": "strategy", "reject": "why, where the venue ended it by itself", "cause": "command",
     },
     Kind.CANCEL_REJECTED: {"id": "order id", "owner": "strategy", "reject": "Reject", "cause": "command"},
+    Kind.ORDER_AMENDED: {
+        "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, 0 of an order without", "display": "lots ahead in the queue, -1 where unknown", "cause": "command",
+        "reject": "why, where the venue did it by itself",
+    },
+    Kind.AMEND_REJECTED: {"id": "order id", "owner": "strategy", "reject": "Reject", "cause": "command"},
+    Kind.ORDER_TRIGGERED: {
+        "price": "ticks", "quantity": "lots that remain", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, where it stood when it was met",
+    },
     Kind.STRATEGY_QUARANTINED: {"owner": "strategy", "id": "sequence of the fact it raised on"},
     Kind.TRADING_STATE_CHANGED: {"id": "TradingState"},
     Kind.PLACE_ORDER: {
         "price": "ticks", "quantity": "lots", "id": "order id", "flags": "side", "owner": "strategy",
         "order_type": "OrderType", "time_in_force": "TimeInForce", "cause": "sequence of the fact",
+        "trigger": "ticks, of a conditional order", "display": "distance in ticks, of a trailing stop",
+        "parent": "the group it shares its lots with: the entry that it guards; 0: none", "flags2": "OrderFlag",
+    },
+    Kind.AMEND_ORDER: {
+        "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, of a conditional order; 0: as it is", "cause": "sequence of the fact",
     },
     Kind.CANCEL_ORDER: {"id": "order id", "owner": "strategy", "cause": "sequence of the fact"},
 }

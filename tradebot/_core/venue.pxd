@@ -1,4 +1,4 @@
-"""The simulated venue's state, its answers, its resting lists and its markouts: what both kinds of book share."""
+"""The simulated venue's state, its answers, its lists of our orders and its markouts: what all kinds of book share."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -8,9 +8,10 @@ from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.latency cimport LatencyC
 from tradebot._core.match cimport MatchesC
+from tradebot._core.priced cimport DoubtListC, PricedC
 from tradebot._core.queue cimport QueueC
 from tradebot._core.queue_model cimport QueueModelC, StandingC
-from tradebot._core.types cimport FactC, RecordC, Reject
+from tradebot._core.types cimport FactC, OrderFlag, Reject
 
 cdef enum:
     HORIZONS = 3                # markouts after each fill
@@ -22,7 +23,11 @@ cdef struct RestingC:           # an order of ours that rests at the venue
     int64_t remaining           # lots
     uint64_t rank               # by orders: its place in the queue of its price, among the book's ranks
     StandingC standing          # by levels: what is ahead of it
+    int64_t total               # lots of the order in all; total - remaining: filled, or taken off with its group
+    uint64_t parent             # the group it shares its lots with; 0: none
     uint16_t strategy
+    uint8_t time_in_force
+    uint8_t flags               # OrderFlag
 
 
 cdef struct RestingListC:       # of one side, the best price first, then by arrival
@@ -31,39 +36,28 @@ cdef struct RestingListC:       # of one side, the best price first, then by arr
     uint32_t items_max
 
 
-cdef enum Grade:                # what the data tell that orders are matched on
-    BY_BOOK = 0
-    BY_BARS = 1
-    BY_TRADES = 2
-
-
-cdef struct WaitingC:           # an order of ours that trades at the next price that the data tell
+cdef struct ConditionalC:       # an order of ours that waits at the venue for its trigger
     uint64_t id
+    uint64_t parent
     int64_t price               # ticks: the limit, or how far a market order is paid for
     int64_t remaining           # lots
-    int64_t sent_ns
+    int64_t total               # lots
+    int64_t trigger             # ticks
+    int64_t trail               # ticks behind the best price that the trigger follows; 0: it stays
     uint16_t strategy
     uint8_t side
     uint8_t order_type
     uint8_t time_in_force
+    uint8_t flags               # OrderFlag
+    uint8_t fired               # met at this instant; it acts after the recorded events of the instant
+    int64_t sent_ns             # when it left us, and
+    int64_t since_ns            # when it arrived
 
 
-cdef struct WaitingListC:       # by arrival
-    WaitingC* items
+cdef struct ConditionalListC:   # of one market, by arrival
+    ConditionalC* items
     uint32_t count
     uint32_t items_max
-
-
-cdef struct PricedC:            # one instrument where the data tell prices and no book
-    RecordC bar                 # by bars: the one under way at the venue
-    int64_t open_ns             # when it opened there
-    uint8_t is_open             # there is one
-    uint16_t bar_code           # `owner` of the stored bars that fill, and
-    int64_t bar_ns              # their interval
-    int64_t room                # lots that ours may still take of the bar, or of the trade
-    int64_t price               # ticks, the last one at the venue; 0 before it
-    int64_t marked2             # by trades: twice the last price; else 0
-    WaitingListC waiting
 
 
 cdef struct VenueMarketC:
@@ -80,7 +74,13 @@ cdef struct VenueMarketC:
     int64_t* taken_lots
     uint32_t taken_count
     uint32_t taken_max
-    PricedC priced              # where there is neither
+    ConditionalListC conditionals
+    int64_t last_price          # ticks of the last recorded trade, by bars of the last open or close; 0 before it
+    int64_t mark_price          # ticks; 0 before it is known
+    int64_t* held               # lots each strategy holds by its fills here, signed
+    uint32_t held_max
+    uint8_t linked              # an order in a group, or one that only reduces, has been here
+    PricedC priced              # where there is no book
 
 
 cdef struct MarkoutC:
@@ -123,18 +123,26 @@ cdef struct SimulatorC:
     uint64_t trade_number
     int64_t horizons_ns[3]
     PendingC pending[3]
+    DoubtListC doubts           # by bars: which of a stop and a target came first, so far
     MarkoutC* markouts          # done, until taken
     uint32_t markout_count
     uint32_t markouts_max
 
 
 cdef int answer_fill(SimulatorC* simulator, uint32_t index, const RestingC* order, uint8_t side, int64_t price, int64_t lots, int64_t remaining, uint64_t other, bint is_maker, int64_t ahead) except -1 nogil
-cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil
+cdef int answer_taken(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t quantity, int64_t ahead) except -1 nogil
 cdef int answer_end(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t left, Reject why) except -1 nogil
+cdef int answer_gone(SimulatorC* simulator, uint32_t index, uint64_t id, uint16_t strategy, uint8_t side, int64_t price, int64_t left, Reject why, uint64_t cause) except -1 nogil
 cdef int make_answer(SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t id, uint32_t instrument, uint16_t strategy, uint8_t side) noexcept nogil
 cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker, int64_t ahead) except -1 nogil
 cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil
+cdef int group_take(SimulatorC* simulator, uint32_t index, uint64_t parent, uint64_t taker, int64_t lots) except -1 nogil
+cdef int conditional_remove(ConditionalListC* list, uint32_t at) noexcept nogil
+cdef int drop_reducing(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at) except -1 nogil
+cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots) except -1 nogil
+cdef int64_t reducible(const VenueMarketC* market, uint16_t strategy, uint8_t side) noexcept nogil
+cdef int trim_reducing(SimulatorC* simulator, uint32_t index) except -1 nogil
 cdef int markouts_settle_one(SimulatorC* simulator, PendingC* pending, int64_t time_ns) except -1 nogil
 cdef bytes pending_to_bytes(const PendingC* pending)
 cdef int pending_from_bytes(PendingC* pending, bytes body) except -1
@@ -147,6 +155,15 @@ cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
     if bid == NO_BID or ask == NO_ASK:
         return market.priced.marked2
     return bid + ask
+
+
+cdef inline int64_t resting_lots(const VenueMarketC* market, const RestingC* order, uint8_t side) noexcept nogil:
+    """What an order of ours may fill now: all that remains, or what there is to reduce."""
+    cdef int64_t lots
+    if not order.flags & OrderFlag.REDUCE_ONLY:
+        return order.remaining
+    lots = reducible(market, order.strategy, side)
+    return lots if lots < order.remaining else order.remaining
 
 
 cdef inline int note_instant(VenueMarketC* market, int64_t time_ns) noexcept nogil:

@@ -9,7 +9,8 @@ from tradebot._core.context cimport BY_LEVELS, NOBODY
 from tradebot._core.depth cimport depth_next_down, depth_next_up, depth_quantity
 from tradebot._core.instrument cimport price_of, quantity_of
 from tradebot._core.ledger cimport position_unrealised
-from tradebot._core.types cimport Flag, Kind, OrderState, Side
+from tradebot._core.orders cimport order_remaining
+from tradebot._core.types cimport Flag, Kind, OrderFlag, OrderState, Side
 
 from tradebot._core import types as _types
 
@@ -245,7 +246,7 @@ cdef class OrderView(View):
     @property
     def remaining(self) -> float:
         self.check()
-        return quantity_of(&self.market.terms, self.order.quantity - self.order.filled)
+        return quantity_of(&self.market.terms, order_remaining(&self.order))
 
     @property
     def state(self):
@@ -263,6 +264,24 @@ cdef class OrderView(View):
         """OrderType."""
         self.check()
         return _types.OrderType(self.order.order_type)
+
+    @property
+    def trigger(self) -> float:
+        """What a conditional order waits for, quote units; nan of an order without, or whose trigger was met."""
+        self.check()
+        return price_of(&self.market.terms, self.order.trigger) if self.order.trigger else NAN_VALUE
+
+    @property
+    def is_guard(self) -> bool:
+        """It guards a position: see `parent`."""
+        self.check()
+        return self.order.flags & OrderFlag.PROTECTIVE != 0
+
+    @property
+    def parent(self) -> int:
+        """The order that a guard guards; 0 of others."""
+        self.check()
+        return self.order.parent
 
     @property
     def time_in_force(self):
@@ -293,7 +312,7 @@ cdef class FillView(View):
     def remaining(self) -> float:
         """What the order may still fill, base units."""
         self.check()
-        return quantity_of(&self.market.terms, self.order.quantity - self.order.filled)
+        return quantity_of(&self.market.terms, order_remaining(&self.order))
 
     @property
     def is_sell(self) -> bool:
