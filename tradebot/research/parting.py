@@ -24,8 +24,8 @@ from tradebot.research.results import Records, RunFiles
 ROWS_MAX: Final = 200  # of each run, looked at from the parting on
 
 _EVENTS: Final = (
-    Kind.PLACE_ORDER, Kind.CANCEL_ORDER, Kind.ORDER_ACCEPTED, Kind.ORDER_REJECTED, Kind.ORDER_FILLED, Kind.ORDER_CANCELLED,
-    Kind.CANCEL_REJECTED,
+    Kind.PLACE_ORDER, Kind.CANCEL_ORDER, Kind.AMEND_ORDER, Kind.ORDER_ACCEPTED, Kind.ORDER_REJECTED, Kind.ORDER_FILLED,
+    Kind.ORDER_CANCELLED, Kind.CANCEL_REJECTED, Kind.ORDER_AMENDED, Kind.AMEND_REJECTED, Kind.ORDER_TRIGGERED,
 )  # fmt: skip
 _SLOTS: Final = ("time_ns", "kind", "instrument", "owner", "flags", "price", "quantity", "fee", "reject")
 
@@ -136,6 +136,7 @@ def _order_line(run: RunFiles, life: OrderLife) -> str:
     instrument = run.manifest.instrument(int(placed["instrument"]))
     kind, force = OrderType(int(placed["order_type"])).name, TimeInForce(int(placed["time_in_force"])).name
     price = f" at {number(instrument.price_text(int(placed['price'])))}" if placed["price"] else ""
+    price += f" when {number(instrument.price_text(int(placed['trigger'])))}" if placed["trigger"] else ""
     wish = f"{number(instrument.quantity_text(int(placed['quantity'])))}{price} {_words(kind)} {_words(force)}"
     filled = f", filled {number(instrument.quantity_text(life.filled_lots))}" if life.filled_lots else ""
     refused = f" ({_words(life.reject)})" if life.reject else ""
