@@ -9,7 +9,6 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from tradebot._core.book cimport NO_ASK
-from tradebot._core.context cimport ContextC, MarketC, WishC
 from tradebot._core.instrument cimport FEE_SCALE, add, muldiv_up, notional_up
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
