@@ -48,6 +48,7 @@ MODULES = [
     "venue",
     "conditional",
     "by_levels",
+    "by_quotes",
     "by_price",
     "doubts",
     "bar_triggers",

@@ -8,13 +8,13 @@ import random
 import numpy as np
 import pytest
 
-from tests.strategies.contract import check_restarts
 from tests.strategies.support import BTC, ETH, book, plan, row, run
 from tests.support import MS, Noise, stream
 from tradebot._core.merge import Merge
 from tradebot._core.types import Flag, Kind, OrderState, OrderType, Reject
 from tradebot.engine.plan import make_merge
 from tradebot.strategies.strategy import Strategy
+from tradebot.testing.contract import check_restarts
 
 HELD = 0.01
 

@@ -22,7 +22,7 @@ from tradebot.store.imports import ImportSource
 from tradebot.store.instruments import spot_instrument
 
 CROSSOVER = "tradebot.strategies.crossover:Crossover"
-CANDLES, TICKS, BOOK, EMPTY, TWO = (f"{name}/USD" for name in ("CANDLES", "TICKS", "BOOK", "EMPTY", "TWO"))
+CANDLES, TICKS, BOOK, EMPTY, TWO, QUOTES = (f"{name}/USD" for name in ("CANDLES", "TICKS", "BOOK", "EMPTY", "TWO", "QUOTES"))
 
 
 def config(*instruments: str, **parts: object) -> Config:
@@ -45,6 +45,15 @@ def keep(store: Store, name: str, facts: Records, part: str = "1") -> None:
     store.import_records(instrument, source, [facts])
 
 
+def quoted(trades: Records) -> Records:
+    """These trades, each behind a quote of a tick to both sides of it."""
+    quotes = trades.copy()
+    quotes["kind"], quotes["flags"] = int(Kind.QUOTE), 0
+    quotes["price"] -= 1
+    quotes["id"], quotes["id2"] = trades["price"] + 1, quotes["quantity"] + 5
+    return np.stack([quotes, trades], axis=1).reshape(-1)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     book = stream(3, 20_000)
@@ -56,6 +65,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         keep(opened, EMPTY, np.concatenate([bar(at, 2_000, 2_010, 1_990, 2_000, 0) for at in range(5)]))
         keep(opened, TWO, walk(2, 300))
         keep(opened, TWO, minutes, "2")
+        keep(opened, QUOTES, quoted(ticks(1, 3_000)))
         yield opened
 
 
@@ -185,3 +195,12 @@ def test_costs_that_are_switched_off_stand_in_red(run: Callable) -> None:
     page = (found["folder"] / "report.html").read_text()
     for said in ("The spread of this run is zero", "The slippage of this run is zero", "may take the whole volume of a bar"):
         assert said in page
+
+
+def test_best_quotes_are_a_book_of_the_touch_and_the_output_says_so(run: Callable[..., dict[str, object]]) -> None:
+    found = run(QUOTES)
+    assert (found["grade"], found["manifest"]["grade"]["name"]) == ("book", "book")
+    assert found["note"] == "book grade: of QUOTES/USD@test best quotes only are stored, and no depth"
+    assert found["fills"] > 0
+    assert any("only best quotes are told" in line for line in found["manifest"]["assumptions"])
+    assert run(QUOTES, data={"grade": "trades"})["grade"] == "trades"

@@ -14,8 +14,9 @@ What is assumed, and said in every report: recorded flow does not react to us; w
 traded with has that much less, for good); an execution that went to us went in the record to another, whose own history is
 left as it is. After a book snapshot our orders stand behind everything in it.
 
-Where the data tells totals per price, the queue is modelled: by_levels.pyx. Where it tells no book, orders are matched on bars
-(by_bars.pyx) or on trades (by_trades.pyx), as the run says.
+Where the data tells totals per price, the queue is modelled: by_levels.pyx; where it tells best quotes only, they are levels of
+which only the touch is known: by_quotes.pyx. Where it tells no book, orders are matched on bars (by_bars.pyx) or on trades
+(by_trades.pyx), as the run says.
 
 With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
 always.
@@ -30,6 +31,7 @@ from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_fr
 from tradebot._core.by_bars cimport bars_fill, bars_market, bars_open, bars_order
 from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
 from tradebot._core.by_price cimport price_cancel, price_order, price_would_take, priced_from_list, priced_to_list
+from tradebot._core.by_quotes cimport quotes_ahead, quotes_close, quotes_market
 from tradebot._core.by_trades cimport trades_market
 from tradebot._core.conditional cimport conditional_check, conditional_find, conditional_release, conditional_take, conditional_watch, conditionals_from_list, conditionals_to_list
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
@@ -73,15 +75,20 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
         market.last_price = record.price
     elif record.kind == Kind.MARK and record.price:
         market.mark_price = record.price
-    elif record.kind > Kind.L3_EXECUTE:
+    elif record.kind > Kind.L3_EXECUTE and record.kind != Kind.QUOTE:
         return 0
     if market.conditionals.count and (record.kind == Kind.TRADE or record.kind == Kind.MARK):
         conditional_watch(simulator, index, record.price, record.kind == Kind.MARK)
     if simulator.grade == BY_TRADES:
         trades_market(simulator, index, record)
+    elif record.kind == Kind.QUOTE:
+        if not market.by_orders and (market.by_quotes or not market.by_levels):
+            quotes_market(simulator, index, record)
     elif record.kind >= Kind.L3_ADD:
         take_event(simulator, index, record)
     elif not market.by_orders:
+        if market.by_quotes and record.kind == Kind.L2_LEVEL:
+            quotes_close(market)
         market.by_levels |= record.kind == Kind.L2_LEVEL
         levels_market(simulator, index, record)
     return settle_linked(simulator, index, trades)
@@ -103,6 +110,7 @@ cdef int take_event(SimulatorC* simulator, uint32_t index, const RecordC* record
         return 0
     market.by_orders = 1
     market.by_levels = 0
+    market.by_quotes = 0
     side = record.flags & Flag.SELL
     if record.kind == Kind.L3_EXECUTE and market.resting[side].count:
         handle = index_get(&market.book.by_id, record.id)
@@ -525,6 +533,10 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
     ahead = depth_quantity(&market.depth, side, order.price) if market.by_levels else book_level_quantity(&market.book, order.price)
     order.standing.ahead = <double>ahead
     order.standing.traded = 0
+    if market.by_quotes:
+        order.standing.ahead = quotes_ahead(market, side, order.price)
+        if order.standing.ahead != <double>ahead:
+            ahead = -1                          # it is not told
     resting_insert(&market.resting[side], &order, side)
     return answer_order(simulator, index, command, kind, ahead)
 
@@ -738,7 +750,7 @@ cdef list venue_market_to_list(const VenueMarketC* market):
         market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2,
         conditionals_to_list(&market.conditionals), market.last_price, market.mark_price, market.linked,
         [(at, market.held[at]) for at in range(market.held_max) if market.held[at]],
-        priced_to_list(&market.priced),
+        priced_to_list(&market.priced), market.by_quotes,
     ]
 
 
@@ -765,6 +777,7 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     for strategy, lots in state[12]:
         note_held(market, strategy, Side.BUY, lots)
     priced_from_list(&market.priced, state[13])
+    market.by_quotes = state[14]
     for id, lots in state[2]:
         market.taken_count += 1
         grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)

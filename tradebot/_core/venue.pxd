@@ -69,6 +69,7 @@ cdef struct VenueMarketC:
     DepthC depth                # by levels: recorded totals, less what we took since each was told
     uint8_t by_levels           # which of the two the data fills
     uint8_t by_orders
+    uint8_t by_quotes           # the levels are the best of each side, as quotes tell them
     int64_t instant_ns          # the venue time being handled, and
     int64_t instant_middle2     # bid + ask before it, ticks; 0 where a side was empty
     RestingListC resting[2]     # by Side

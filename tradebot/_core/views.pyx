@@ -113,6 +113,12 @@ cdef class BookView(View):
             return NAN_VALUE
         return price_of(&self.market.terms, self.market.ask - self.market.bid)
 
+    @property
+    def last(self) -> float:
+        """Price of the last trade, or the close of the last bar where trades are not told; nan before there is one."""
+        self.check()
+        return price_of(&self.market.terms, self.market.last_price) if self.market.last_price else NAN_VALUE
+
     def bids(self, levels: int = 10) -> list[tuple[float, float]]:
         """(price, quantity) of up to `levels` prices, the best first. Empty where only quotes are fed."""
         self.check()

@@ -29,7 +29,7 @@ from tradebot.node.strategies import load_class, make_strategy, source_hash
 from tradebot.research import backtest
 from tradebot.research.recording import FolderRecorder
 from tradebot.research.replay import changed_environment, first_difference
-from tradebot.research.results import BookCheck, GridCell, Manifest, open_results
+from tradebot.research.results import Beside, BookCheck, GridCell, Manifest, open_results
 
 if TYPE_CHECKING:
     from tradebot.store.client import Store
@@ -74,12 +74,13 @@ def backtest_in(
     progress: Progress,
     command: str,
     check: BookCheck | None = None,
+    beside: Beside | None = None,
 ) -> dict[str, object]:
     """One backtest over an open store: run, measure, report, and put the results into the store."""
     setup = prepare(store, config)
     manifest = describe(setup, command)
     folder = runs.make_folder(home, identity.identity(manifest["identity"]))
-    manifest = {"run_id": folder.name, **manifest, "book_check": msgspec.to_builtins(check)}
+    manifest = {"run_id": folder.name, **manifest, **msgspec.to_builtins({"book_check": check, "beside": beside})}
     try:
         runs.write_manifest(folder, manifest)
         with FolderRecorder(folder) as recorder:

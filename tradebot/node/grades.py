@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WORDS: Final = {"book": Grade.BOOK, "trades": Grade.TRADES, "bars": Grade.BARS}
 NAMES: Final = {grade: word for word, grade in WORDS.items()}
 _BOOKS: Final = (Kind.L2_LEVEL, Kind.L3_ADD)
+_BOOKS_OR_TOUCH: Final = (*_BOOKS, Kind.QUOTE)  # best quotes are a book of which only the touch is known
 _TRADES: Final = (Kind.TRADE, Kind.L3_EXECUTE)
 _BESIDE: Final = (Kind.MARK, Kind.OPEN_INTEREST, Kind.FUNDING, Kind.INSTRUMENT_CHANGED)  # told at every grade
 _FEEDS: Final = (Kind.QUOTE, Kind.BAR, Kind.GAP, Kind.FEED_STATE)
@@ -43,13 +44,18 @@ class Held(Struct, frozen=True):
     @property
     def grades(self) -> list[Grade]:
         """The finest first."""
-        found = [Grade.BOOK] if any(self.kinds.get(kind) for kind in _BOOKS) else []
+        found = [Grade.BOOK] if any(self.kinds.get(kind) for kind in _BOOKS_OR_TOUCH) else []
         found += [Grade.TRADES] if any(self.kinds.get(kind) for kind in _TRADES) else []
         return found + ([Grade.BARS] if self.bars else [])
 
     @property
+    def has_touch_only(self) -> bool:
+        return bool(self.kinds.get(Kind.QUOTE)) and not any(self.kinds.get(kind) for kind in _BOOKS)
+
+    @property
     def words(self) -> str:
-        names = {Grade.BOOK: "a book", Grade.TRADES: "trades", Grade.BARS: f"bars of {self.intervals}"}
+        book = "best quotes" if self.has_touch_only else "a book"
+        names = {Grade.BOOK: book, Grade.TRADES: "trades", Grade.BARS: f"bars of {self.intervals}"}
         return ", ".join(names[grade] for grade in self.grades) or "none of these"
 
     @property
@@ -92,7 +98,8 @@ def find_grade(
         return _by_bars(data, instruments, held)
     _check_holds(grade, held)
     if grade == Grade.BOOK:
-        return BY_BOOK
+        touch = ", ".join(one.name for one in held if one.has_touch_only)
+        return Graded(grade, note=f"book grade: of {touch} best quotes only are stored, and no depth") if touch else BY_BOOK
     executions = _executions(instruments, held)
     source = "executions of single orders" if executions else "trades"
     return Graded(grade, executions=executions, note=f"trade grade: orders are matched on the stored {source}")
@@ -125,7 +132,7 @@ def _kinds(graded: Graded) -> list[Kind]:
 
 
 def _finest(held: Sequence[Held]) -> Grade:
-    """The finest that all instruments hold. Quotes alone are run as before: on a book that is not there."""
+    """The finest that all instruments hold."""
     for grade in (Grade.BOOK, Grade.TRADES, Grade.BARS):
         if all(grade in one.grades for one in held):
             return grade

@@ -42,6 +42,8 @@ ASSUMPTIONS: Final[dict[int, list[str]]] = {
         _EVERYWHERE[0],
         "Where only totals per price are told, our place in a queue is modelled as stated, and what we take of a level is gone "
         "until the venue tells its total again.",
+        "Where only best quotes are told, there is nothing to take beyond them, and all that is quoted when the touch comes to "
+        "the price of an order of ours stands ahead of it.",
         _EVERYWHERE[1],
     ],
     Grade.BARS: [

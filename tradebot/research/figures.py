@@ -4,6 +4,8 @@ Prices and money become floats here and only here, on their way to pixels. Texts
 integers.
 """
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -134,6 +136,23 @@ def waterfall_figure(metrics: Metrics) -> Html:
         for name, start, end in steps
     ]
     return figure(waterfall(f"P&L as a sum, in {asset}", bars), f"In {asset}.")
+
+
+def steps_figure(
+    title: str, asset: str, start: tuple[str, Decimal], steps: Sequence[tuple[str, Decimal]], end_name: str
+) -> Html:
+    """From one amount of money to another, step by step."""
+    name, at = start
+    bars = [Bar(name, 0.0, float(at), money(str(at), asset, sign=True), _tone(at))]
+    for name, step in steps:
+        bars.append(Bar(name, float(at), float(at + step), money(str(step), asset, sign=True), _tone(step)))
+        at += step
+    bars.append(Bar(end_name, 0.0, float(at), money(str(at), asset, sign=True), _tone(at)))
+    return figure(waterfall(f"{title}, in {asset}", bars), f"{title}, in {asset}.")
+
+
+def _tone(amount: Decimal) -> str:
+    return "up" if amount >= 0 else "down"
 
 
 def evenly(count: int, count_max: int) -> Integers:

@@ -200,6 +200,10 @@ stroke:var(--page);stroke-width:4px;paint-order:stroke}
 .zero{stroke:var(--soft);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke:var(--line)}.line.second{stroke:var(--second);
 stroke-dasharray:5 3}.line.thin{stroke-width:1}
+.line.r0{stroke-width:4}.line.r1{stroke:var(--buy);stroke-width:3.2}.line.r2{stroke:var(--sell);stroke-width:2.6}
+.line.r3{stroke:var(--second);stroke-width:2.1}.line.r4{stroke:var(--good)}.line.r5{stroke:var(--bad);stroke-width:1.2}
+.line.again{stroke-dasharray:7 3}b.r1{color:var(--buy)}b.r2{color:var(--sell)}
+b.r3{color:var(--second)}b.r4{color:var(--good)}b.r5{color:var(--bad)}
 .band{fill:var(--band);fill-opacity:.35;stroke:var(--band);stroke-width:1}
 .area{stroke:none;fill:var(--line);fill-opacity:.15}.area.fall{fill:var(--bad);fill-opacity:.3}
 .mark{stroke:var(--page);stroke-width:1}.mark.buy{fill:var(--buy)}.mark.sell{fill:var(--sell)}

@@ -20,6 +20,7 @@ from tradebot._core.types import Flag
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import Kind, OrderType, TimeInForce
 from tradebot.domain.units import NS_PER_SECOND, duration_text, money_from_text, parse_decimal
+from tradebot.research.beside import beside_section
 from tradebot.research.equity import EquityCurve
 from tradebot.research.figures import (
     ahead_text,
@@ -141,6 +142,7 @@ def report_html(run: RunFiles, metrics: Metrics) -> str:
         _orders(run),
         _fills(run, books_),
         _buy_and_hold(metrics),
+        beside_section(manifest, metrics),
         _metrics_table(metrics),
         _assumptions(manifest),
         _data(manifest, metrics),

@@ -87,13 +87,6 @@ class Counters(Struct, frozen=True, kw_only=True):
     gaps: int = 0
 
 
-class GradeEntry(Struct, frozen=True):
-    """What orders were matched on: book, trades or bars, and a sentence that says which."""
-
-    name: str = "book"
-    note: str = ""
-
-
 class GridCell(Struct, frozen=True):
     """The same run at another maker fee and latency; `net` in money units of the quote asset."""
 
@@ -101,6 +94,25 @@ class GridCell(Struct, frozen=True):
     latency_ns: int
     net: int
     fills: int = 0
+
+
+class GradeEntry(Struct, frozen=True):
+    """What orders were matched on: book, trades or bars, and a sentence that says which."""
+
+    name: str = "book"
+    note: str = ""
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """The same strategy on the same ticks at another grade, a run of its own; money as decimal text of the quote asset."""
+
+    run_id: str
+    grade: GradeEntry
+    gross_pnl: str
+    fees: str
+    net_pnl: str
+    orders: int
+    fills: int
 
 
 class BookCheck(Struct, frozen=True, kw_only=True):
@@ -134,6 +146,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     opening: dict[str, str] = {}
     grid: list[GridCell] | None = None
     book_check: BookCheck | None = None
+    beside: Beside | None = None
     assumptions: list[str] = []
     grade: GradeEntry = GradeEntry()
     doubts: Doubts = Doubts()
