@@ -305,8 +305,6 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
     [
         "mode=live",
         "mode=sandbox",
-        "account.margin=cross",
-        "account.leverage=2",
         "data.grade=bars",
         "data.grade=trades",
         "risk.daily_loss=3%",

@@ -17,16 +17,20 @@ from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, book_apply, book_close, book_open, book_validate
+from tradebot._core.collateral cimport collateral_free, collateral_hold, collateral_needed, collateral_post, collateral_validate
 from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
 from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
-from tradebot._core.instrument cimport FEE_SCALE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
-from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
+from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
+from tradebot._core.margin cimport margins_close, margins_open, mark2_of
 from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
 from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, TradingState
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -102,12 +106,12 @@ cdef class Kernel:
 
     `instruments`: tuples of `_core.instrument`, with `names` beside them; `opening`: money units per asset number;
     `order_base`: account and epoch bits of order ids; `lock_fee`: taker fee in 1e-8; `worst_band`: how far a market order may fill
-    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit.
+    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit; `margins`: those of `_core.margin`.
     """
 
     def __cinit__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (),
     ):
         cdef uint32_t at, count = len(instruments)
         self.context.markets = <MarketC*>calloc(count + 1, sizeof(MarketC))
@@ -115,6 +119,7 @@ cdef class Kernel:
         if self.context.markets == NULL or self.limits == NULL:
             raise MemoryError("no memory for the markets")
         self.context.market_count = count
+        self.context.margins = margins_open(list(margins), count)
         self.context.calling = NOBODY
         self.context.call = 1               # views begin with 0, which is shut
         self.context.order_base = order_base
@@ -124,6 +129,7 @@ cdef class Kernel:
             instrument_from_tuple(&self.context.markets[at].terms, instruments[at])
             book_open(&self.context.markets[at].book)
             depth_open(&self.context.markets[at].depth)
+            assert self.context.markets[at].terms.kind == SPOT or self.context.margins[at].leverage > 0, "a contract has a margin"
             self.context.markets[at].feed_is_up = 1
             index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
         ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
@@ -141,7 +147,7 @@ cdef class Kernel:
 
     def __init__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (),
     ):
         self.names = list(names)
         self.seats = []
@@ -156,6 +162,7 @@ cdef class Kernel:
             book_close(&self.context.markets[at].book)
             depth_close(&self.context.markets[at].depth)
         free(self.context.markets)
+        margins_close(self.context.margins, self.context.market_count)
         free(self.limits)
         free(self.context.wishes)
         free(self.audit)
@@ -316,6 +323,8 @@ cdef class Kernel:
             self.gap_count += 1
         elif kind == Kind.FEED_STATE:
             market.feed_is_up = record.id != 0
+        elif kind == Kind.MARK and record.price > 0 and market.terms.kind != SPOT:
+            self.context.margins[index].mark = record.price
         if market.listeners:
             return self.tell_market(index, record, book_changed, best_changed)
         return 0
@@ -412,6 +421,8 @@ cdef class Kernel:
         fact.head = record[0]
         fact.tail = extra[0]
         self.record(&fact)
+        if kind == Kind.FUNDING_PAID or kind == Kind.LIQUIDATED:
+            return self.step_margin(record, extra)
         if order == NULL:
             assert kind == Kind.CANCEL_REJECTED, "an answer names an order that is not open"
             return self.tell_reject(seat, seat.on_cancel_reject, record, extra, index)
@@ -433,6 +444,8 @@ cdef class Kernel:
         if order.state == OrderState.DONE:
             self.relock(order, 0)
             orders_remove(&self.context.orders, order)
+            if self.context.markets[index].terms.kind != SPOT:
+                collateral_hold(&self.context, after.strategy, index, self.lock_fee)
         if kind == Kind.ORDER_REJECTED:
             return self.tell_reject(seat, seat.on_reject, record, extra, index)
         if kind == Kind.CANCEL_REJECTED:
@@ -440,6 +453,21 @@ cdef class Kernel:
         if kind == Kind.ORDER_FILLED:
             self._tell_fill(seat, record, extra, &after, index)
         return self.tell_order(seat, &after, index)
+
+    cdef int step_margin(self, const RecordC* record, const ExtraC* extra) except -1:
+        """The venue settled funding, or closed a position, which is told as a fill of no order."""
+        cdef Seat seat = self.seats[record.owner]
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef OrderC none
+        collateral_post(&self.context, record, extra, index, self.lock_fee)
+        if record.kind == Kind.LIQUIDATED:
+            self.fill_count += 1
+            memset(&none, 0, sizeof(OrderC))
+            none.state = OrderState.DONE
+            return self._tell_fill(seat, record, extra, &none, index)
+        if seat.on_position is not None and not seat.quarantined:
+            self.call(seat, seat.on_position, seat.position_views[index])
+        return 0
 
     cdef int _tell_fill(self, Seat seat, const RecordC* record, const ExtraC* extra, const OrderC* order, uint32_t index) except -1:
         cdef FillView view
@@ -585,8 +613,12 @@ cdef class Kernel:
         intent.orders_open = open.count
         intent.free_quote = quote.total - quote.locked
         intent.free_base = base.total - base.locked
-        intent.needed = self.needed(market, wish.is_sell, intent.price, wish.quantity)
         intent.time_ns = context.time_ns
+        if market.terms.kind == SPOT:
+            intent.needed = self.needed(market, wish.is_sell, intent.price, wish.quantity)
+        else:
+            intent.free_quote = intent.free_base = collateral_free(context, wish.instrument)
+            intent.needed = collateral_needed(context, intent, seat.number, wish.instrument, self.lock_fee)
         return 0
 
     cdef int commit_cancel(self, Seat seat, const WishC* wish) except -1:
@@ -685,8 +717,10 @@ cdef class Kernel:
         return NO_ASK if overflow else amount
 
     cdef int relock(self, OrderC* order, int64_t needed) noexcept nogil:
-        """Hold `needed` for an order instead of what it held."""
+        """Hold `needed` for an order instead of what it held. Orders of contracts hold together with their position."""
         cdef const MarketC* market = &self.context.markets[order.instrument]
+        if market.terms.kind != SPOT:
+            return collateral_hold(&self.context, order.strategy, order.instrument, self.lock_fee)
         cdef BalanceC* balance = ledger_balance(&self.context.ledger, 0, market.terms.base if order.is_sell else market.terms.quote)
         balance.locked += needed - order.locked
         order.locked = needed
@@ -767,9 +801,11 @@ cdef class Kernel:
         return market.bid, market.ask, market.last_price, market.middle2
 
     def unrealised(self, strategy: int, index: int) -> int:
-        """Money units of quote at the last middle price."""
+        """Money units of the settle asset at the mark, where one is told, else at the last middle price."""
         cdef const MarketC* market = &self.context.markets[index]
-        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, market.middle2)
+        return position_unrealised(
+            ledger_position(&self.context.ledger, strategy, index), &market.terms, mark2_of(&self.context.margins[index], market.middle2)
+        )
 
     def set_trading_state(self, state: int) -> None:
         """Where trading starts; a change during a run is a TRADING_STATE_CHANGED fact."""
@@ -781,11 +817,7 @@ cdef class Kernel:
         for at in range(self.context.market_count):
             book_validate(&self.context.markets[at].book)
             depth_validate(&self.context.markets[at].depth)
-        for at in range(self.context.ledger.strategies * self.context.ledger.instruments):
-            position_validate(&self.context.ledger.positions[at])
-        for at in range(self.context.ledger.accounts * self.context.ledger.assets):
-            assert self.context.ledger.balances[at].locked >= 0
-            assert self.context.orders.count > 0 or self.context.ledger.balances[at].locked == 0
+        collateral_validate(&self.context)
 
     def snapshot(self) -> list:
         """Plain data from which `restore` goes on to the same digest. Taken between steps."""
@@ -803,6 +835,7 @@ cdef class Kernel:
             orders_to_list(&self.context.orders),
             timers_to_list(&self.context.timers),
             rate_to_list(&self.rate),
+            [self.context.margins[at].mark for at in range(self.context.market_count)],
             [
                 [bool(seat.quarantined), seat.trader.save_state(), [series.state() for series in seat.trader.series]]
                 for seat in self.seats
@@ -828,7 +861,9 @@ cdef class Kernel:
         orders_from_list(&self.context.orders, state[8])
         timers_from_list(&self.context.timers, state[9])
         rate_from_list(&self.rate, state[10])
-        self._restore_seats(state[11])
+        for at in range(self.context.market_count):
+            self.context.margins[at].mark = state[11][at]
+        self._restore_seats(state[12])
 
     def _restore_seats(self, states: list):
         cdef Seat seat

@@ -10,12 +10,17 @@ So realised - cost == -(sum of all v) holds exactly, always, whatever was rounde
 The value of a trade is ticks * lots * n / d, rounded down with the remainder carried to the position's next trade; with it no
 rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset.
 
-Each account's balance of an asset is its opening amount plus all postings; `locked` is what open orders hold.
+A contract moves no base asset. Its trades have a signed value too, of which the profit is minus the sum: ticks * lots of
+quote for a linear one; for an inverse one -lots * contract / price of base, for what it is worth in base falls as the price rises. That quotient is taken up,
+against us, to a 2^-30 of a unit, which is then carried as above: a thousand million trades lose a unit. To the balance of
+the settle asset are posted the change of realised, the fee, and funding; so total == opening + realised - fees - funding, always.
+
+Each account's balance of an asset is its opening amount plus all postings; `locked` is what positions and open orders hold.
 """
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport add, instrument_from_tuple, muldiv_carry, muldiv_down
+from tradebot._core.instrument cimport INVERSE, SPOT, add, instrument_from_tuple, inverse_carry, muldiv_carry, muldiv_down, quotient, settle_asset
 
 
 cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32_t strategies, uint32_t instruments) except -1:
@@ -48,6 +53,15 @@ cdef int ledger_fill(
     int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset,
 ) except -1 nogil:
     """Post one trade: value, quantity and fee. Raises OverflowError where an amount leaves 64 bits."""
+    if instrument.kind != SPOT:
+        return contract_fill(ledger, position, instrument, is_sell, ticks, lots, fee, fee_asset)
+    return spot_fill(ledger, position, instrument, is_sell, ticks, lots, fee, fee_asset)
+
+
+cdef int spot_fill(
+    LedgerC* ledger, PositionC* position, const InstrumentC* instrument, bint is_sell,
+    int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset,
+) except -1 nogil:
     cdef int overflow = 0
     cdef int64_t signed_lots = -lots if is_sell else lots
     cdef int64_t value, base
@@ -70,6 +84,63 @@ cdef int ledger_fill(
     else:
         add(&position.bought, lots, &overflow)
     position_post(position, signed_lots, value, &overflow)
+    return refuse_overflow(overflow, ticks, lots)
+
+
+cdef int contract_fill(
+    LedgerC* ledger, PositionC* position, const InstrumentC* instrument, bint is_sell,
+    int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset,
+) except -1 nogil:
+    cdef int overflow = 0
+    cdef uint16_t settle = settle_asset(instrument)
+    cdef int64_t signed_lots = -lots if is_sell else lots
+    cdef int64_t realised = position.realised
+    cdef int64_t held = position.quantity
+    cdef int64_t value = contract_value(instrument, ticks, signed_lots, &position.remainder, &overflow)
+    position_post(position, signed_lots, value, &overflow)
+    release_drawn(position, held, &overflow)
+    add(&ledger_balance(ledger, position.account, settle).total, position.realised - realised, &overflow)
+    add(&ledger_balance(ledger, position.account, fee_asset).total, -fee, &overflow)
+    if fee_asset == settle:
+        add(&position.fees, fee, &overflow)
+    if is_sell:
+        add(&position.sold, lots, &overflow)
+    else:
+        add(&position.bought, lots, &overflow)
+    return refuse_overflow(overflow, ticks, lots)
+
+
+cdef int64_t contract_value(const InstrumentC* instrument, int64_t ticks, int64_t lots, int64_t* carry, int* overflow) noexcept nogil:
+    if instrument.kind == INVERSE:
+        return inverse_carry(-lots, instrument.value_num, ticks, instrument.value_den, carry, overflow)
+    return muldiv_carry(ticks, lots, instrument.value_num, instrument.value_den, carry, overflow)
+
+
+cdef int release_drawn(PositionC* position, int64_t held, int* overflow) noexcept nogil:
+    """What a position no longer holds has no margin that funding could have been drawn from."""
+    cdef int64_t now = position.quantity
+    if now == 0 or (now > 0) != (held > 0):
+        position.drawn = 0
+    elif (now > held) != (now > 0):
+        position.drawn = muldiv_down(position.drawn, now, 1, held, overflow) if held > 0 else muldiv_down(position.drawn, -now, 1, -held, overflow)
+    return 0
+
+
+cdef int ledger_funding(LedgerC* ledger, PositionC* position, const InstrumentC* instrument, int64_t paid) except -1 nogil:
+    """Post a payment of funding; positive is paid, out of the position's margin, and what is received fills that up again first."""
+    cdef int overflow = 0
+    add(&ledger_balance(ledger, position.account, settle_asset(instrument)).total, -paid, &overflow)
+    add(&position.funding, paid, &overflow)
+    add(&position.drawn, paid, &overflow)
+    if position.drawn < 0:
+        position.drawn = 0
+    if overflow:
+        with gil:
+            raise OverflowError(f"a funding payment of {paid} money units leaves 64 bits")
+    return 0
+
+
+cdef inline int refuse_overflow(int overflow, int64_t ticks, int64_t lots) except -1 nogil:
     if overflow:
         with gil:
             raise OverflowError(f"a posting of {ticks} ticks times {lots} lots leaves 64 bits")
@@ -95,8 +166,12 @@ cdef int position_post(PositionC* position, int64_t lots, int64_t value, int* ov
 
 
 cdef int64_t position_unrealised(const PositionC* position, const InstrumentC* instrument, int64_t middle2) noexcept nogil:
-    """Money units of quote at the middle price (`middle2` is bid + ask in ticks), rounded down."""
+    """Money units of the settle asset at half of `middle2` (bid + ask, or twice the mark, in ticks), rounded down."""
     cdef int overflow = 0
+    if instrument.kind == INVERSE:
+        if middle2 == 0:
+            return 0
+        return quotient(-position.quantity, 2, instrument.value_num, 1, middle2, instrument.value_den, 0, &overflow) - position.cost
     return muldiv_down(middle2, position.quantity, instrument.value_num, 2 * instrument.value_den, &overflow) - position.cost
 
 
@@ -111,7 +186,8 @@ cdef object ledger_to_list(const LedgerC* ledger):
             ledger.positions[at].account, ledger.positions[at].strategy, ledger.positions[at].instrument,
             ledger.positions[at].side, ledger.positions[at].quantity, ledger.positions[at].cost,
             ledger.positions[at].realised, ledger.positions[at].fees, ledger.positions[at].remainder,
-            ledger.positions[at].bought, ledger.positions[at].sold,
+            ledger.positions[at].bought, ledger.positions[at].sold, ledger.positions[at].funding,
+            ledger.positions[at].drawn, ledger.positions[at].held,
         )
         for at in range(ledger.strategies * ledger.instruments)
     ]
@@ -132,7 +208,7 @@ cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
         (
             position.account, position.strategy, position.instrument, position.side, position.quantity,
             position.cost, position.realised, position.fees, position.remainder, position.bought,
-            position.sold,
+            position.sold, position.funding, position.drawn, position.held,
         ) = state[1][at]
     return 0
 
@@ -142,6 +218,8 @@ cdef int position_validate(const PositionC* position) except -1:
     assert position.quantity == position.bought - position.sold
     assert position.quantity != 0 or position.cost == 0
     assert position.remainder >= 0
+    assert position.drawn >= 0
+    assert position.quantity != 0 or position.drawn == 0
     return 0
 
 
@@ -174,6 +252,10 @@ cdef class Ledger:
             is_sell, ticks, lots, fee, fee_asset,
         )
 
+    def pay_funding(self, instrument: int, paid: int) -> None:
+        """Post a funding payment of the position in instrument index `instrument`; positive is paid."""
+        ledger_funding(&self.ledger, ledger_position(&self.ledger, 0, instrument), &self.instruments[instrument], paid)
+
     def unrealised(self, instrument: int, middle2: int) -> int:
         return position_unrealised(ledger_position(&self.ledger, 0, instrument), &self.instruments[instrument], middle2)
 
@@ -185,7 +267,7 @@ cdef class Ledger:
 
     def state(self) -> list:
         """[[(opening, total, locked) per asset], [(account, strategy, instrument, side, quantity, cost, realised, fees,
-        remainder, bought, sold) per instrument]]."""
+        remainder, bought, sold, funding, drawn, held) per instrument]]."""
         return ledger_to_list(&self.ledger)
 
     def restore(self, state: list) -> None:

@@ -19,6 +19,7 @@ from libc.string cimport memcpy, memmove, memset
 from tradebot._core.arena cimport grow, index_get
 from tradebot._core.context cimport MarketC
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
+from tradebot._core.margin cimport mark2_of
 from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
@@ -29,7 +30,7 @@ import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE, SAMPLE_DTYPE
 
-assert sizeof(SampleC) == 64
+assert sizeof(SampleC) == 72
 assert SAMPLE_DTYPE.itemsize == sizeof(SampleC)
 
 
@@ -265,11 +266,14 @@ cdef class Merge:
                 sample.bid = market.bid
                 sample.ask = market.ask
                 sample.position = position.quantity
-                sample.realised = position.realised
-                sample.unrealised = position_unrealised(position, &market.terms, market.middle2)
+                sample.realised = position.realised - position.funding
+                sample.unrealised = position_unrealised(
+                    position, &market.terms, mark2_of(&self.kernel.context.margins[index], market.middle2)
+                )
                 sample.fees = position.fees
                 sample.instrument = market.terms.id
                 sample.strategy = strategy
+                sample.mark = self.kernel.context.margins[index].mark
                 self.sample_count += 1
         return 0
 

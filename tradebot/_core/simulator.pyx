@@ -27,6 +27,7 @@ from libc.string cimport memset
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
 from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
+from tradebot._core.clearing cimport clearing_close, clearing_from_list, clearing_market, clearing_open, clearing_to_list
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport instrument_from_tuple
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
@@ -35,6 +36,8 @@ from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderType, RecordC, Reject, Side, TimeInForce
 from tradebot._core.venue cimport HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_insert, resting_remove
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,7 +53,14 @@ cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil:
 
 
 cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
-    """Take in one recorded event at venue time `time_ns`."""
+    """Take in one recorded event at venue time `time_ns`; then see what contracts make of it."""
+    take_market(simulator, index, record, time_ns)
+    if simulator.clearing.margins != NULL:
+        return clearing_market(simulator, index, record)
+    return 0
+
+
+cdef int take_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint32_t handle
     cdef uint8_t side
@@ -308,13 +318,15 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
 
 cdef class Simulator:
     """A simulated venue. Latencies as `_core.latency` takes them; fees are fractions in 1e-8, negative for a rebate; instruments
-    as in the kernel. The queue model counts where the data tells levels; `half_powers` is twice the exponent of BY_POWER.
+    as in the kernel. The queue model counts where the data tells levels; `half_powers` is twice the exponent of BY_POWER. Where any of
+    `margins` is a row (`_core.margin`), the venue clears contracts for `strategies` of an account that has `opening` money units by asset.
     """
 
     def __cinit__(
         self, instruments: list, order_latency: tuple, answer_latency: tuple, maker_fee: int, taker_fee: int,
         fee_in_base: bool, queue_kind: int = QueueKind.RISK_AVERSE, half_powers: int = 6, whole_fills: bool = False,
         horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+        margins: Sequence = (), opening: Sequence = (), strategies: int = 0, pays_funding: bool = True,
     ):
         cdef uint32_t at
         memset(&self.simulator, 0, sizeof(SimulatorC))
@@ -339,6 +351,7 @@ cdef class Simulator:
         self.simulator.fee_in_base = fee_in_base
         for at in range(HORIZONS):
             self.simulator.horizons_ns[at] = horizons_ns[at]
+        clearing_open(&self.simulator, list(margins), list(opening), strategies, pays_funding)
 
     def __dealloc__(self):
         cdef uint32_t at
@@ -358,6 +371,7 @@ cdef class Simulator:
         matches_close(&self.simulator.matches)
         latency_close(&self.simulator.order_latency)
         latency_close(&self.simulator.answer_latency)
+        clearing_close(&self.simulator)
         index_close(&self.by_id)
 
     def market(self, records) -> None:
@@ -416,6 +430,11 @@ cdef class Simulator:
             for at in range(list.count)
         ]
 
+    def clearing(self) -> list | None:
+        """The venue's own books of contracts, as `Ledger.state` has them; None where none are traded."""
+        found = clearing_to_list(&self.simulator)
+        return None if found is None else found[0]
+
     def snapshot(self) -> list:
         """Plain data that `restore` takes."""
         cdef uint32_t at
@@ -429,6 +448,7 @@ cdef class Simulator:
             [pending_to_bytes(&self.simulator.pending[at]) for at in range(HORIZONS)],
             latency_to_list(&self.simulator.order_latency),
             latency_to_list(&self.simulator.answer_latency),
+            clearing_to_list(&self.simulator),
         ]
 
     def restore(self, state: list) -> None:
@@ -443,6 +463,7 @@ cdef class Simulator:
             pending_from_bytes(&self.simulator.pending[at], state[5][at])
         latency_from_list(&self.simulator.order_latency, state[6])
         latency_from_list(&self.simulator.answer_latency, state[7])
+        clearing_from_list(&self.simulator, state[8])
 
 
 cdef list venue_market_to_list(const VenueMarketC* market):

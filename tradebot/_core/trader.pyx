@@ -10,7 +10,7 @@ tick on the safe side, down for a buy and up for a sale; a value within 1e-6 of 
 from tradebot._core.arena cimport grow
 from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
 from tradebot._core.context cimport WISH_CANCEL, WISH_PLACE, MarketC
-from tradebot._core.instrument cimport InstrumentC, price_of, quantity_of, steps_down, steps_up
+from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
 from tradebot._core.ledger cimport ledger_balance, ledger_position
 from tradebot._core.orders cimport OrderC, orders_get, orders_list
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
@@ -105,6 +105,8 @@ cdef class Trader:
         reference = ticks or (market.bid if is_sell else market.ask) or market.last_price
         if reference <= 0:
             raise ValueError("notional= needs a price, and the market has none yet")
+        if market.terms.kind != SPOT:
+            return contracts_of(&market.terms, notional, reference)
         return to_steps(
             <double>notional / price_of(&market.terms, reference),
             market.terms.lot_num, market.terms.lot_den, False, "notional",
@@ -116,7 +118,7 @@ cdef class Trader:
     ):
         """Ask to buy; returns the order id.
 
-        `quantity` in base units or `notional` in quote units; without `price` a market order (IOC). `time_in_force` is
+        `quantity` in base units (of a contract: in contracts) or `notional` in quote units; without `price` a market order (IOC). `time_in_force` is
         "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY". The last four are refused by name until they are built.
         Raises TypeError or ValueError on a malformed call.
         """
@@ -310,12 +312,23 @@ cdef class Trader:
         return quantity_of(&self.seated().markets[self.first].terms, 1)
 
     def free(self, side: str = "quote") -> float:
-        """What open orders do not hold of the first instrument's "quote" or "base" asset."""
+        """What positions and open orders do not hold of the first instrument's "quote", "base" or "settle" asset.
+
+        A contract settles in its quote asset, an inverse one in its base asset; spot counts as settling in quote.
+        """
         cdef const InstrumentC* terms = &self.seated().markets[self.first].terms
-        cdef uint16_t asset = terms.quote if side == "quote" else terms.base
+        cdef uint16_t asset = terms.quote if side == "quote" else settle_asset(terms) if side == "settle" else terms.base
         return (
             ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked
         ) / 1e8
+
+
+cdef int64_t contracts_of(const InstrumentC* terms, object notional, int64_t ticks) except? -1:
+    """Whole lots of a contract that are worth at most `notional` quote units at a price."""
+    cdef double lot_value = <double>terms.base_num / <double>terms.base_den if terms.kind == INVERSE else (
+        <double>ticks * <double>terms.value_num / <double>terms.value_den
+    )
+    return to_steps(<double>notional * MONEY_UNIT / lot_value, 1, 1, False, "notional")
 
 
 cdef int64_t to_steps(object value, int64_t num, int64_t den, bint up, str what) except? -1:

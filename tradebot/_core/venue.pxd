@@ -7,6 +7,8 @@ from tradebot._core.book cimport NO_ASK, NO_BID, BookC
 from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.latency cimport LatencyC
+from tradebot._core.ledger cimport LedgerC
+from tradebot._core.margin cimport MarginC
 from tradebot._core.match cimport MatchesC
 from tradebot._core.queue cimport QueueC
 from tradebot._core.queue_model cimport QueueModelC, StandingC
@@ -66,6 +68,14 @@ cdef struct PendingC:           # markouts of one horizon that wait for their ti
     uint32_t tail
 
 
+cdef struct ClearingC:          # the venue's own books of contracts
+    LedgerC ledger
+    MarginC* margins            # by market; NULL where no contracts are traded
+    int64_t* price2             # by market: twice the price at which it was last judged or traded, ticks
+    uint8_t* due                # by market: what is held has changed since it was judged
+    uint8_t pays_funding
+
+
 cdef struct SimulatorC:
     VenueMarketC* markets
     uint32_t market_count
@@ -79,6 +89,7 @@ cdef struct SimulatorC:
     int64_t maker_fee           # fractions in 1e-8; negative is a rebate
     int64_t taker_fee
     uint8_t fee_in_base
+    ClearingC clearing
     int64_t time_ns             # of the venue
     uint64_t trade_number
     int64_t horizons_ns[3]

@@ -7,8 +7,10 @@ rounded up, against us. A markout is the middle price at a fixed time after a fi
 from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow
-from tradebot._core.instrument cimport FEE_SCALE, muldiv_up, notional_up
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, muldiv_up, notional_up, settle_asset
 from tradebot._core.latency cimport latency_arrival
+from tradebot._core.ledger cimport ledger_fill, ledger_position
+from tradebot._core.margin cimport mark2_of
 from tradebot._core.queue cimport queue_push
 from tradebot._core.types cimport Flag, Kind, Side
 
@@ -47,17 +49,31 @@ cdef int answer_fill(
     if is_maker:
         fact.head.flags |= Flag.MAKER
         fact.tail.display = ahead
-    if simulator.fee_in_base and side == Side.BUY:
+    if simulator.fee_in_base and side == Side.BUY and market.terms.kind == SPOT:
         fact.tail.fee_asset = market.terms.base
         fact.tail.fee = muldiv_up(muldiv_up(lots, 1, market.terms.base_num, market.terms.base_den, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
     else:
-        fact.tail.fee_asset = market.terms.quote
+        fact.tail.fee_asset = settle_asset(&market.terms)
         fact.tail.fee = muldiv_up(notional_up(&market.terms, price, lots, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
     if overflow:
         with gil:
             raise OverflowError(f"the fee of {lots} lots at {price} ticks leaves 64 bits")
+    if market.terms.kind != SPOT and simulator.clearing.margins != NULL:
+        clear_fill(simulator, index, &fact)
     markouts_add(simulator, &fact)
     return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef int clear_fill(SimulatorC* simulator, uint32_t index, const FactC* fill) except -1 nogil:
+    """Post a fill of a contract to the venue's own books."""
+    cdef ClearingC* clearing = &simulator.clearing
+    cdef int64_t mark2 = mark2_of(&clearing.margins[index], venue_middle2(&simulator.markets[index]))
+    clearing.price2[index] = mark2 if mark2 else 2 * fill.head.price
+    clearing.due[index] = 1
+    return ledger_fill(
+        &clearing.ledger, ledger_position(&clearing.ledger, fill.head.owner, index), &simulator.markets[index].terms,
+        fill.head.flags & Flag.SELL, fill.head.price, fill.head.quantity, fill.tail.fee, fill.tail.fee_asset,
+    )
 
 
 cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil:

@@ -20,6 +20,7 @@ from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
 from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
 from tradebot.node.latencies import latency_models, latency_text
+from tradebot.node.margins import check_funding, make_margins, margin_text
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
@@ -106,6 +107,7 @@ def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: in
     names = list(dict.fromkeys(name for use in config.strategy for name in use.instrument_names(config.account.venue)))
     instruments = [store.instrument(name) for name in names]
     selection = store.selection([one.id for one in instruments], from_ns, to_ns)
+    check_funding(store, config, instruments)
     plan = make_plan(config, instruments, selection.last_ns - selection.first_ns)
     return Setup(config, instruments, selection, plan, from_ns, to_ns)
 
@@ -139,12 +141,14 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         worst_band=config.risk.price_band_fraction,
         trading_state=int(TradingState[config.risk.trading_state.upper()]),
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
+        margins=make_margins(config.account, instruments),
+        pays_funding=config.costs.funding == "recorded",
     )
 
 
 def check_opening(opening: Mapping[str, int], instruments: Sequence[Instrument]) -> None:
     """Raise ConfigError where nothing that the account holds can trade any of the instruments."""
-    usable = sorted({asset for one in instruments for asset in (one.base, one.quote)})
+    usable = sorted({asset for one in instruments for asset in ((one.settle,) if one.is_contract else (one.base, one.quote))})
     if not any(opening.get(asset, 0) > 0 for asset in usable):
         raise ConfigError(
             f"account.start: expected some of {', '.join(usable)}, which the run trades, found {', '.join(opening) or 'nothing'}"
@@ -204,13 +208,15 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "order_latency": latency_text(plan.order_latency),
             "answer_latency": latency_text(plan.answer_latency),
             "queue": queue_text(config.costs),
+            "funding": config.costs.funding,
+            "margin": margin_text(plan.margins, config.account, setup.instruments),
         },
         "account": {
             "start": [{"asset": name, "amount": money_text(units)} for name, units in plan.opening.items()]
         },
         "assets": plan.assets,
         "opening": {name: money_text(units) for name, units in plan.opening.items()},
-        "assumptions": backtest.ASSUMPTIONS,
+        "assumptions": backtest.ASSUMPTIONS + (backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
         "identity": {
             "config": config_identity(config),
             "plan": msgspec.to_builtins(plan),

@@ -36,6 +36,7 @@ from tradebot.node.values import (
     Rate,
     Target,
     parse_balances,
+    parse_floor,
     parse_fraction,
     parse_fraction_positive,
     parse_from,
@@ -76,8 +77,6 @@ KEYS_LATER: Final = frozenset(
 )
 CHOICES_BUILT: Final = {
     "mode": "backtest",
-    "account.margin": "isolated",
-    "account.leverage": 1,
     "data.grade": "book",
 }
 
@@ -87,6 +86,9 @@ SECRET: Final = frozenset({"account.key"})
 READERS: Final[dict[str, Callable[[str], object]]] = {
     "account.start": parse_balances,
     "account.key": parse_key,
+    "account.maintenance": parse_fraction_positive,
+    "account.maintenance.*.floor": parse_floor,
+    "account.maintenance.*.rate": parse_fraction_positive,
     "data.from": parse_from,
     "data.to": parse_to,
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),

@@ -118,6 +118,14 @@ def parse_positive(text: str) -> Decimal:
     return value
 
 
+def parse_floor(text: str) -> int:
+    """An amount from nothing on, in 1e-8."""
+    units = steps_exactly(parse_decimal(text), Decimal(1).scaleb(-MONEY_SCALE))
+    if not 0 <= units <= INTEGER_MAX:
+        raise ValueError(f"expected an amount from 0 to {INTEGER_MAX // 10**MONEY_SCALE}, found {text!r}")
+    return units
+
+
 def parse_latency(text: str) -> int:
     """A duration in nanoseconds, from nothing to an hour."""
     latency_ns = parse_duration(text)

@@ -59,6 +59,8 @@ class Costs(Struct, frozen=True, kw_only=True):
     order_latency: str = ""
     answer_latency: str = ""
     queue: str = ""
+    funding: str = ""
+    margin: str = ""
 
 
 class Amount(Struct, frozen=True):
