@@ -31,9 +31,8 @@ def make_instrument(
     settle, dash, date = settled.partition("-")
     base, slash, quote = pair.partition("/")
     kinds = {"": SPOT, quote: LINEAR, base: INVERSE}
-    is_pair = base and slash and quote and venue and base != quote
     is_settled = settle in kinds and pair + ":" != symbol and (not dash or (settle and is_date(date)))
-    if not is_pair or not is_settled:
+    if not (base and slash and quote and venue) or base == quote or not is_settled:
         raise UsageError(
             'expected an instrument such as "BTC/USD@bitstamp" or "BTC/USDT:USDT@binance-linear", ' f"found {name!r}"
         )
