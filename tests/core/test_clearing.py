@@ -1,4 +1,4 @@
-"""The simulated venue's clearing in lock-step with a plain-Python account: fills, marks, settlements, liquidations, each to the unit."""
+"""The simulated venue's clearing in lock-step with a plain account: fills, marks, settlements, liquidations, each to the unit."""
 
 import random
 from fractions import Fraction
@@ -69,7 +69,7 @@ class Venue:
 
     def liquidations(self) -> list[Liquidation]:
         return [
-            Liquidation(int(one["owner"]), bool(one["flags"] & Flag.SELL), int(one["price"]), int(one["quantity"]), int(one["fee"]))
+            Liquidation(one["owner"], bool(one["flags"] & Flag.SELL), one["price"], one["quantity"], one["fee"])
             for one in self.answers(Kind.LIQUIDATED)
         ]
 
@@ -171,7 +171,7 @@ def test_without_marks_the_middle_of_a_whole_book_is_judged() -> None:
     venue = Venue("linear", 10, False, 1)
     venue.book(50_000)
     venue.order(0, False, 1_000)
-    venue.tell(Kind.L2_LEVEL, 50_000, 0)                                            # in the middle of a message the bid is far away
+    venue.tell(Kind.L2_LEVEL, 50_000, 0)                                            # within a message the bid is far away
     venue.tell(Kind.L2_LEVEL, 10_000, 1)
     assert venue.liquidations() == []
     venue.tell(Kind.L2_LEVEL, 49_999, 1, Flag.LAST)

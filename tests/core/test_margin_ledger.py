@@ -99,7 +99,7 @@ def test_a_linear_contract_is_worth_price_times_lots() -> None:
 
 def test_an_inverse_contract_earns_contract_over_entry_less_contract_over_exit() -> None:
     """Binance's example for COIN-M: profit = size * multiplier * (1 / entry - 1 / exit), in the base asset."""
-    ledger, twin, _ = make("inverse")                           # 100 dollars a contract, a tick of 0.1 dollar, 1e-8 a money unit
+    ledger, _, _ = make("inverse")                              # 100 dollars a contract, a tick of 0.1 dollar, 1e-8 a money unit
     ledger.fill(0, False, 100_000, 50, 0, BASE)                 # 50 contracts at 10,000 dollars
     ledger.fill(0, True, 125_000, 50, 0, BASE)                  # sold at 12,500
     exact = 50 * 100 * (Fraction(1, 10_000) - Fraction(1, 12_500)) * 10**8

@@ -1,6 +1,6 @@
-"""Contracts in plain Python: fractions and whole numbers without a bound, read straight from the rules that docs/contracts.md states.
+"""Contracts in plain Python: fractions and whole numbers without a bound, read straight from the rules of docs/contracts.md.
 
-A position is the list of what was traded; what it cost is kept as the compiled one keeps it, a sum of values. The account judges after
+What a position cost is kept as the compiled one keeps it, a sum of values. The account judges after
 each mark. Nothing is shared with the compiled ledger but the rules of rounding: values carried, fees and margins up, what is
 received down.
 """
