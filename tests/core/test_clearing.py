@@ -167,6 +167,32 @@ def test_orders_of_a_liquidated_position_are_cancelled_with_their_number_and_oth
     assert [row[2] for row in venue.simulator.resting(0, 0)] == [5]
 
 
+def test_fees_are_taken_from_a_third_asset_while_there_is_enough_of_it() -> None:
+    """An order of 10 at 50,001 costs 0.05 % of 50.001 quote, 2,500,050 units: at 600 each 4,166.75 of the third, rounded up."""
+    terms = (1, BASE, QUOTE, 1, 1, 1, 1, 10_000, 1, 1, 1, 0, 0, 1)
+    venue = Venue("linear", 10, False, 1)
+    venue.simulator = Simulator(
+        [terms], constant(0), constant(0), TAKER, TAKER, False, margins=[(10, False, TIERS)], opening=[0, OPENING, 6_000],
+        strategies=1, fee_asset=(2, 600, 1),
+    )  # fmt: skip
+    venue.book(50_000)
+    paid = []
+    for order in (1, 2):
+        command = place(venue.now + 1_000, order, 0, 10**9, 10, TimeInForce.IOC)
+        command["owner"] = 0
+        venue.simulator.send(command)
+        venue.simulator.advance(venue.now + 1_000)
+        (fill,) = venue.answers(Kind.ORDER_FILLED)
+        paid.append((int(fill["fee_asset"]), int(fill["fee"])))
+    assert paid == [(2, 4_167), (QUOTE, 2_500_050)]
+    balances, (row,) = venue.simulator.clearing()
+    assert [total for _, total, _ in balances] == [0, OPENING - 2_500_050, 6_000 - 4_167]
+    assert (row[7], row[14]) == (4_167 * 600 + 2_500_050, 4_167 * 600)
+    state = venue.simulator
+    state.take_markouts()
+    assert state.snapshot()[9] == 6_000 - 4_167
+
+
 def test_without_marks_the_middle_of_a_whole_book_is_judged() -> None:
     venue = Venue("linear", 10, False, 1)
     venue.book(50_000)

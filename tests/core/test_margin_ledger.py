@@ -138,3 +138,14 @@ def test_a_fee_of_a_third_asset_is_posted_there_and_nowhere_else() -> None:
         ledger.fill(0, False, 10, 2, 5, OTHER)
         assert ledger.state()[0][OTHER] == (0, -5, 0)
         assert ledger.state()[1][0][7] == 0
+
+
+@pytest.mark.parametrize("kind", [0, LINEAR, INVERSE])
+def test_a_fee_of_a_third_asset_with_a_stated_price_counts_at_its_worth_rounded_down(kind: int) -> None:
+    terms = (1, BASE, QUOTE, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, kind)
+    ledger = Ledger(3, [terms], (OTHER, 1201, 2))
+    ledger.fill(0, False, 10, 2, 5, OTHER)
+    ledger.fill(0, False, 10, 2, 7, BASE if kind == INVERSE else QUOTE)
+    row = ledger.state()[1][0]
+    assert ledger.state()[0][OTHER] == (0, -5, 0)
+    assert (row[7], row[14]) == (3_002 + 7, 3_002), "600.5 each"

@@ -280,3 +280,17 @@ def test_batches_of_any_size_give_the_same_digest() -> None:
         merge.finish()
         digests.add(merge.kernel.digest_text)
     assert len(digests) == 1
+
+
+def test_fees_in_a_third_asset_leave_the_margin_whole_and_the_books_true() -> None:
+    opening, rows = {"USDT": 100 * UNIT, "BNB": UNIT // 100}, [*book(), *trades(4)]
+    done, merge = steps_in(
+        LIN, lambda me: me.buy(9.0), lambda me: me.sell(9.0), opening=opening, rows=rows, taker_fee=100_000, fee_asset="BNB",
+        fee_worth=(600, 1),
+    )  # fmt: skip
+    assert done.refused == []
+    balances = dict(zip(["BNB", "BTC", "USDT"], merge.kernel.balances(), strict=True))
+    paid = UNIT // 100 - balances["BNB"][1]
+    assert paid == -(-909 * UNIT // 1_000 // 600) - (-900 * UNIT // 1_000 // 600)
+    assert balances["USDT"][1] == 91 * UNIT
+    assert merge.kernel.positions()[0][7] == paid * 600

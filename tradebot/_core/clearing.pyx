@@ -38,6 +38,7 @@ cdef int clearing_open(SimulatorC* simulator, list margins, list opening, uint32
         raise MemoryError("no memory for the clearing")
     clearing.pays_funding = pays_funding
     ledger_open(&clearing.ledger, 1, len(opening), strategies, simulator.market_count)
+    clearing.ledger.fee_asset = simulator.fee_asset
     for at in range(len(opening)):
         clearing.ledger.balances[at].opening = clearing.ledger.balances[at].total = opening[at]
     return 0

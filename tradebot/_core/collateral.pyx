@@ -143,7 +143,7 @@ cdef int validate_balance(const ContextC* context, uint16_t asset) except -1:
         elif settle_asset(terms) == asset:
             has_contracts = 1
             held += position.held
-            posted += position.realised - position.fees - position.funding
+            posted += position.realised - (position.fees - position.fees_elsewhere) - position.funding
     assert balance.locked >= held >= 0
     assert context.orders.count > 0 or balance.locked == held
     assert has_spot or not has_contracts or balance.total == balance.opening + posted

@@ -22,7 +22,7 @@ from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_
 from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
-from tradebot._core.ledger cimport BalanceC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
+from tradebot._core.ledger cimport NO_ASSET, BalanceC, FeeAssetC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
 from tradebot._core.margin cimport margins_close, margins_open, mark2_of
 from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
 from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
@@ -111,7 +111,7 @@ cdef class Kernel:
 
     def __cinit__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (),
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (), fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         cdef uint32_t at, count = len(instruments)
         self.context.markets = <MarketC*>calloc(count + 1, sizeof(MarketC))
@@ -133,6 +133,7 @@ cdef class Kernel:
             self.context.markets[at].feed_is_up = 1
             index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
         ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
+        self.context.ledger.fee_asset = FeeAssetC(fee_asset[0], fee_asset[1], fee_asset[2])
         for at in range(len(opening)):
             self.context.ledger.balances[at].opening = opening[at]
             self.context.ledger.balances[at].total = opening[at]
@@ -147,7 +148,7 @@ cdef class Kernel:
 
     def __init__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (),
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (), fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         self.names = list(names)
         self.seats = []

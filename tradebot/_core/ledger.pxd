@@ -20,6 +20,7 @@ cdef struct PositionC:          # keyed by (account, strategy, instrument, side)
     int64_t cost                # money units of settle asset paid for what is held, signed; of an inverse long negative
     int64_t realised            # money units of the settle asset, before fees and funding
     int64_t fees                # money units of the settle asset, fees of the other of the pair at the trade's price
+    int64_t fees_elsewhere      # of them the worth of what was paid in an asset of its own
     int64_t remainder           # of the value division, below value_den; of an inverse contract in 2^-30 of a unit
     int64_t bought              # lots, ever
     int64_t sold                # lots, ever
@@ -28,7 +29,18 @@ cdef struct PositionC:          # keyed by (account, strategy, instrument, side)
     int64_t held                # money units of the settle asset that position and open orders hold: margin and fees
 
 
+cdef struct FeeAssetC:          # a third asset that fees may be paid in, at a stated price
+    uint16_t asset              # NO_ASSET: none
+    int64_t worth_num           # one of it is worth worth_num / worth_den of any settle asset
+    int64_t worth_den
+
+
+cdef enum:
+    NO_ASSET = 65535
+
+
 cdef struct LedgerC:
+    FeeAssetC fee_asset
     BalanceC* balances          # [account * assets + asset]
     uint32_t accounts
     uint32_t assets

@@ -8,7 +8,8 @@ A position keeps cost and quantity, never an average price. A trade of signed va
 
 So realised - cost == -(sum of all v) holds exactly, always, whatever was rounded: `validate` asserts it against the cash.
 The value of a trade is ticks * lots * n / d, rounded down with the remainder carried to the position's next trade; with it no
-rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset.
+rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset; one of a third
+asset counts in the position at that asset's stated price, rounded down.
 
 A contract moves no base asset. Its trades have a signed value too, of which the profit is minus the sum: ticks * lots of
 quote for a linear one; for an inverse one -lots * contract / price of base, for what it is worth in base falls as the price rises. That quotient is taken up,
@@ -29,6 +30,7 @@ cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32
     ledger.assets = assets
     ledger.strategies = strategies
     ledger.instruments = instruments
+    ledger.fee_asset = FeeAssetC(NO_ASSET, 1, 1)
     ledger.balances = <BalanceC*>calloc(accounts * assets + 1, sizeof(BalanceC))
     ledger.positions = <PositionC*>calloc(strategies * instruments + 1, sizeof(PositionC))
     if ledger.balances == NULL or ledger.positions == NULL:
@@ -79,6 +81,8 @@ cdef int spot_fill(
         add(&position.fees, fee, &overflow)
     elif fee_asset == instrument.quote:
         add(&position.fees, fee, &overflow)
+    else:
+        count_fee(&ledger.fee_asset, position, fee, fee_asset, &overflow)
     if is_sell:
         add(&position.sold, lots, &overflow)
     else:
@@ -103,11 +107,23 @@ cdef int contract_fill(
     add(&ledger_balance(ledger, position.account, fee_asset).total, -fee, &overflow)
     if fee_asset == settle:
         add(&position.fees, fee, &overflow)
+    else:
+        count_fee(&ledger.fee_asset, position, fee, fee_asset, &overflow)
     if is_sell:
         add(&position.sold, lots, &overflow)
     else:
         add(&position.bought, lots, &overflow)
     return refuse_overflow(overflow, ticks, lots)
+
+
+cdef int count_fee(const FeeAssetC* third, PositionC* position, int64_t fee, uint16_t asset, int* overflow) noexcept nogil:
+    """Count a fee of a third asset at its worth; one of an asset without a stated price is posted and not counted."""
+    cdef int64_t worth
+    if asset != third.asset:
+        return 0
+    worth = muldiv_down(fee, third.worth_num, 1, third.worth_den, overflow)
+    add(&position.fees, worth, overflow)
+    return add(&position.fees_elsewhere, worth, overflow)
 
 
 cdef int64_t contract_value(const InstrumentC* instrument, int64_t ticks, int64_t lots, int64_t* carry, int* overflow) noexcept nogil:
@@ -187,7 +203,7 @@ cdef object ledger_to_list(const LedgerC* ledger):
             ledger.positions[at].side, ledger.positions[at].quantity, ledger.positions[at].cost,
             ledger.positions[at].realised, ledger.positions[at].fees, ledger.positions[at].remainder,
             ledger.positions[at].bought, ledger.positions[at].sold, ledger.positions[at].funding,
-            ledger.positions[at].drawn, ledger.positions[at].held,
+            ledger.positions[at].drawn, ledger.positions[at].held, ledger.positions[at].fees_elsewhere,
         )
         for at in range(ledger.strategies * ledger.instruments)
     ]
@@ -208,7 +224,7 @@ cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
         (
             position.account, position.strategy, position.instrument, position.side, position.quantity,
             position.cost, position.realised, position.fees, position.remainder, position.bought,
-            position.sold, position.funding, position.drawn, position.held,
+            position.sold, position.funding, position.drawn, position.held, position.fees_elsewhere,
         ) = state[1][at]
     return 0
 
@@ -226,20 +242,22 @@ cdef int position_validate(const PositionC* position) except -1:
 cdef class Ledger:
     """One account's books with one strategy and instruments for Python: the subject of the oracle's suite.
 
-    Amounts are integer money units; `instruments` are the tuples of `_core.instrument`.
+    Amounts are integer money units; `instruments` are the tuples of `_core.instrument`; `fee_asset` is a third asset that
+    fees may be in, and the ratio of what one is worth.
     """
 
     cdef LedgerC ledger
     cdef InstrumentC* instruments
     cdef uint32_t count
 
-    def __cinit__(self, assets: int, instruments: list):
+    def __cinit__(self, assets: int, instruments: list, fee_asset: tuple = (NO_ASSET, 1, 1)):
         cdef uint32_t at
         self.count = len(instruments)
         self.instruments = <InstrumentC*>calloc(self.count, sizeof(InstrumentC))
         for at in range(self.count):
             instrument_from_tuple(&self.instruments[at], instruments[at])
         ledger_open(&self.ledger, 1, assets, 1, self.count)
+        self.ledger.fee_asset.asset, self.ledger.fee_asset.worth_num, self.ledger.fee_asset.worth_den = fee_asset
 
     def __dealloc__(self):
         ledger_close(&self.ledger)
@@ -267,7 +285,7 @@ cdef class Ledger:
 
     def state(self) -> list:
         """[[(opening, total, locked) per asset], [(account, strategy, instrument, side, quantity, cost, realised, fees,
-        remainder, bought, sold, funding, drawn, held) per instrument]]."""
+        remainder, bought, sold, funding, drawn, held, fees elsewhere) per instrument]]."""
         return ledger_to_list(&self.ledger)
 
     def restore(self, state: list) -> None:

@@ -17,7 +17,7 @@ left as it is. After a book snapshot our orders stand behind everything in it.
 Where the data tells totals per price, the queue is modelled: by_levels.pyx.
 
 With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
-always.
+always. With a `fee_asset` both pay in that third asset, at its stated price, while the account has enough of it, and then as without.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -30,6 +30,7 @@ from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels
 from tradebot._core.clearing cimport clearing_close, clearing_from_list, clearing_market, clearing_open, clearing_to_list
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport instrument_from_tuple
+from tradebot._core.ledger cimport NO_ASSET
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
 from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
@@ -319,7 +320,8 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
 cdef class Simulator:
     """A simulated venue. Latencies as `_core.latency` takes them; fees are fractions in 1e-8, negative for a rebate; instruments
     as in the kernel. The queue model counts where the data tells levels; `half_powers` is twice the exponent of BY_POWER. Where any of
-    `margins` is a row (`_core.margin`), the venue clears contracts for `strategies` of an account that has `opening` money units by asset.
+    `margins` is a row (`_core.margin`), the venue clears contracts for `strategies` of an account that has `opening` money units by asset. `fee_asset`: (asset number, worth of one as a ratio of the settle
+    asset).
     """
 
     def __cinit__(
@@ -327,6 +329,7 @@ cdef class Simulator:
         fee_in_base: bool, queue_kind: int = QueueKind.RISK_AVERSE, half_powers: int = 6, whole_fills: bool = False,
         horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
         margins: Sequence = (), opening: Sequence = (), strategies: int = 0, pays_funding: bool = True,
+        fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         cdef uint32_t at
         memset(&self.simulator, 0, sizeof(SimulatorC))
@@ -351,6 +354,8 @@ cdef class Simulator:
         self.simulator.fee_in_base = fee_in_base
         for at in range(HORIZONS):
             self.simulator.horizons_ns[at] = horizons_ns[at]
+        self.simulator.fee_asset.asset, self.simulator.fee_asset.worth_num, self.simulator.fee_asset.worth_den = fee_asset
+        self.simulator.fee_left = opening[fee_asset[0]] if fee_asset[0] < len(opening) else 0
         clearing_open(&self.simulator, list(margins), list(opening), strategies, pays_funding)
 
     def __dealloc__(self):
@@ -449,6 +454,7 @@ cdef class Simulator:
             latency_to_list(&self.simulator.order_latency),
             latency_to_list(&self.simulator.answer_latency),
             clearing_to_list(&self.simulator),
+            self.simulator.fee_left,
         ]
 
     def restore(self, state: list) -> None:
@@ -464,6 +470,7 @@ cdef class Simulator:
         latency_from_list(&self.simulator.order_latency, state[6])
         latency_from_list(&self.simulator.answer_latency, state[7])
         clearing_from_list(&self.simulator, state[8])
+        self.simulator.fee_left = state[9]
 
 
 cdef list venue_market_to_list(const VenueMarketC* market):

@@ -7,7 +7,7 @@ from tradebot._core.book cimport NO_ASK, NO_BID, BookC
 from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.latency cimport LatencyC
-from tradebot._core.ledger cimport LedgerC
+from tradebot._core.ledger cimport FeeAssetC, LedgerC
 from tradebot._core.margin cimport MarginC
 from tradebot._core.match cimport MatchesC
 from tradebot._core.queue cimport QueueC
@@ -89,6 +89,8 @@ cdef struct SimulatorC:
     int64_t maker_fee           # fractions in 1e-8; negative is a rebate
     int64_t taker_fee
     uint8_t fee_in_base
+    FeeAssetC fee_asset         # fees are paid in it as long as there is enough
+    int64_t fee_left            # money units of it
     ClearingC clearing
     int64_t time_ns             # of the venue
     uint64_t trade_number

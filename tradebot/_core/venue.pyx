@@ -7,9 +7,9 @@ rounded up, against us. A markout is the middle price at a fixed time after a fi
 from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow
-from tradebot._core.instrument cimport FEE_SCALE, SPOT, muldiv_up, notional_up, settle_asset
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, InstrumentC, muldiv_up, notional_up, settle_asset
 from tradebot._core.latency cimport latency_arrival
-from tradebot._core.ledger cimport ledger_fill, ledger_position
+from tradebot._core.ledger cimport NO_ASSET, ledger_fill, ledger_position
 from tradebot._core.margin cimport mark2_of
 from tradebot._core.queue cimport queue_push
 from tradebot._core.types cimport Flag, Kind, Side
@@ -49,12 +49,7 @@ cdef int answer_fill(
     if is_maker:
         fact.head.flags |= Flag.MAKER
         fact.tail.display = ahead
-    if simulator.fee_in_base and side == Side.BUY and market.terms.kind == SPOT:
-        fact.tail.fee_asset = market.terms.base
-        fact.tail.fee = muldiv_up(muldiv_up(lots, 1, market.terms.base_num, market.terms.base_den, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
-    else:
-        fact.tail.fee_asset = settle_asset(&market.terms)
-        fact.tail.fee = muldiv_up(notional_up(&market.terms, price, lots, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
+    charge_fee(simulator, &market.terms, &fact, fee_rate, &overflow)
     if overflow:
         with gil:
             raise OverflowError(f"the fee of {lots} lots at {price} ticks leaves 64 bits")
@@ -62,6 +57,28 @@ cdef int answer_fill(
         clear_fill(simulator, index, &fact)
     markouts_add(simulator, &fact)
     return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef int charge_fee(SimulatorC* simulator, const InstrumentC* terms, FactC* fill, int64_t rate, int* overflow) noexcept nogil:
+    """What a fill costs: in the third asset while there is enough of it, a spot buy perhaps in base, else in the settle asset."""
+    cdef int64_t notional = notional_up(terms, fill.head.price, fill.head.quantity, overflow)
+    cdef int64_t fee = muldiv_up(notional, rate, 1, FEE_SCALE, overflow), base
+    cdef int64_t third
+    if simulator.fee_asset.asset != NO_ASSET:
+        third = muldiv_up(fee, simulator.fee_asset.worth_den, 1, simulator.fee_asset.worth_num, overflow)
+        if third <= simulator.fee_left:
+            simulator.fee_left -= third
+            fill.tail.fee_asset = simulator.fee_asset.asset
+            fill.tail.fee = third
+            return 0
+    if simulator.fee_in_base and not fill.head.flags & Flag.SELL and terms.kind == SPOT:
+        base = muldiv_up(fill.head.quantity, 1, terms.base_num, terms.base_den, overflow)
+        fill.tail.fee_asset = terms.base
+        fill.tail.fee = muldiv_up(base, rate, 1, FEE_SCALE, overflow)
+        return 0
+    fill.tail.fee_asset = settle_asset(terms)
+    fill.tail.fee = fee
+    return 0
 
 
 cdef int clear_fill(SimulatorC* simulator, uint32_t index, const FactC* fill) except -1 nogil:

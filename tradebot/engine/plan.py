@@ -21,6 +21,7 @@ from tradebot.domain.units import parse_decimal, steps_exactly
 from tradebot.strategies.strategy import Strategy
 
 FEE_SCALE: Final = 10**8
+NO_ASSET: Final = 65_535
 KINDS: Final = {SPOT: 0, LINEAR: 1, INVERSE: 2}
 ACCOUNT: Final = 1
 
@@ -73,7 +74,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """A run over one account. `opening` is in money units by asset; fees are fractions in 1e-8, latencies ns.
 
     A latency model stands in the place of the constant latency of its direction. `queue` counts where data tells levels.
-    `margins` has one entry per instrument, None for spot; empty where all are.
+    `margins` has one entry per instrument, None for spot; empty where all are. `fee_asset` is a third asset that fees are paid
+    in, and one of it is worth `fee_worth` (a ratio) of the settle asset.
     """
 
     instruments: list[Instrument]
@@ -96,13 +98,20 @@ class Plan(Struct, frozen=True, kw_only=True):
     sample_interval_ns: int = 0
     margins: list[Margin | None] = []
     pays_funding: bool = True
+    fee_asset: str = ""
+    fee_worth: tuple[int, int] = (1, 1)
     epoch: int = 1
 
     @property
     def assets(self) -> list[str]:
         """Names by asset number: sorted, so that numbers do not depend on how the configuration is written."""
         names = {name for one in self.instruments for name in (one.base, one.quote)}
-        return sorted(names | set(self.opening))
+        return sorted(names | set(self.opening) | ({self.fee_asset} if self.fee_asset else set()))
+
+    @property
+    def fee_asset_row(self) -> tuple[int, int, int]:
+        """As ledger and simulated venue take it."""
+        return (self.assets.index(self.fee_asset) if self.fee_asset else NO_ASSET, *self.fee_worth)
 
 
 def core_terms(instrument: Instrument, assets: Sequence[str]) -> tuple[int, ...]:
@@ -159,6 +168,7 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
         plan.worst_band,
         client_order_id(ACCOUNT, plan.epoch, 1) - 1,
         margins,
+        plan.fee_asset_row,
     )
     kernel.set_trading_state(plan.trading_state)
     for strategy, place in zip(strategies, plan.places, strict=True):
@@ -177,6 +187,7 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
         opening=opening,
         strategies=len(strategies),
         pays_funding=plan.pays_funding,
+        fee_asset=plan.fee_asset_row,
     )
     return Merge(kernel, simulator, plan.sample_interval_ns)
 

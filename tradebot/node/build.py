@@ -18,7 +18,7 @@ from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, pa
 from tradebot.engine.plan import Limits, Place, Plan
 from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
-from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
+from tradebot.node.config import Config, FeeRates, Grid, Loaded, config_from_dict, config_identity, config_to_dict
 from tradebot.node.latencies import latency_models, latency_text
 from tradebot.node.margins import check_funding, make_margins, margin_text
 from tradebot.node.progress import Progress
@@ -143,6 +143,8 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
         margins=make_margins(config.account, instruments),
         pays_funding=config.costs.funding == "recorded",
+        fee_asset=fees.third,
+        fee_worth=parse_decimal(fees.price or "1").as_integer_ratio(),
     )
 
 
@@ -201,7 +203,8 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "costs": {
             "maker_fee": fraction_text(fees.maker),
             "taker_fee": fraction_text(fees.taker),
-            "fee_asset": fees.asset,
+            "fee_asset": fee_asset_text(fees, setup.instruments),
+            "fee_price": fees.price or "",
             "fee_origin": fees.origin,
             "order_latency_ns": plan.order_latency_ns,
             "answer_latency_ns": plan.answer_latency_ns,
@@ -225,6 +228,13 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "code": identity.code_hash(),
         },
     }
+
+
+def fee_asset_text(fees: FeeRates, instruments: Sequence[Instrument]) -> str:
+    """For people."""
+    if fees.third:
+        return f"{fees.third} at {fees.price}, while it lasts"
+    return instruments[0].settle if instruments[0].is_contract else fees.asset
 
 
 def queue_text(costs: Costs) -> str:

@@ -35,6 +35,7 @@ from tradebot.node.sources import (
 from tradebot.node.values import (
     Rate,
     Target,
+    parse_asset,
     parse_balances,
     parse_floor,
     parse_fraction,
@@ -94,6 +95,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
     "costs.fees.maker": parse_fraction,
     "costs.fees.taker": parse_fraction,
+    "costs.fees.asset": parse_asset,
+    "costs.fees.price": parse_positive,
     "costs.latency": parse_latency_model,
     "costs.latency.order": parse_latency_model,
     "costs.latency.answer": parse_latency_model,
@@ -269,6 +272,14 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
         raise ConfigError(
             f"{_where(sources, 'data.to')}: expected an end after {config.data.from_}, found {config.data.to}"
         )
+    fees = config.fee_rates
+    if (fees.price is None) != (not fees.third):
+        raise ConfigError(
+            f"{_where(sources, 'costs.fees.price')}: expected a price where fees are paid in an asset such as BNB, and none for "
+            f"quote and base, found asset {fees.asset} with {'no price' if fees.price is None else fees.price}"
+        )
+    if fees.third and not config.account.balances.get(fees.third):
+        raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"

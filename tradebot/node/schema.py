@@ -39,8 +39,14 @@ class FeeRates(NamedTuple):
 
     maker: int
     taker: int
-    asset: FeeAsset
+    asset: str
     origin: str
+    price: str | None = None
+
+    @property
+    def third(self) -> str:
+        """The asset beside the pair that fees are paid in; nothing where there is none."""
+        return "" if self.asset in ("quote", "base") else self.asset
 
 
 class Latency(NamedTuple):
@@ -175,9 +181,17 @@ class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     taker: Annotated[str, Meta(description="Share paid where our order took.", examples=["0.4%"])]
     asset: Annotated[
-        FeeAsset,
-        Meta(description="Asset that the fee of a buy is taken from; a sale always pays in the quote asset."),
+        str,
+        Meta(
+            description='Asset that the fee of a spot buy is taken from, "quote" or "base" (a sale pays in quote); or another, '
+            "such as BNB, in which all fees are paid while the account has it. Contracts pay in the asset they settle in.",
+            examples=["quote", "base", "BNB"],
+        ),
     ] = "quote"
+    price: Annotated[
+        str | None,
+        Meta(description="What one of such another asset is worth in the quote (settle) asset.", examples=["600"]),
+    ] = None
 
 
 class Delays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -243,6 +257,7 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 parse_fraction(self.fees.taker),
                 self.fees.asset,
                 "configured",
+                self.fees.price,
             )
         maker, taker, asset = FEES_OF_ACCOUNT.get(venue, FEES_ELSEWHERE)
         known = venue in FEES_OF_ACCOUNT

@@ -118,6 +118,13 @@ def parse_positive(text: str) -> Decimal:
     return value
 
 
+def parse_asset(text: str) -> str:
+    """ "quote", "base", or the name of an asset."""
+    if text not in ("quote", "base") and not _ASSET.fullmatch(text):
+        raise ValueError(f'expected "quote", "base" or an asset such as "BNB", found {text!r}')
+    return text
+
+
 def parse_floor(text: str) -> int:
     """An amount from nothing on, in 1e-8."""
     units = steps_exactly(parse_decimal(text), Decimal(1).scaleb(-MONEY_SCALE))

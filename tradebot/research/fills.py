@@ -109,20 +109,21 @@ def is_maker(fills: Records) -> npt.NDArray[np.bool_]:
     return np.asarray(fills["flags"] & Flag.MAKER, dtype=np.bool_)
 
 
-def fees_in_settle(fills: Records, instrument: Instrument, assets: list[str]) -> Integers:
-    """The fee of each fill in money units of the settle asset; a spot fee in the base asset is valued at the price
-    of its trade, rounded down. Raises NotBuiltYet on any other asset."""
+def fees_in_settle(fills: Records, instrument: Instrument, assets: list[str], price: str = "") -> Integers:
+    """The fee of each fill in money units of the settle asset, rounded down; a spot fee in the base asset is valued at the
+    price of its trade, one of a third asset at `price`. Raises NotBuiltYet on an asset without a price."""
     fees = np.array(fills["fee"], dtype=np.int64)
-    if instrument.is_contract:
-        _check_settled(fills, instrument, assets)
-        return fees
     worth = Fraction(*instrument.notional_ratio) / Fraction(*instrument.base_ratio)  # of a base unit, a tick
     for index in np.flatnonzero(fees).tolist():
         number = int(fills["fee_asset"][index])
         asset = assets[number] if number < len(assets) else f"number {number}"
-        if asset == instrument.base:
+        if asset == instrument.settle:
+            continue
+        if asset == instrument.base and not instrument.is_contract:
             fees[index] = math.floor(worth * int(fees[index]) * int(fills["price"][index]))
-        elif asset != instrument.quote:
+        elif price:
+            fees[index] = math.floor(Fraction(price) * int(fees[index]))
+        else:
             raise NotBuiltYet(
                 f"expected fees in {instrument.quote} or {instrument.base}, found asset {asset} in fill "
                 f"{index}; name one of the two as the fee asset in the run's costs"
@@ -156,16 +157,10 @@ def _of_key(records: Records, owner: str, key: Key) -> npt.NDArray[np.bool_]:
     return np.asarray((records[owner] == key[0]) & (records["instrument"] == key[1]), dtype=np.bool_)
 
 
-def _check_settled(fills: Records, instrument: Instrument, assets: list[str]) -> None:
-    paid = {int(number) for number in np.unique(fills["fee_asset"][fills["fee"] != 0])}
-    if not paid <= {assets.index(instrument.settle)}:
-        raise NotBuiltYet(f"expected the fees of {instrument.name} in {instrument.settle}, found asset numbers {sorted(paid)}")
-
-
 def _book(run: RunFiles, key: Key, fills: Records, funding: Records) -> Book:
     instrument = run.manifest.instrument(key[1])
     lots, price2 = signed_lots(fills), 2 * fills["price"]
-    fees_each = fees_in_settle(fills, instrument, run.manifest.assets)
+    fees_each = fees_in_settle(fills, instrument, run.manifest.assets, run.manifest.costs.fee_price)
     position, middle2, maker = sum(lots.tolist()), _last_middle2(run, key), is_maker(fills)
     if position and not middle2:
         raise BadContainer(

@@ -28,6 +28,7 @@ from tradebot.research.equity import EquityCurve
 from tradebot.research.fills import Book, books, disagreements, is_maker, signed_lots
 from tradebot.research.markouts import Markout, markouts
 from tradebot.research.order_lives import of_kind, rejects_by_reason, times_in_queue_ns
+from tradebot.research.postings import balance_differences
 from tradebot.research.results import Manifest, Records, RunFiles, open_results
 from tradebot.research.returns import (
     annual_return,
@@ -243,7 +244,8 @@ DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "books_agree": (
         "",
-        "Whether position, P&L and fees recomputed from the fills equal the ledger's last sample.",
+        "Whether position, P&L and fees recomputed from the fills equal the ledger's last sample, and opening balances with all "
+        "postings its closing balances.",
     ),
     "books_differences": ("", "Where they do not."),
 }
@@ -275,7 +277,7 @@ def measure(run: RunFiles) -> Metrics:
     fall = curve.largest_fall()
     returns = curve.daily_returns()
     long_enough = len(returns) >= DAILY_RETURNS_MIN
-    differences = disagreements(run, books_)
+    differences = disagreements(run, books_) + balance_differences(run)
     return Metrics(
         quote_asset=quote_asset(run.manifest),
         span_s=span_ns(run) / NS_PER_SECOND,

@@ -54,6 +54,7 @@ class Costs(Struct, frozen=True, kw_only=True):
     maker_fee: str = "0"
     taker_fee: str = "0"
     fee_asset: str = ""
+    fee_price: str = ""
     order_latency_ns: int = 0
     answer_latency_ns: int = 0
     order_latency: str = ""
@@ -123,6 +124,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     quarantined: list[str | int] = []
     assets: list[str] = []
     opening: dict[str, str] = {}
+    closing: dict[str, str] = {}
     grid: list[GridCell] | None = None
     book_check: BookCheck | None = None
     assumptions: list[str] = []
