@@ -1,7 +1,7 @@
 """Every change of a balance in a run, by name: the journal of its books, made from nothing but its facts.
 
 Opening balances and these postings give the closing balances to the last unit; `balance_differences` holds the ledger to that. A
-spot trade posts its value to the quote asset and what was bought or sold to the base asset; a contract posts what its trade realised
+spot trade posts its value to the quote asset and what was bought or sold to the base asset; a contract what its trade realised
 to the asset it settles in. Fees, funding, and what a liquidation left are postings of their own. Amounts are money units,
 positive where the account received.
 """
