@@ -49,6 +49,7 @@ def test_every_callback_is_called() -> None:
         me.buy(0.01)
         me.buy(10**6)
         me.cancel(1)
+        me.amend(1, price=1.0)
 
     ordered = Ordered(on_start=start, on_trade=once(trade))
     run(ordered, [*book(), *trades(3), row(4, Kind.GAP)])
@@ -115,6 +116,7 @@ def test_a_raise_in_any_callback_drops_its_wishes_and_leaves_the_other_strategy_
         me.buy(0.01)
         me.buy(10**6)
         me.cancel(1)
+        me.amend(1, price=1.0)
         me.buy(0.01, price=90.0)
 
     def fail(me) -> None:

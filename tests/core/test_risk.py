@@ -3,7 +3,9 @@
 import pytest
 
 from tradebot._core.risk import check
-from tradebot._core.types import OrderType, Reject, TimeInForce, TradingState
+from tradebot._core.types import OrderFlag, OrderType, Reject, TimeInForce, TradingState
+
+GUARD = OrderFlag.REDUCE_ONLY | OrderFlag.PROTECTIVE
 
 # One tick times one lot is one money unit; lots of one base unit.
 TERMS = (1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 150)
@@ -12,6 +14,7 @@ GOOD = {
     "is_sell": 0, "order_type": OrderType.LIMIT, "time_in_force": TimeInForce.GTC, "state": TradingState.ACTIVE,
     "quarantined": 0, "price": 100, "quantity": 10, "reference": 100, "position": 0, "open_buys": 0, "open_sells": 0,
     "free_quote": 1_000, "free_base": 10, "needed": 1_000, "orders_open": 0, "time_ns": 10_000,
+    "flags": 0, "trigger": 0, "trigger_price": 100, "stop": 0, "target": 0, "distance": 0,
 }  # fmt: skip
 
 
@@ -52,6 +55,28 @@ def verdict(sent: list[int] | None = None, **changes: int) -> Reject:
         (Reject.TRADING_REDUCING, {"state": TradingState.REDUCING, "position": -10, "open_buys": 1}),
         (Reject.ORDERS_OPEN_TOO_MANY, {"orders_open": 5}),
         (Reject.STRATEGY_IS_QUARANTINED, {"quarantined": 1}),
+        (Reject.TRIGGER_MISSING, {"order_type": OrderType.STOP}),
+        (Reject.ACCEPTED, {"order_type": OrderType.STOP, "trigger": 105}),
+        (Reject.NO_TRIGGER_PRICE, {"order_type": OrderType.STOP, "trigger": 105, "trigger_price": 0}),
+        (Reject.PRICE_MISSING, {"order_type": OrderType.STOP_LIMIT, "trigger": 105, "price": 0}),
+        (Reject.ACCEPTED, {"stop": 99, "target": 101}),
+        (Reject.STOP_ON_WRONG_SIDE, {"stop": 100}),
+        (Reject.TARGET_ON_WRONG_SIDE, {"target": 100}),
+        (Reject.ACCEPTED, {"is_sell": 1, "stop": 101, "target": 99}),
+        (Reject.STOP_ON_WRONG_SIDE, {"is_sell": 1, "stop": 100}),
+        (Reject.TARGET_ON_WRONG_SIDE, {"is_sell": 1, "target": 100}),
+        (Reject.STOP_ON_WRONG_SIDE, {"order_type": OrderType.STOP, "trigger": 105, "stop": 105}),
+        (Reject.NO_TRIGGER_PRICE, {"stop": 99, "trigger_price": 0}),
+        (Reject.NO_TRIGGER_PRICE, {"distance": 1, "trigger_price": 0}),
+        (Reject.NOTHING_TO_REDUCE, {"flags": OrderFlag.REDUCE_ONLY}),
+        (Reject.NOTHING_TO_REDUCE, {"flags": OrderFlag.REDUCE_ONLY, "position": 10}),
+        (Reject.ACCEPTED, {"flags": OrderFlag.REDUCE_ONLY, "position": -10, "open_buys": 200}),
+        (Reject.ACCEPTED, {"flags": OrderFlag.REDUCE_ONLY, "position": -10, "state": TradingState.REDUCING}),
+        (Reject.TRADING_HALTED, {"flags": OrderFlag.REDUCE_ONLY, "position": -10, "state": TradingState.HALTED}),
+        (Reject.ACCEPTED, {"flags": GUARD, "position": -10, "state": TradingState.HALTED, "quarantined": 1, "orders_open": 9}),
+        (Reject.ACCEPTED, {"flags": GUARD, "position": -500, "quantity": 200, "needed": 0}),
+        (Reject.QUANTITY_TOO_SMALL, {"flags": GUARD, "position": -10, "quantity": 1}),
+        (Reject.BALANCE_TOO_SMALL, {"flags": GUARD, "position": -10, "needed": 1_001}),
     ],
 )
 def test_each_rule_refuses_by_its_number(expected: Reject, changes: dict[str, int]) -> None:

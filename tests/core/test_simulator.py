@@ -16,7 +16,7 @@ from tests.reference.simulator import ReferenceSimulator
 from tests.support import MS, Flow, cancel, constant, records
 from tests.support import place as order
 from tradebot._core.simulator import Simulator
-from tradebot._core.types import FACT_DTYPE, Flag, Kind, Reject, TimeInForce
+from tradebot._core.types import FACT_DTYPE, Flag, Kind, OrderType, Reject, TimeInForce
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
 FEES = (300_000, 400_000)
@@ -88,13 +88,13 @@ def wild(chance: random.Random) -> Iterator[np.ndarray]:
             yield event(now, ADD, next_id, BUY, 995, 5, Flag.SNAPSHOT | Flag.BEGIN | Flag.LAST)
 
 
-def check_alike(seed: int, market: Iterator[np.ndarray], chance: random.Random) -> int:
+def check_alike(seed: int, market: Iterator[np.ndarray], chance: random.Random, sort: type["Ours"] | None = None) -> int:
     """Feed both venues the same; returns how many of our orders' fills both told of."""
     order_ns, answer_ns = chance.choice([(0, 0), (3, 5), (40, 20), (2_000, 1)])
     fees, in_base, terms = chance.choice((FEES, REBATE, (0, 0))), chance.random() < 0.5, chance.choice(list(TERMS))
     compiled = make(order_ns, answer_ns, fees, in_base, terms)
     reference = ReferenceSimulator(order_ns, answer_ns, *fees, in_base, *TERMS[terms])
-    ours, fills, now = Ours(chance, 1_000), 0, 0
+    ours, fills, now = (sort or Ours)(chance, 1_000), 0, 0
     for row in market:
         now = int(row["venue_ns"][0])
         while chance.random() < 0.3:
@@ -119,6 +119,50 @@ def compare(seed: int, compiled: Simulator, reference: ReferenceSimulator) -> in
     return int(np.count_nonzero(found["kind"] == Kind.ORDER_FILLED))
 
 
+class Guarded(Ours):
+    """As ours, of two strategies, with orders of every type, groups, orders that only reduce, and changes."""
+
+    def next(self, now: int) -> np.ndarray:
+        draw = self.chance.random()
+        if self.ids and draw < 0.15:
+            return self.owned(cancel(now, self.chance.choice(self.ids[-12:]), self.chance.randrange(2)))
+        if self.ids and draw < 0.35:
+            return self.owned(self.change(now))
+        self.ids.append(10**9 + len(self.ids))
+        price, side, lots = self.middle + self.chance.randrange(-8, 9), self.chance.randrange(2), self.chance.randrange(1, 9)
+        fact = order(now, self.ids[-1], side, price, lots, self.chance.choice(list(TimeInForce)))
+        fact["flags2"] |= self.chance.choice((0, 0, 1, 1, 5, 4, 7)) & ~(2 if self.chance.random() < 0.5 else 0)
+        fact["parent"] = self.chance.choice((0, 0, len(self.ids) // 4 + 1))
+        kind = self.chance.choice((OrderType.LIMIT, OrderType.LIMIT, *OrderType))
+        if kind > OrderType.MARKET:
+            fact["order_type"], fact["trigger"] = kind, self.middle + self.chance.randrange(-6, 7)
+            fact["time_in_force"] = self.chance.choice((TimeInForce.GTC, TimeInForce.IOC))
+            fact["display"] = self.chance.randrange(1, 5) if kind == OrderType.TRAILING_STOP else 0
+        return self.owned(fact)
+
+    def change(self, now: int) -> np.ndarray:
+        fact = cancel(now, self.chance.choice(self.ids[-12:]), self.chance.randrange(2))
+        fact["kind"] = fact["kind2"] = Kind.AMEND_ORDER
+        fact["price"], fact["quantity"] = self.middle + self.chance.randrange(-8, 9), self.chance.randrange(1, 12)
+        fact["trigger"] = self.chance.choice((0, self.middle + self.chance.randrange(-6, 7)))
+        return fact
+
+    def owned(self, fact: np.ndarray) -> np.ndarray:
+        """A group is of one strategy: ids of four in a row, and the groups named after them."""
+        fact["owner"] = (int(fact["id"][0]) - 10**9) // 4 % 2
+        return fact
+
+
+def told(market: Iterator[np.ndarray], chance: random.Random) -> Iterator[np.ndarray]:
+    """A market with trades and mark prices told beside its orders, at the same instants and between them."""
+    for row in market:
+        yield row
+        if chance.random() < 0.2:
+            kind = Kind.MARK if chance.random() < 0.3 else Kind.TRADE
+            price, lots = 1_000 + chance.randrange(-5, 6), chance.randrange(1, 9)
+            yield event(int(row["venue_ns"][0]), kind, 0, chance.randrange(2), price, lots)
+
+
 def restored(old: Simulator, *settings: object) -> Simulator:
     old.take_markouts()
     state = old.snapshot()
@@ -133,6 +177,13 @@ def restored(old: Simulator, *settings: object) -> Simulator:
 def test_both_venues_answer_alike(sort, seed: int) -> None:
     chance = random.Random(seed)
     assert check_alike(seed, sort(chance), chance) > 5  # fills: a quiet seed has ten
+
+
+@pytest.mark.parametrize("sort", [consistent, wild])
+@pytest.mark.parametrize("seed", range(300 if FULL else 8))
+def test_both_venues_answer_alike_to_orders_of_every_type(sort, seed: int) -> None:
+    chance = random.Random(seed)
+    assert check_alike(seed, told(sort(chance), chance), chance, Guarded) > 5
 
 
 def kinds(simulator: Simulator) -> list[tuple[int, int, int]]:

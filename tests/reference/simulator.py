@@ -1,7 +1,7 @@
 """A naive simulated venue for one instrument: the rules at the head of _core/simulator, read straight, on the naive book.
 
-Our orders are a plain list that is sorted whenever somebody asks who is first. Answers are whole facts, every slot filled
-as the record table says, so that a suite can compare bytes.
+Our orders are a plain list that is sorted whenever somebody asks who is first; those that wait for a trigger are another. Answers
+are whole facts, every slot filled as the record table says, so that a suite can compare bytes.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from math import ceil
 import numpy as np
 
 from tests.reference.book import BUY, SELL, ReferenceBook
-from tradebot._core.types import FACT_DTYPE, Flag, Kind, Reject, TimeInForce
+from tradebot._core.types import FACT_DTYPE, Flag, Kind, OrderFlag, OrderType, Reject, TimeInForce
 
 FEE_SCALE = 10**8
 
@@ -26,6 +26,29 @@ class Own:
     price: int
     remaining: int
     arrived: int
+    total: int
+    parent: int = 0
+    force: int = TimeInForce.GTC
+    flags: int = 0
+
+    @property
+    def reduces(self) -> bool:
+        return bool(self.flags & OrderFlag.REDUCE_ONLY)
+
+
+@dataclass
+class Waiting(Own):
+    """An order of ours that waits for its trigger; `cause` is that of its command."""
+
+    order_type: int = OrderType.STOP
+    trigger: int = 0
+    trail: int = 0
+    fired: bool = False
+
+
+WITH_LIMIT = (OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+TOUCHES = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+ANY = 10**18
 
 
 class ReferenceSimulator:
@@ -40,6 +63,9 @@ class ReferenceSimulator:
         self.maker, self.taker, self.fee_in_base = maker, taker, fee_in_base
         self.value, self.base_value, self.instrument = value, base_value, instrument
         self.own: list[Own] = []
+        self.waiting: list[Waiting] = []
+        self.held: dict[int, int] = {}
+        self.last = self.mark = 0
         self.taken: dict[int, int] = {}
         self.underway: list[tuple[int, int, np.void]] = []
         self.answers: list[np.ndarray] = []
@@ -58,9 +84,21 @@ class ReferenceSimulator:
         """Take in one recorded event at its venue time."""
         self.advance(int(record["venue_ns"]) - 1)
         self.come_to(int(record["venue_ns"]))
-        kind, flags = int(record["kind"]), int(record["flags"])
-        if flags & Flag.VOID or not Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
+        kind, flags, before = int(record["kind"]), int(record["flags"]), self.trades
+        if flags & Flag.VOID:
             return
+        if kind == Kind.TRADE:
+            self.last = int(record["price"])
+            self.watch(self.last, by_mark=False)
+        elif kind == Kind.MARK and record["price"]:
+            self.mark = int(record["price"])
+            self.watch(self.mark, by_mark=True)
+        if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
+            self.event(record, kind, flags)
+        if self.trades != before:
+            self.trim()
+
+    def event(self, record: np.void, kind: int, flags: int) -> None:
         if kind == Kind.L3_EXECUTE:
             self.fill_before(record, flags & Flag.SELL)
         self.apply(record, kind)
@@ -104,20 +142,30 @@ class ReferenceSimulator:
         """The taker of this execution met all of ours that stand before its maker."""
         price, left = int(record["price"]), int(record["quantity"])
         maker = self.book.orders.get(int(record["id"]))
-        for own in self.queue(side):
+        while self.queue(side) and left:
+            own = self.queue(side)[0]
             better = own.price > price if side == BUY else own.price < price
             earlier = own.price == price and maker is not None and own.arrived < maker.arrived
-            if not (better or earlier) or left == 0:
+            if not (better or earlier):
                 return
-            lots = min(own.remaining, left)
+            lots = min(self.possible(own), left)
+            if lots == 0:
+                self.drop(own, Reject.VENUE_REDUCE_ONLY)
+                continue
             left -= lots
             self.fill_own(own, lots, int(record["id2"]))
 
     def fill_crossed(self) -> None:
         """A recorded order that rests at or through our price would have met us."""
         for side in (BUY, SELL):
-            for own in self.queue(side):
-                trades = self.book.would_trade(side, own.price, own.remaining)
+            while self.queue(side):
+                own, other = self.queue(side)[0], self.book.ask if side == BUY else self.book.bid
+                if other is None or (other > own.price if side == BUY else other < own.price):
+                    break
+                if self.possible(own) == 0:
+                    self.drop(own, Reject.VENUE_REDUCE_ONLY)
+                    continue
+                trades = self.book.would_trade(side, own.price, self.possible(own))
                 for maker, _, lots in trades:
                     self.fill_own(own, lots, maker)
                 self.take(trades)
@@ -146,54 +194,219 @@ class ReferenceSimulator:
                 return
             self.underway.remove(first)
             self.come_to(first[0])
-            if first[2]["kind"] == Kind.CANCEL_ORDER:
+            before = self.trades
+            kind = first[2]["kind"]
+            if kind == Kind.CANCEL_ORDER:
                 self.cancel(first[2])
+            elif kind == Kind.AMEND_ORDER:
+                self.amend(first[2])
+            elif kind == Kind.ORDER_TRIGGERED:
+                self.act(int(first[2]["id"]))
+            elif first[2]["order_type"] > OrderType.MARKET:
+                self.wait(first[2])
             else:
-                before = self.trades
                 self.place(first[2])
-                if self.trades != before:
-                    self.fill_crossed()
+            if self.trades != before:
+                self.fill_crossed()
+                self.trim()
 
     def cancel(self, command: np.void) -> None:
-        slots = {"id": command["id"], "owner": command["owner"], "cause": command["cause"]}
-        for own in self.own:
+        for own in [*self.waiting, *self.own]:
             if own.id == int(command["id"]):
-                self.own.remove(own)
-                self.answer(Kind.ORDER_CANCELLED, flags=own.side, price=own.price, quantity=own.remaining, **slots)
+                self.drop(own, 0, cause=int(command["cause"]))
                 return
-        side = int(command["flags"]) & Flag.SELL
-        self.answer(Kind.CANCEL_REJECTED, flags=side, reject=Reject.VENUE_ORDER_UNKNOWN, **slots)
+        self.refuse(command, Kind.CANCEL_REJECTED, Reject.VENUE_ORDER_UNKNOWN)
 
-    def place(self, command: np.void) -> None:
-        side, price = int(command["flags"]) & Flag.SELL, int(command["price"])
-        left, force = int(command["quantity"]), int(command["time_in_force"])
-        immediate = force in (TimeInForce.IOC, TimeInForce.FOK)
+    def refuse(self, command: np.void, kind: int, why: int) -> None:
+        slots = {"id": command["id"], "owner": command["owner"], "cause": command["cause"]}
+        self.answer(kind, flags=int(command["flags"]) & Flag.SELL, reject=int(why), **slots)
+
+    def drop(self, own: Own, why: int, cause: int = 0, left: int | None = None) -> None:
+        """An order of ours ends without more fills."""
+        (self.waiting if isinstance(own, Waiting) else self.own).remove(own)
+        self.answer(
+            Kind.ORDER_CANCELLED, id=own.id, owner=own.strategy, flags=own.side, price=own.price,
+            quantity=own.remaining if left is None else left, reject=int(why), cause=cause,
+        )  # fmt: skip
+
+    def possible(self, own: Own) -> int:
+        """What an order may fill: all of it, or what there is to reduce."""
+        held = self.held.get(own.strategy, 0)
+        return min(own.remaining, max(-held if own.side == BUY else held, 0)) if own.reduces else own.remaining
+
+    def trim(self) -> None:
+        """Orders that only reduce give up what they could no longer fill."""
+        for own in [*self.queue(BUY), *self.queue(SELL), *self.waiting]:
+            possible = self.possible(own)
+            if possible == 0:
+                self.drop(own, Reject.VENUE_REDUCE_ONLY)
+            elif possible < own.remaining:
+                own.total -= own.remaining - possible
+                own.remaining = possible
+                self.answer(
+                    Kind.ORDER_AMENDED, id=own.id, owner=own.strategy, flags=own.side, price=own.price, quantity=own.total,
+                    trigger=own.trigger if isinstance(own, Waiting) else 0, display=-1, reject=int(Reject.VENUE_REDUCE_ONLY),
+                )  # fmt: skip
+
+    def wait(self, command: np.void) -> None:
+        one = Waiting(
+            int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["price"]),
+            int(command["quantity"]), 0, int(command["quantity"]), int(command["parent"]), int(command["time_in_force"]),
+            int(command["flags2"]) & ~Flag.CONT, int(command["order_type"]), int(command["trigger"]), int(command["display"]),
+        )  # fmt: skip
+        self.waiting.append(one)
+        self.end(command, Kind.ORDER_ACCEPTED, one.total, 0, id2=one.id, display=-1)
+        self.look(one)
+
+    def watch(self, price: int, by_mark: bool) -> None:
+        for one in self.waiting:
+            if bool(one.flags & OrderFlag.BY_MARK) == by_mark:
+                self.meet(one, price)
+
+    def look(self, one: Waiting) -> None:
+        price = self.mark if one.flags & OrderFlag.BY_MARK else self.last
+        if price:
+            self.meet(one, price)
+
+    def meet(self, one: Waiting, price: int) -> None:
+        """Follow a price; where it meets the trigger, the order acts after the events of this instant."""
+        if one.fired:
+            return
+        if one.trail:
+            one.trigger = min(one.trigger, price + one.trail) if one.side == BUY else max(one.trigger, price - one.trail)
+        rising = (one.side == BUY) != (one.order_type in TOUCHES)
+        if price >= one.trigger if rising else price <= one.trigger:
+            one.fired = True
+            fact = np.zeros(1, dtype=FACT_DTYPE)
+            fact["kind"], fact["id"] = Kind.ORDER_TRIGGERED, one.id
+            self.underway.append((self.now, self.sent, fact[0]))
+            self.sent += 1
+
+    def act(self, order_id: int) -> None:
+        """A met order: its group ends, and it is an ordinary order of this moment."""
+        found = [one for one in self.waiting if one.id == order_id]
+        if not found:
+            return
+        one = found[0]
+        self.waiting.remove(one)
+        self.answer(
+            Kind.ORDER_TRIGGERED, id=one.id, owner=one.strategy, flags=one.side, price=one.price, quantity=one.remaining,
+            trigger=one.trigger, display=-1,
+        )  # fmt: skip
+        for other in [*self.waiting, *self.queue(BUY), *self.queue(SELL)]:
+            if one.parent and other.parent == one.parent:
+                self.drop(other, Reject.VENUE_GROUP_DONE)
+        own = Own(one.id, one.strategy, one.side, one.price, one.remaining, 0, one.total, one.parent, one.force, one.flags)
+        if one.order_type in WITH_LIMIT:
+            self.arrive(own, own.price, 0, 0)
+        else:
+            own.force = TimeInForce.IOC
+            self.arrive(own, ANY if own.side == BUY else -ANY, 0, 0)
+
+    def amend(self, command: np.void) -> None:
+        total, price, trigger = (int(command[name]) for name in ("quantity", "price", "trigger"))
+        found = [one for one in [*self.waiting, *self.own] if one.id == int(command["id"])]
+        if not found or (isinstance(found[0], Waiting) and found[0].fired):
+            self.refuse(command, Kind.AMEND_REJECTED, Reject.VENUE_ORDER_UNKNOWN)
+            return
+        own = found[0]
+        remaining = total - (own.total - own.remaining)
+        if remaining <= 0:
+            self.refuse(command, Kind.AMEND_REJECTED, Reject.VENUE_AMEND_TOO_SMALL)
+            return
+        if isinstance(own, Waiting):
+            own.total, own.remaining, own.price, own.trigger = total, remaining, price, trigger or own.trigger
+            self.changed(own, int(command["cause"]), own.trigger, -1)
+            self.look(own)
+        elif price == own.price and remaining <= own.remaining:
+            own.total, own.remaining = total, remaining
+            self.changed(own, int(command["cause"]), 0, -1)
+        elif own.force == TimeInForce.POST_ONLY and self.would_take(own.side, price):
+            self.refuse(command, Kind.AMEND_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE)
+        else:
+            self.own.remove(own)
+            own.total, own.remaining, own.price = total, remaining, price
+            self.arrive(own, price, Kind.ORDER_AMENDED, int(command["cause"]))
+
+    def changed(self, own: Own, cause: int, trigger: int, ahead: int) -> None:
+        self.answer(
+            Kind.ORDER_AMENDED, id=own.id, owner=own.strategy, flags=own.side, price=own.price, quantity=own.total, cause=cause,
+            trigger=trigger, display=ahead,
+        )  # fmt: skip
+
+    def would_take(self, side: int, price: int) -> bool:
         others = self.queue(1 - side)
         meets_own = bool(others) and (price >= others[0].price if side == BUY else price <= others[0].price)
-        limit = price
-        if meets_own:
-            limit = others[0].price - 1 if side == BUY else others[0].price + 1
-        trades = self.book.would_trade(side, limit, left)
+        return meets_own or bool(self.book.would_trade(side, price, 1))
+
+    def place(self, command: np.void) -> None:
+        lots = int(command["quantity"])
+        own = Own(
+            int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["price"]), lots, 0, lots,
+            int(command["parent"]), int(command["time_in_force"]), int(command["flags2"]) & ~Flag.CONT,
+        )  # fmt: skip
+        self.arrive(own, own.price, Kind.ORDER_ACCEPTED, int(command["cause"]))
+
+    def arrive(self, own: Own, reach: int, kind: int, cause: int) -> None:
+        """An order trades up to `reach`, and rests or ends; `kind` is what is answered first, 0 is nothing."""
+        side, force, left = own.side, own.force, own.remaining
+        immediate = force in (TimeInForce.IOC, TimeInForce.FOK)
+        possible = self.possible(own)
+        if possible == 0:
+            ended = Kind.ORDER_REJECTED if kind == Kind.ORDER_ACCEPTED else Kind.ORDER_CANCELLED
+            self.finish(own, ended, Reject.VENUE_REDUCE_ONLY, cause)
+            return
+        limit, meets_own = self.limit_before_own(side, reach)
+        trades = self.book.would_trade(side, limit, possible)
         if force == TimeInForce.POST_ONLY and (trades or meets_own):
-            self.end(command, Kind.ORDER_REJECTED, left, Reject.VENUE_POST_ONLY_WOULD_TAKE)
+            self.finish(own, Kind.ORDER_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
             return
         if force == TimeInForce.FOK and sum(lots for _, _, lots in trades) < left:
-            self.end(command, Kind.ORDER_REJECTED, left, Reject.VENUE_FILL_OR_KILL_UNFILLED)
+            self.finish(own, Kind.ORDER_REJECTED, Reject.VENUE_FILL_OR_KILL_UNFILLED, cause)
             return
         rests_at_once = not trades and not meets_own and not immediate
-        own = Own(int(command["id"]), int(command["owner"]), side, price, left, self.stamp() if rests_at_once else 0)
-        self.end(command, Kind.ORDER_ACCEPTED, left, 0, id2=own.id, display=self.ahead_of_new(own) if rests_at_once else -1)
+        if rests_at_once:
+            own.arrived = self.stamp()
+        ahead = self.ahead_of_new(own) if rests_at_once else -1
+        if kind == Kind.ORDER_ACCEPTED:
+            self.finish(own, kind, 0, cause, id2=own.id, display=ahead)
+        elif kind == Kind.ORDER_AMENDED:
+            self.changed(own, cause, 0, ahead)
+        self.trade(own, trades)
+        while meets_own and own.remaining and own.flags & OrderFlag.PROTECTIVE and self.possible(own):
+            self.drop(self.queue(1 - side)[0], Reject.VENUE_SELF_TRADE)
+            limit, meets_own = self.limit_before_own(side, reach)
+            self.trade(own, self.book.would_trade(side, limit, self.possible(own)))
+        if not own.remaining:
+            return
+        if self.possible(own) == 0:
+            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_REDUCE_ONLY, cause)
+        elif meets_own:
+            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_SELF_TRADE, cause)
+        elif immediate:
+            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_NO_LIQUIDITY, cause)
+        else:
+            own.arrived = own.arrived if rests_at_once else self.stamp()
+            self.own.append(own)
+
+    def limit_before_own(self, side: int, reach: int) -> tuple[int, bool]:
+        """How far an order goes before it meets one of ours, and whether it does."""
+        others = self.queue(1 - side)
+        if not others or (reach < others[0].price if side == BUY else reach > others[0].price):
+            return reach, False
+        return (others[0].price - 1 if side == BUY else others[0].price + 1), True
+
+    def trade(self, own: Own, trades: list[tuple[int, int, int]]) -> None:
         for maker, at, lots in trades:
             own.remaining -= lots
             self.answer_fill(own, at, lots, own.remaining, maker, is_maker=False)
         self.take(trades)
-        if own.remaining and meets_own:
-            self.end(command, Kind.ORDER_CANCELLED, own.remaining, Reject.VENUE_SELF_TRADE)
-        elif own.remaining and immediate:
-            self.end(command, Kind.ORDER_CANCELLED, own.remaining, Reject.VENUE_NO_LIQUIDITY)
-        elif own.remaining:
-            own.arrived = own.arrived if rests_at_once else self.stamp()
-            self.own.append(own)
+
+    def finish(self, own: Own, kind: int, why: int, cause: int, **slots: int) -> None:
+        self.answer(
+            kind, id=own.id, owner=own.strategy, flags=own.side, price=own.price, quantity=own.remaining,
+            reject=int(why), cause=cause, **slots,
+        )  # fmt: skip
 
     def ahead_of_new(self, own: Own) -> int:
         return sum(one.quantity for one in self.book.resting if (one.side, one.price) == (own.side, own.price))
@@ -214,6 +427,12 @@ class ReferenceSimulator:
             display=self.ahead(own) if is_maker else 0, fee_asset=0 if in_base else 1,
             fee=ceil(Fraction(amount * rate, FEE_SCALE)),
         )  # fmt: skip
+        self.held[own.strategy] = self.held.get(own.strategy, 0) + (lots if own.side == BUY else -lots)
+        for one in [*self.waiting]:
+            if own.parent and one.parent == own.parent and one.id != own.id:
+                one.remaining -= lots
+                if one.remaining <= 0:
+                    self.drop(one, Reject.VENUE_GROUP_DONE, left=0)
 
     def answer(self, kind: int, **slots: int) -> None:
         fact = np.zeros(1, dtype=FACT_DTYPE)

@@ -126,17 +126,12 @@ def test_what_is_locked_is_free_again_when_all_is_done():
     assert [one[1] for one in script.log].count(OrderState.DONE) == 2
 
 
-@pytest.mark.parametrize("name", ["risk", "stop_loss", "take_profit", "trail"])
+@pytest.mark.parametrize("name", ["risk"])
 def test_an_order_that_is_not_built_yet_is_refused_by_name(name):
     script = Script(lambda me: me.buy(0.01, **{name: 1.0}))
     failure = run(script, [*book(), *trades(2)]).kernel.failures[0][2]
     assert isinstance(failure, NotBuiltYet)
     assert f"{name}=" in str(failure)
-
-
-@pytest.mark.parametrize("step", [lambda me: me.amend(1), lambda me: me.target_position(1.0)])
-def test_a_call_that_is_not_built_yet_is_refused_by_name(step):
-    assert isinstance(run(Script(step), [*book(), *trades(2)]).kernel.failures[0][2], NotBuiltYet)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tradebot._core.depth cimport depth_apply, depth_next_down, depth_next_up, d
 from tradebot._core.match cimport MatchC
 from tradebot._core.queue_model cimport queue_change, queue_trade
 from tradebot._core.types cimport Flag, Kind, Side
-from tradebot._core.venue cimport RestingC, RestingListC, fill_resting
+from tradebot._core.venue cimport RestingC, RestingListC, drop_reducing, fill_resting, resting_lots
 
 
 cdef int levels_market(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
@@ -94,6 +94,9 @@ cdef int fill_by_trade(SimulatorC* simulator, uint32_t index, uint8_t side, int6
         order = &list.items[at]
         if order.price != price and (order.price < price if side == Side.BUY else order.price > price):
             return 0
+        if resting_lots(&simulator.markets[index], order, side) == 0:
+            drop_reducing(simulator, index, side, at)
+            continue
         ahead = 0
         reached = order.remaining
         if order.price == price:
@@ -103,8 +106,8 @@ cdef int fill_by_trade(SimulatorC* simulator, uint32_t index, uint8_t side, int6
             reached = order.remaining if reached > 0 else 0
         elif reached > left:
             reached = left
-        if reached > order.remaining:
-            reached = order.remaining
+        if reached > resting_lots(&simulator.markets[index], order, side):
+            reached = resting_lots(&simulator.markets[index], order, side)
         if reached < order.remaining:
             at += 1
         if reached > 0:
@@ -126,7 +129,10 @@ cdef int levels_fill_crossed(SimulatorC* simulator, uint32_t index) except -1 no
             order = &list.items[0]
             if market.depth.ask > order.price if side == Side.BUY else market.depth.bid < order.price:
                 break
-            lots = order.remaining
+            lots = resting_lots(market, order, side)
+            if lots == 0:
+                drop_reducing(simulator, index, side, 0)
+                continue
             if not simulator.whole_fills:
                 levels_match(market, &simulator.matches, side, order.price, lots)
                 levels_take(market, &simulator.matches, side)

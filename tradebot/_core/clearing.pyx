@@ -19,10 +19,10 @@ from libc.stdlib cimport calloc, free
 
 from tradebot._core.instrument cimport SPOT, InstrumentC, add, settle_asset
 from tradebot._core.ledger cimport PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_funding, ledger_open, ledger_position, ledger_to_list, position_unrealised
-from tradebot._core.margin cimport MarginC, funding_payment, maintenance, margins_close, margins_open, mark2_of, position_margin
+from tradebot._core.margin cimport MarginC, funding_payment, maintenance, margins_close, margins_open, position_margin
 from tradebot._core.queue cimport queue_push
 from tradebot._core.types cimport FactC, Flag, Kind, RecordC, Reject, Side
-from tradebot._core.venue cimport ClearingC, RestingC, VenueMarketC, make_answer, resting_remove, venue_middle2
+from tradebot._core.venue cimport ClearingC, ConditionalC, RestingC, VenueMarketC, answer_gone, conditional_remove, make_answer, note_held, resting_remove, venue_mark2
 
 
 cdef int clearing_open(SimulatorC* simulator, list margins, list opening, uint32_t strategies, bint pays_funding) except -1:
@@ -55,26 +55,21 @@ cdef int clearing_close(SimulatorC* simulator) noexcept nogil:
 cdef int clearing_market(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
     """Look at a market after a recorded event. Only where `margins` is there."""
     cdef ClearingC* clearing = &simulator.clearing
-    cdef MarginC* margin = &clearing.margins[index]
     cdef int64_t mark2
     if simulator.markets[index].terms.kind == SPOT or record.flags & Flag.VOID:
         return 0
-    if record.kind == Kind.MARK:
-        if record.price > 0:
-            margin.mark = record.price
-    elif record.kind == Kind.FUNDING:
-        if clearing.pays_funding:
-            settle_funding(simulator, index, record)
+    if record.kind == Kind.FUNDING and clearing.pays_funding:
+        settle_funding(simulator, index, record)
     elif not is_whole(record):
         return 0
     if not is_held(clearing, index):
         return 0
-    mark2 = mark2_of(margin, venue_middle2(&simulator.markets[index]))
+    mark2 = venue_mark2(&simulator.markets[index])
     if mark2 == 0 or (mark2 == clearing.price2[index] and not clearing.due[index]):
         return 0
     clearing.price2[index] = mark2
     clearing.due[index] = 0
-    if margin.is_cross:
+    if clearing.margins[index].is_cross:
         return judge_account(simulator, settle_asset(&simulator.markets[index].terms))
     return judge_positions(simulator, index)
 
@@ -95,7 +90,7 @@ cdef inline bint is_held(const ClearingC* clearing, uint32_t index) noexcept nog
 cdef int settle_funding(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
     cdef ClearingC* clearing = &simulator.clearing
     cdef const InstrumentC* terms = &simulator.markets[index].terms
-    cdef int64_t mark2 = 2 * record.price if record.price > 0 else mark2_of(&clearing.margins[index], venue_middle2(&simulator.markets[index]))
+    cdef int64_t mark2 = 2 * record.price if record.price > 0 else venue_mark2(&simulator.markets[index])
     cdef int64_t rate = <int64_t>record.id, paid
     cdef uint32_t strategy
     cdef int overflow = 0
@@ -177,24 +172,30 @@ cdef inline bint settles_in(const InstrumentC* terms, uint16_t asset) noexcept n
 
 
 cdef int cancel_orders(SimulatorC* simulator, uint32_t index, uint16_t strategy) except -1 nogil:
+    """All of a strategy in a market, those that wait for a trigger too."""
     cdef VenueMarketC* market = &simulator.markets[index]
-    cdef RestingC* order
-    cdef FactC fact
+    cdef ConditionalC waiting
+    cdef RestingC resting
     cdef uint8_t side
-    cdef uint32_t at
+    cdef uint32_t at = 0
+    while at < market.conditionals.count:
+        waiting = market.conditionals.items[at]
+        if waiting.strategy != strategy:
+            at += 1
+            continue
+        conditional_remove(&market.conditionals, at)
+        answer_gone(
+            simulator, index, waiting.id, strategy, waiting.side, waiting.price, waiting.remaining, Reject.VENUE_LIQUIDATED, 0
+        )
     for side in range(2):
         at = 0
         while at < market.resting[side].count:
-            order = &market.resting[side].items[at]
-            if order.strategy != strategy:
+            resting = market.resting[side].items[at]
+            if resting.strategy != strategy:
                 at += 1
                 continue
-            make_answer(simulator, &fact, Kind.ORDER_CANCELLED, order.id, market.terms.id, strategy, side)
-            fact.head.price = order.price
-            fact.head.quantity = order.remaining
-            fact.tail.reject = Reject.VENUE_LIQUIDATED
             resting_remove(&market.resting[side], at)
-            queue_push(&simulator.answers, fact.head.time_ns, &fact)
+            answer_gone(simulator, index, resting.id, strategy, side, resting.price, resting.remaining, Reject.VENUE_LIQUIDATED, 0)
     return 0
 
 
@@ -219,6 +220,7 @@ cdef int close_position(SimulatorC* simulator, uint32_t index, PositionC* positi
         fee = backing + position.realised - realised
     position.fees += fee
     ledger_balance(&clearing.ledger, 0, asset).total -= fee
+    note_held(&simulator.markets[index], position.strategy, Side.SELL_SIDE if is_sell else Side.BUY, lots)
     make_answer(simulator, &fact, Kind.LIQUIDATED, 0, terms.id, position.strategy, Side.SELL_SIDE if is_sell else Side.BUY)
     simulator.trade_number += 1
     fact.head.price = price
@@ -237,7 +239,7 @@ cdef object clearing_to_list(const SimulatorC* simulator):
         return None
     return [
         ledger_to_list(&simulator.clearing.ledger),
-        [(simulator.clearing.margins[at].mark, simulator.clearing.price2[at], simulator.clearing.due[at]) for at in range(simulator.market_count)],
+        [(simulator.clearing.price2[at], simulator.clearing.due[at]) for at in range(simulator.market_count)],
     ]
 
 
@@ -247,5 +249,5 @@ cdef int clearing_from_list(SimulatorC* simulator, object state) except -1:
         return 0
     ledger_from_list(&simulator.clearing.ledger, state[0])
     for at in range(simulator.market_count):
-        simulator.clearing.margins[at].mark, simulator.clearing.price2[at], simulator.clearing.due[at] = state[1][at]
+        simulator.clearing.price2[at], simulator.clearing.due[at] = state[1][at]
     return 0

@@ -12,9 +12,10 @@ from libc.string cimport memset
 from tradebot._core.book cimport NO_ASK
 from tradebot._core.instrument cimport SPOT, InstrumentC, settle_asset
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_fill, ledger_funding, ledger_position, position_unrealised, position_validate
-from tradebot._core.margin cimport maintenance, margin_held, mark2_of, position_margin
+from tradebot._core.margin cimport maintenance, margin_held, position_margin
+from tradebot._core.market cimport mark2_of
 from tradebot._core.orders cimport OrderC, orders_list
-from tradebot._core.types cimport Flag, Kind
+from tradebot._core.types cimport Flag, Kind, OrderFlag
 
 
 cdef int collateral_hold(ContextC* context, uint16_t strategy, uint32_t index, int64_t lock_fee) noexcept nogil:
@@ -33,17 +34,21 @@ cdef int collateral_hold(ContextC* context, uint16_t strategy, uint32_t index, i
 
 
 cdef int64_t collateral_needed(
-    const ContextC* context, const IntentC* intent, uint16_t strategy, uint32_t index, int64_t lock_fee
+    const ContextC* context, const IntentC* intent, uint64_t id, uint16_t strategy, uint32_t index, int64_t lock_fee
 ) noexcept nogil:
-    """What an order would hold beyond what is held: less than anything where that is nothing, huge on overflow."""
+    """What an order would hold beyond what is held, in the place of an open one of its id: less than anything where that is
+    nothing, as for what only reduces; huge on overflow."""
     cdef const PositionC* position = ledger_position(&context.ledger, strategy, index)
     cdef OrderC order
     cdef int overflow = 0
     cdef int64_t held
+    if intent.flags & OrderFlag.REDUCE_ONLY:
+        return -NO_ASK
     memset(&order, 0, sizeof(OrderC))
+    order.id = id
     order.is_sell = intent.is_sell
     order.price = intent.price
-    order.quantity = intent.quantity
+    order.counted = intent.quantity
     held = margin_held(
         &context.margins[index], &context.markets[index].terms, position, &context.orders,
         orders_list(&context.orders, strategy, index), &order, lock_fee, &overflow,
@@ -77,7 +82,7 @@ cdef inline bint backs(const ContextC* context, const PositionC* position, uint1
 cdef inline int64_t unrealised_of(const ContextC* context, const PositionC* position) noexcept nogil:
     return position_unrealised(
         position, &context.markets[position.instrument].terms,
-        mark2_of(&context.margins[position.instrument], context.markets[position.instrument].middle2),
+        mark2_of(&context.markets[position.instrument]),
     )
 
 
@@ -110,7 +115,7 @@ cdef double collateral_wallet(const ContextC* context, const PositionC* position
     for at in range(context.ledger.strategies * context.ledger.instruments):
         other = &context.ledger.positions[at]
         if other != position and backs(context, other, asset):
-            mark2 = mark2_of(&context.margins[other.instrument], context.markets[other.instrument].middle2)
+            mark2 = mark2_of(&context.markets[other.instrument])
             wallet += <double>unrealised_of(context, other)
             wallet -= <double>maintenance(
                 &context.margins[other.instrument], &context.markets[other.instrument].terms, other.quantity, mark2, &overflow

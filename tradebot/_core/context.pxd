@@ -39,6 +39,7 @@ cdef struct MarketC:            # one instrument as the engine sees it
     int64_t ask_quantity
     int64_t last_price          # ticks of the last trade; 0 before it
     int64_t last_quantity
+    int64_t mark_price          # ticks; 0 before it is known
     int64_t middle2             # bid + ask when both sides last stood, ticks; 0 before
     uint64_t trades
 
@@ -46,6 +47,8 @@ cdef struct MarketC:            # one instrument as the engine sees it
 cdef enum WishKind:
     WISH_PLACE = 1
     WISH_CANCEL = 2
+    WISH_AMEND = 3
+    WISH_PROTECT = 4            # guard the position that is held
 
 
 cdef struct WishC:              # what a strategy asked for in its callback
@@ -58,6 +61,13 @@ cdef struct WishC:              # what a strategy asked for in its callback
     uint8_t is_sell
     uint8_t order_type
     uint8_t time_in_force
+    uint8_t flags               # OrderFlag
+    int64_t trigger             # ticks; 0: none, or as it is
+    int64_t trail               # ticks, of a trailing stop
+    uint64_t parent             # group it joins; 0: none
+    int64_t stop                # ticks: where what it fills is stopped out; 0: nowhere
+    int64_t target              # ticks: where its profit is taken; 0: nowhere
+    int64_t distance            # ticks: how far behind the best price its stop follows; 0: it stays
 
 
 cdef struct ContextC:
@@ -66,6 +76,7 @@ cdef struct ContextC:
     uint64_t call               # number of the callback; views remember it
     uint16_t calling            # strategy whose callback runs; NOBODY outside
     uint8_t starting            # on_start runs: bars may be declared
+    uint8_t by_mark             # triggers watch the mark price
     uint8_t restoring           # on_start runs again only to declare; wishes are dropped
     uint64_t order_number       # of the last order id given out
     uint64_t order_base         # account and epoch bits of an order id

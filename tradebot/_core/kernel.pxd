@@ -4,10 +4,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradebot._core.arena cimport IdIndexC
 from tradebot._core.bars cimport BarSeries
-from tradebot._core.context cimport ContextC, MarketC, WishC
+from tradebot._core.context cimport ContextC
 from tradebot._core.digest cimport DigestC
-from tradebot._core.orders cimport OrderC, OrderListC
-from tradebot._core.risk cimport IntentC, LimitsC, RateC
+from tradebot._core.orders cimport OrderC
+from tradebot._core.protection cimport ProtectionsC
+from tradebot._core.risk cimport LimitsC, RateC
 from tradebot._core.trader cimport Trader
 from tradebot._core.types cimport ExtraC, FactC, RecordC
 from tradebot._core.views cimport (
@@ -22,7 +23,7 @@ cdef class Seat:                        # one strategy at the kernel's table
     cdef uint16_t number
     cdef uint8_t quarantined
     cdef object on_trade, on_book, on_quote, on_bar, on_timer, on_order, on_fill
-    cdef object on_reject, on_cancel_reject, on_position, on_feed
+    cdef object on_reject, on_cancel_reject, on_amend_reject, on_position, on_feed
     cdef list trade_views, bar_views, order_views, fill_views, reject_views, position_views
     cdef list timer_views, feed_views, book_views   # by market index
 
@@ -31,6 +32,7 @@ cdef class Kernel:
     cdef ContextC context
     cdef DigestC digest
     cdef RateC rate
+    cdef ProtectionsC protections
     cdef LimitsC* limits                # [strategy * markets + market]
     cdef IdIndexC by_id                 # instrument id -> market index + 1
     cdef uint32_t hot_market
@@ -66,8 +68,8 @@ cdef class Kernel:
     cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1
     cdef int _tell_fill(self, Seat seat, const RecordC* record, const ExtraC* extra, const OrderC* order, uint32_t index) except -1
     cdef int _tell_refusal(self, Seat seat, object handler, const FactC* fact, uint32_t index) except -1
-    cdef int _cancel_open(self, Seat seat, uint32_t index) except -1
-    cdef int fill_intent(self, IntentC* intent, Seat seat, const WishC* wish, const OrderListC* open) noexcept nogil
+    cdef int note_answer(self, OrderC* order, const RecordC* record, const ExtraC* extra) except -1
+    cdef int post_fill(self, OrderC* order, const RecordC* record, const ExtraC* extra, uint32_t index) except -1
     cdef int tell_order(self, Seat seat, const OrderC* order, uint32_t index) except -1
     cdef int tell_reject(self, Seat seat, object handler, const RecordC* record, const ExtraC* extra, uint32_t index) except -1
     cdef int feed_series(self, uint32_t index, const RecordC* record) except -1
@@ -76,10 +78,6 @@ cdef class Kernel:
     cdef int call(self, Seat seat, object handler, View view) except -1
     cdef int call_only(self, Seat seat, object handler, View view) except -1
     cdef int commit(self, Seat seat) except -1
-    cdef int commit_place(self, Seat seat, const WishC* wish) except -1
-    cdef int commit_cancel(self, Seat seat, const WishC* wish) except -1
     cdef int quarantine(self, Seat seat, object error) except -1
     cdef int emit(self, FactC* fact) except -1
     cdef int record(self, const FactC* fact) except -1
-    cdef int64_t needed(self, const MarketC* market, bint is_sell, int64_t price, int64_t quantity) noexcept nogil
-    cdef int relock(self, OrderC* order, int64_t needed) noexcept nogil

@@ -10,25 +10,31 @@ strategy is quarantined (a fact), its open orders are cancelled, and the rest of
 
 Refusals by the risk gate are facts too: they enter the digest and reach `on_reject` within the same step. More than
 `REJECTS_MAX` of them in one step quarantine the strategy, so that answering a refusal with the same order cannot hang a run.
+
+What guards an entry (`protection`) is placed and followed here, before the strategy is told of the fill, and stays when the
+strategy is quarantined.
 """
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
-from tradebot._core.book cimport NO_ASK, book_apply, book_close, book_open, book_validate
-from tradebot._core.collateral cimport collateral_free, collateral_hold, collateral_needed, collateral_post, collateral_validate
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_PLACE
+from tradebot._core.book cimport book_apply, book_close, book_open, book_validate
+from tradebot._core.collateral cimport collateral_hold, collateral_post, collateral_validate
+from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
 from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
-from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up
-from tradebot._core.ledger cimport NO_ASSET, BalanceC, FeeAssetC, PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
-from tradebot._core.margin cimport margins_close, margins_open, mark2_of
-from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote, worst_price
-from tradebot._core.orders cimport OrderListC, order_next_state, orders_add, orders_close, orders_from_list, orders_get, orders_list, orders_open, orders_remove, orders_take, orders_to_list
-from tradebot._core.risk cimport IntentC, check_order, rate_close, rate_from_list, rate_open, rate_take, rate_to_list
+from tradebot._core.guards cimport guard_again, note_guards, protect
+from tradebot._core.instrument cimport SPOT, add, instrument_from_tuple
+from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
+from tradebot._core.margin cimport margins_close, margins_open
+from tradebot._core.market cimport is_best_touched, mark2_of, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote
+from tradebot._core.orders cimport order_next_state, order_remaining, orders_close, orders_count, orders_from_list, orders_get, orders_open, orders_remove, orders_take, orders_to_list
+from tradebot._core.protection cimport protections_close, protections_from_list, protections_to_list
+from tradebot._core.risk cimport rate_close, rate_from_list, rate_open, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
-from tradebot._core.types cimport Flag, Kind, OrderState, OrderType, Reject, TradingState
+from tradebot._core.types cimport Flag, Kind, OrderState, TradingState
+from tradebot._core.wishes cimport cancel_open, commit_amend, commit_cancel, commit_place, hold, relock
 
 from collections.abc import Sequence
 
@@ -41,7 +47,7 @@ cdef enum:
 
 HANDLERS = (
     "on_trade", "on_book", "on_quote", "on_bar", "on_timer", "on_order", "on_fill",
-    "on_reject", "on_cancel_reject", "on_position", "on_feed",
+    "on_reject", "on_cancel_reject", "on_amend_reject", "on_position", "on_feed",
 )
 
 
@@ -84,6 +90,8 @@ cdef int setattr_handler(Seat seat, str name, object handler) except -1:
         seat.on_reject = handler
     elif name == "on_cancel_reject":
         seat.on_cancel_reject = handler
+    elif name == "on_amend_reject":
+        seat.on_amend_reject = handler
     elif name == "on_position":
         seat.on_position = handler
     else:
@@ -170,6 +178,7 @@ cdef class Kernel:
         index_close(&self.by_id)
         ledger_close(&self.context.ledger)
         orders_close(&self.context.orders)
+        protections_close(&self.protections)
         timers_close(&self.context.timers)
         rate_close(&self.rate)
 
@@ -320,12 +329,13 @@ cdef class Kernel:
         elif kind == Kind.QUOTE:
             if market.book_kind == BY_QUOTES:
                 best_changed = set_quote(market, record)
+        elif kind == Kind.MARK:
+            if record.price:
+                market.mark_price = record.price
         elif kind == Kind.GAP:
             self.gap_count += 1
         elif kind == Kind.FEED_STATE:
             market.feed_is_up = record.id != 0
-        elif kind == Kind.MARK and record.price > 0 and market.terms.kind != SPOT:
-            self.context.margins[index].mark = record.price
         if market.listeners:
             return self.tell_market(index, record, book_changed, best_changed)
         return 0
@@ -367,6 +377,8 @@ cdef class Kernel:
         timers_fire(&self.context.timers, &timer)
         assert timer.number == record.id
         if timer.owner == KERNEL_OWNER:
+            if timer.number not in self.timer_series:
+                return guard_again(self, timer.number)
             seat, series = self.timer_series[timer.number]
             series.fire(timer.due_ns)
             return self.tell_bars(seat, series, NULL)
@@ -425,32 +437,31 @@ cdef class Kernel:
         if kind == Kind.FUNDING_PAID or kind == Kind.LIQUIDATED:
             return self.step_margin(record, extra)
         if order == NULL:
+            if kind == Kind.AMEND_REJECTED:
+                return self.tell_reject(seat, seat.on_amend_reject, record, extra, index)
             assert kind == Kind.CANCEL_REJECTED, "an answer names an order that is not open"
             return self.tell_reject(seat, seat.on_cancel_reject, record, extra, index)
         state = <uint8_t>order_next_state(order.state, kind)
         assert state != 0, "an answer that cannot follow the order's state"
         order.state = state
         if kind == Kind.ORDER_FILLED:
-            self.fill_count += 1
-            ledger_fill(
-                &self.context.ledger, ledger_position(&self.context.ledger, order.strategy, index),
-                &self.context.markets[index].terms, order.is_sell, record.price, record.quantity, extra.fee, extra.fee_asset,
-            )
-            orders_take(&self.context.orders, order, record.quantity)
-            assert order.filled <= order.quantity
-            if order.filled == order.quantity:
-                order.state = OrderState.DONE
-            self.relock(order, self.needed(&self.context.markets[index], order.is_sell, order.price, order.quantity - order.filled))
+            self.post_fill(order, record, extra, index)
+        elif kind > Kind.CANCEL_REJECTED:
+            self.note_answer(order, record, extra)
         after = order[0]
         if order.state == OrderState.DONE:
-            self.relock(order, 0)
+            relock(self, order, 0)
             orders_remove(&self.context.orders, order)
             if self.context.markets[index].terms.kind != SPOT:
                 collateral_hold(&self.context, after.strategy, index, self.lock_fee)
+        if after.guards or after.parent:
+            note_guards(self, seat, &after, record, extra)
         if kind == Kind.ORDER_REJECTED:
             return self.tell_reject(seat, seat.on_reject, record, extra, index)
         if kind == Kind.CANCEL_REJECTED:
             return self.tell_reject(seat, seat.on_cancel_reject, record, extra, index)
+        if kind == Kind.AMEND_REJECTED:
+            return self.tell_reject(seat, seat.on_amend_reject, record, extra, index)
         if kind == Kind.ORDER_FILLED:
             self._tell_fill(seat, record, extra, &after, index)
         return self.tell_order(seat, &after, index)
@@ -468,6 +479,39 @@ cdef class Kernel:
             return self._tell_fill(seat, record, extra, &none, index)
         if seat.on_position is not None and not seat.quarantined:
             self.call(seat, seat.on_position, seat.position_views[index])
+        return 0
+
+    cdef int post_fill(self, OrderC* order, const RecordC* record, const ExtraC* extra, uint32_t index) except -1:
+        self.fill_count += 1
+        ledger_fill(
+            &self.context.ledger, ledger_position(&self.context.ledger, order.strategy, index),
+            &self.context.markets[index].terms, order.is_sell, record.price, record.quantity, extra.fee, extra.fee_asset,
+        )
+        orders_take(&self.context.orders, order, record.quantity)
+        assert order_remaining(order) >= 0, "an order filled more than it had"
+        if order_remaining(order) == 0:
+            order.state = OrderState.DONE
+        relock(self, order, hold(self, order))
+        return 0
+
+    cdef int note_answer(self, OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
+        """The venue changed an order, refused to, or let it act."""
+        if record.kind == Kind.ORDER_TRIGGERED:
+            order.trigger = 0
+            return 0
+        if record.kind == Kind.ORDER_AMENDED:
+            order.quantity = record.quantity
+            order.price = record.price
+            if order.trigger:
+                order.trigger = extra.trigger
+        if extra.cause:                         # ours: a change that the venue made by itself has none
+            assert order.amends > 0
+            order.amends -= 1
+        if order.amends == 0:
+            order.asked = order.worst = order.quantity
+            order.worst_price = order.price
+        orders_count(&self.context.orders, order)
+        relock(self, order, hold(self, order))
         return 0
 
     cdef int _tell_fill(self, Seat seat, const RecordC* record, const ExtraC* extra, const OrderC* order, uint32_t index) except -1:
@@ -543,115 +587,18 @@ cdef class Kernel:
             wish = context.wishes[at]
             at += 1
             if wish.kind == WISH_PLACE:
-                rejects += self.commit_place(seat, &wish)
+                rejects += commit_place(self, seat, &wish)
+            elif wish.kind == WISH_CANCEL:
+                rejects += commit_cancel(self, seat, &wish)
+            elif wish.kind == WISH_AMEND:
+                rejects += commit_amend(self, seat, &wish)
             else:
-                rejects += self.commit_cancel(seat, &wish)
+                rejects += protect(self, seat, &wish)
             if rejects > REJECTS_MAX and not seat.quarantined:
                 self.quarantine(seat, RuntimeError(f"{rejects} refusals within one fact"))
             if seat.quarantined:
                 break
         context.wish_count = 0
-        return 0
-
-    cdef int commit_place(self, Seat seat, const WishC* wish) except -1:
-        """Returns 1 where the order was refused."""
-        cdef ContextC* context = &self.context
-        cdef MarketC* market = &context.markets[wish.instrument]
-        cdef OrderListC* open = orders_list(&context.orders, seat.number, wish.instrument)
-        cdef IntentC intent
-        cdef OrderC order
-        cdef FactC fact
-        cdef Reject found
-        self.fill_intent(&intent, seat, wish, open)
-        found = check_order(
-            &self.limits[seat.number * context.market_count + wish.instrument], &self.rate, &market.terms, &intent
-        )
-        make_place(&fact, context, wish, market.terms.id, intent.price)
-        if found != Reject.ACCEPTED:
-            fact.head.kind = Kind.ORDER_REJECTED
-            fact.tail.kind = Kind.ORDER_REJECTED
-            fact.tail.reject = <uint16_t>found
-            self.emit(&fact)
-            if seat.on_reject is not None and not seat.quarantined:
-                self._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
-            return 1
-        rate_take(&self.rate, context.time_ns)
-        memset(&order, 0, sizeof(OrderC))
-        order.id = wish.id
-        order.price = intent.price
-        order.quantity = wish.quantity
-        order.sent_ns = context.time_ns
-        order.instrument = wish.instrument
-        order.strategy = seat.number
-        order.is_sell = wish.is_sell
-        order.order_type = wish.order_type
-        order.time_in_force = wish.time_in_force
-        order.state = OrderState.SENT
-        self.relock(orders_add(&context.orders, &order), intent.needed)
-        self.order_count += 1
-        self.command_count += 1
-        self.emit(&fact)
-        if self.send != NULL:
-            self.send(self.target, &fact)
-        return 0
-
-    cdef int fill_intent(self, IntentC* intent, Seat seat, const WishC* wish, const OrderListC* open) noexcept nogil:
-        cdef ContextC* context = &self.context
-        cdef const MarketC* market = &context.markets[wish.instrument]
-        cdef const BalanceC* quote = ledger_balance(&context.ledger, 0, market.terms.quote)
-        cdef const BalanceC* base = ledger_balance(&context.ledger, 0, market.terms.base)
-        intent.is_sell = wish.is_sell
-        intent.order_type = wish.order_type
-        intent.time_in_force = wish.time_in_force
-        intent.state = self.state
-        intent.quarantined = seat.quarantined
-        intent.quantity = wish.quantity
-        intent.reference = market.middle2 >> 1 if market.middle2 else market.last_price
-        intent.price = wish.price if wish.order_type == OrderType.LIMIT else worst_price(market, wish.is_sell, context.worst_band)
-        intent.position = ledger_position(&context.ledger, seat.number, wish.instrument).quantity
-        intent.open_buys = open.open_buys
-        intent.open_sells = open.open_sells
-        intent.orders_open = open.count
-        intent.free_quote = quote.total - quote.locked
-        intent.free_base = base.total - base.locked
-        intent.time_ns = context.time_ns
-        if market.terms.kind == SPOT:
-            intent.needed = self.needed(market, wish.is_sell, intent.price, wish.quantity)
-        else:
-            intent.free_quote = intent.free_base = collateral_free(context, wish.instrument)
-            intent.needed = collateral_needed(context, intent, seat.number, wish.instrument, self.lock_fee)
-        return 0
-
-    cdef int commit_cancel(self, Seat seat, const WishC* wish) except -1:
-        """Returns 1 where the cancel was refused."""
-        cdef ContextC* context = &self.context
-        cdef OrderC* order = orders_get(&context.orders, wish.id)
-        cdef FactC fact
-        cdef uint8_t state
-        memset(&fact, 0, sizeof(FactC))
-        fact.head.time_ns = context.time_ns
-        fact.head.id = wish.id
-        fact.head.instrument = context.markets[wish.instrument].terms.id
-        fact.head.owner = seat.number
-        fact.tail.cause = context.sequence
-        fact.tail.flags = Flag.CONT
-        if order == NULL or order.strategy != seat.number:
-            fact.head.kind = fact.tail.kind = Kind.CANCEL_REJECTED
-            fact.tail.reject = Reject.VENUE_ORDER_UNKNOWN
-            self.emit(&fact)
-            if seat.on_cancel_reject is not None and not seat.quarantined:
-                self._tell_refusal(seat, seat.on_cancel_reject, &fact, wish.instrument)
-            return 1
-        state = <uint8_t>order_next_state(order.state, Kind.CANCEL_ORDER)
-        if state == 0:
-            return 0                    # a cancel is on its way already
-        order.state = state
-        fact.head.flags = Flag.SELL if order.is_sell else 0
-        fact.head.kind = fact.tail.kind = Kind.CANCEL_ORDER
-        self.command_count += 1
-        self.emit(&fact)
-        if self.send != NULL:
-            self.send(self.target, &fact)
         return 0
 
     cdef int _tell_refusal(self, Seat seat, object handler, const FactC* fact, uint32_t index) except -1:
@@ -662,9 +609,8 @@ cdef class Kernel:
         return self.call_only(seat, handler, view)
 
     cdef int quarantine(self, Seat seat, object error) except -1:
-        """Shut a strategy out, say so as a fact, cancel what it has open."""
+        """Shut a strategy out, say so as a fact, cancel what it has open except its guards."""
         cdef FactC fact
-        cdef WishC wish
         cdef uint32_t index
         seat.quarantined = 1
         self.failures.append((seat.number, self.context.sequence, error))
@@ -679,18 +625,7 @@ cdef class Kernel:
         fact.tail.flags = Flag.CONT
         self.emit(&fact)
         for index in range(self.context.market_count):
-            self._cancel_open(seat, index)
-        return 0
-
-    cdef int _cancel_open(self, Seat seat, uint32_t index) except -1:
-        cdef WishC wish
-        cdef uint32_t handle = orders_list(&self.context.orders, seat.number, index).head
-        memset(&wish, 0, sizeof(WishC))
-        while handle:
-            wish.id = self.context.orders.items[handle].id
-            wish.instrument = index
-            handle = self.context.orders.items[handle].next
-            self.commit_cancel(seat, &wish)
+            cancel_open(self, seat, index)
         return 0
 
     cdef int emit(self, FactC* fact) except -1:
@@ -703,28 +638,6 @@ cdef class Kernel:
         grow(<void**>&self.audit, sizeof(FactC), &self.audit_max, self.audit_count + 1)
         self.audit[self.audit_count] = fact[0]
         self.audit_count += 1
-        return 0
-
-    cdef int64_t needed(self, const MarketC* market, bint is_sell, int64_t price, int64_t quantity) noexcept nogil:
-        """Money units an order holds: of base for a sale; of quote with the taker fee for a buy. Huge on overflow."""
-        cdef int overflow = 0
-        cdef int64_t amount
-        if is_sell:
-            amount = muldiv_up(quantity, 1, market.terms.base_num, market.terms.base_den, &overflow)
-        else:
-            amount = notional_up(&market.terms, price, quantity, &overflow)
-            if not self.fee_in_base:
-                add(&amount, muldiv_up(amount, self.lock_fee, 1, FEE_SCALE, &overflow), &overflow)
-        return NO_ASK if overflow else amount
-
-    cdef int relock(self, OrderC* order, int64_t needed) noexcept nogil:
-        """Hold `needed` for an order instead of what it held. Orders of contracts hold together with their position."""
-        cdef const MarketC* market = &self.context.markets[order.instrument]
-        if market.terms.kind != SPOT:
-            return collateral_hold(&self.context, order.strategy, order.instrument, self.lock_fee)
-        cdef BalanceC* balance = ledger_balance(&self.context.ledger, 0, market.terms.base if order.is_sell else market.terms.quote)
-        balance.locked += needed - order.locked
-        order.locked = needed
         return 0
 
     @property
@@ -804,9 +717,7 @@ cdef class Kernel:
     def unrealised(self, strategy: int, index: int) -> int:
         """Money units of the settle asset at the mark, where one is told, else at the last middle price."""
         cdef const MarketC* market = &self.context.markets[index]
-        return position_unrealised(
-            ledger_position(&self.context.ledger, strategy, index), &market.terms, mark2_of(&self.context.margins[index], market.middle2)
-        )
+        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, mark2_of(market))
 
     def set_trading_state(self, state: int) -> None:
         """Where trading starts; a change during a run is a TRADING_STATE_CHANGED fact."""
@@ -836,7 +747,7 @@ cdef class Kernel:
             orders_to_list(&self.context.orders),
             timers_to_list(&self.context.timers),
             rate_to_list(&self.rate),
-            [self.context.margins[at].mark for at in range(self.context.market_count)],
+            protections_to_list(&self.protections),
             [
                 [bool(seat.quarantined), seat.trader.save_state(), [series.state() for series in seat.trader.series]]
                 for seat in self.seats
@@ -862,8 +773,7 @@ cdef class Kernel:
         orders_from_list(&self.context.orders, state[8])
         timers_from_list(&self.context.timers, state[9])
         rate_from_list(&self.rate, state[10])
-        for at in range(self.context.market_count):
-            self.context.margins[at].mark = state[11][at]
+        protections_from_list(&self.protections, state[11])
         self._restore_seats(state[12])
 
     def _restore_seats(self, states: list):
@@ -880,21 +790,3 @@ cdef class Kernel:
                 series.restore(saved)
                 if series.timer:
                     self.timer_series[series.timer] = (seat, series)
-
-
-cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:
-    memset(fact, 0, sizeof(FactC))
-    fact.head.time_ns = context.time_ns
-    fact.head.price = price
-    fact.head.quantity = wish.quantity
-    fact.head.id = wish.id
-    fact.head.instrument = instrument
-    fact.head.kind = Kind.PLACE_ORDER
-    fact.head.flags = Flag.SELL if wish.is_sell else 0
-    fact.head.owner = wish.strategy
-    fact.tail.cause = context.sequence
-    fact.tail.order_type = wish.order_type
-    fact.tail.time_in_force = wish.time_in_force
-    fact.tail.kind = Kind.PLACE_ORDER
-    fact.tail.flags = Flag.CONT
-    return 0

@@ -18,7 +18,6 @@ cdef struct MarginC:            # of one market; all zero for spot
     uint8_t is_cross            # the account's balance backs every position; else each has its own margin
     TierC* tiers                # by floor, the first 0
     uint32_t tier_count
-    int64_t mark                # ticks of the last MARK; 0 before
 
 
 cdef MarginC* margins_open(list rows, uint32_t count) except NULL
@@ -28,8 +27,3 @@ cdef int64_t maintenance(const MarginC* margin, const InstrumentC* terms, int64_
 cdef int64_t margin_held(const MarginC* margin, const InstrumentC* terms, const PositionC* position, const OrdersC* orders, const OrderListC* list, const OrderC* extra, int64_t lock_fee, int* overflow) noexcept nogil
 cdef int64_t funding_payment(const InstrumentC* terms, int64_t lots, int64_t mark2, int64_t rate, int* overflow) noexcept nogil
 cdef double liquidation_ticks(const MarginC* margin, const InstrumentC* terms, int64_t lots, int64_t cost, double wallet) noexcept nogil
-
-
-cdef inline int64_t mark2_of(const MarginC* margin, int64_t middle2) noexcept nogil:
-    """Twice the price at which a position is judged, ticks: the mark where there is one, else the middle."""
-    return 2 * margin.mark if margin.mark else middle2

@@ -88,7 +88,8 @@ cdef int64_t margin_held(
     const MarginC* margin, const InstrumentC* terms, const PositionC* position, const OrdersC* orders,
     const OrderListC* list, const OrderC* extra, int64_t lock_fee, int* overflow,
 ) noexcept nogil:
-    """What a position and its open orders hold of the settle asset; `extra` is an order to come, NULL for none."""
+    """What a position and its open orders hold of the settle asset; `extra` is an order to come, perhaps in the place of an open one
+    of its id, NULL for none. Orders count at the most that is asked of them, those that only reduce not at all."""
     cdef int64_t entry = size_of(position.cost)
     cdef int64_t worst, held, fee
     cdef int64_t value[2]
@@ -99,7 +100,8 @@ cdef int64_t margin_held(
     reducing[0] = -position.quantity if position.quantity < 0 else 0
     reducing[1] = position.quantity if position.quantity > 0 else 0
     while handle:
-        add_order(&orders.items[handle], terms, value, reducing, overflow)
+        if extra == NULL or orders.items[handle].id != extra.id:
+            add_order(&orders.items[handle], terms, value, reducing, overflow)
         handle = orders.items[handle].next
     if extra != NULL:
         add_order(extra, terms, value, reducing, overflow)
@@ -116,12 +118,13 @@ cdef int64_t margin_held(
 
 cdef int add_order(const OrderC* order, const InstrumentC* terms, int64_t* value, int64_t* reducing, int* overflow) noexcept nogil:
     cdef uint8_t side = order.is_sell
-    cdef int64_t opening = order.quantity - order.filled
+    cdef int64_t price = order.worst_price if order.worst_price > order.price and terms.kind != INVERSE else order.price
+    cdef int64_t opening = order.counted
     cdef int64_t closing = opening if opening < reducing[side] else reducing[side]
     reducing[side] -= closing
     opening -= closing
     if opening:
-        add(&value[side], notional_up(terms, order.price, opening, overflow), overflow)
+        add(&value[side], notional_up(terms, price, opening, overflow), overflow)
     return 0
 
 

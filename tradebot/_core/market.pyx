@@ -13,14 +13,19 @@ from tradebot._core.types cimport Kind, RecordC, Side
 
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
     """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int overflow = 0
     cdef int64_t best = market.bid if is_sell else market.ask
-    cdef int64_t width = muldiv_up(best, band, 1, FEE_SCALE, &overflow)
     if best == 0:
-        best = market.middle2 >> 1
+        return market.middle2 >> 1 if market.middle2 > 1 else is_sell
+    return bound_price(best, is_sell, band)
+
+
+cdef int64_t bound_price(int64_t price, bint is_sell, int64_t band) noexcept nogil:
+    """`band` beyond a price, at least a tick."""
+    cdef int overflow = 0
+    cdef int64_t width = muldiv_up(price, band, 1, FEE_SCALE, &overflow)
     if is_sell:
-        return best - width if best > width else 1
-    return best + width
+        return price - width if price > width else 1
+    return price + width
 
 
 cdef bint refresh_orders(MarketC* market, const RecordC* record) noexcept nogil:
@@ -82,6 +87,7 @@ cdef list market_to_list(const MarketC* market):
         book_to_list(&market.book), depth_to_list(&market.depth), market.book_kind, market.message_changed, market.message_touched,
         bool(market.feed_is_up), market.bid, market.ask,
         market.bid_quantity, market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+        market.mark_price,
     ]
 
 
@@ -91,5 +97,6 @@ cdef int market_from_list(MarketC* market, object state) except -1:
     (
         market.book_kind, market.message_changed, market.message_touched, market.feed_is_up, market.bid, market.ask, market.bid_quantity,
         market.ask_quantity, market.last_price, market.last_quantity, market.middle2, market.trades,
+        market.mark_price,
     ) = state[2:]
     return 0

@@ -18,8 +18,9 @@ from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow, index_get
 from tradebot._core.context cimport MarketC
+from tradebot._core.instrument cimport SPOT
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
-from tradebot._core.margin cimport mark2_of
+from tradebot._core.market cimport mark2_of
 from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_send
 from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
@@ -268,12 +269,12 @@ cdef class Merge:
                 sample.position = position.quantity
                 sample.realised = position.realised - position.funding
                 sample.unrealised = position_unrealised(
-                    position, &market.terms, mark2_of(&self.kernel.context.margins[index], market.middle2)
+                    position, &market.terms, mark2_of(market)
                 )
                 sample.fees = position.fees
                 sample.instrument = market.terms.id
                 sample.strategy = strategy
-                sample.mark = self.kernel.context.margins[index].mark
+                sample.mark = market.mark_price if market.terms.kind != SPOT else 0
                 self.sample_count += 1
         return 0
 

@@ -10,6 +10,14 @@ cdef struct OrderC:
     int64_t price               # ticks; of a market order the bound its lock was taken at
     int64_t quantity            # lots
     int64_t filled              # lots
+    int64_t reduced             # lots that others of its group filled
+    int64_t trigger             # ticks; 0 of an order without, or whose trigger was met
+    int64_t trail               # ticks; 0: the trigger stays
+    int64_t asked               # lots in all as last asked for; the most of what is under way in `worst`
+    int64_t worst
+    int64_t worst_price         # ticks: the dearest of what is under way; 0: no more than `price`
+    int64_t counted             # lots of it in the list's open_buys or open_sells
+    uint64_t parent             # its group; 0: none
     int64_t locked              # money units held of quote (buy) or base (sale)
     int64_t sent_ns
     uint32_t instrument         # index
@@ -20,14 +28,16 @@ cdef struct OrderC:
     uint8_t order_type
     uint8_t time_in_force
     uint8_t state               # OrderState
-    uint16_t pad
+    uint8_t flags               # OrderFlag
+    uint8_t guards              # it has a protection: what it fills is to be guarded
+    uint8_t amends              # changes under way
 
 
 cdef struct OrderListC:         # of one strategy in one instrument
     uint32_t head
     uint32_t tail
     uint32_t count
-    int64_t open_buys           # lots that remain
+    int64_t open_buys           # lots that remain, at the most that is asked for; without orders that only reduce
     int64_t open_sells
 
 
@@ -51,7 +61,13 @@ cdef OrderC* orders_get(const OrdersC* orders, uint64_t id) noexcept nogil
 cdef int orders_take(OrdersC* orders, OrderC* order, int64_t lots) noexcept nogil
 cdef object orders_to_list(const OrdersC* orders)
 cdef int orders_from_list(OrdersC* orders, object state) except -1
+cdef int orders_count(OrdersC* orders, OrderC* order) noexcept nogil
 cdef int order_next_state(uint8_t state, uint8_t kind) noexcept nogil
+
+
+cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:
+    """Lots it may still fill."""
+    return order.quantity - order.filled - order.reduced
 
 
 cdef inline OrderListC* orders_list(const OrdersC* orders, uint16_t strategy, uint32_t instrument) noexcept nogil:

@@ -7,14 +7,16 @@ what the risk gate needs is a field, not a walk.
 from libc.stdlib cimport calloc, free
 
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
-from tradebot._core.types cimport Kind, OrderState
+from tradebot._core.types cimport Kind, OrderFlag, OrderState
 
-assert sizeof(OrderC) == 72
+assert sizeof(OrderC) == 136
 
 
 cdef int order_next_state(uint8_t state, uint8_t kind) noexcept nogil:
     """The table of an order's life: the state after `kind`, 0 where it cannot happen. Mirrored by domain.orders.NEXT."""
     if state == OrderState.SENT:
+        if kind == Kind.AMEND_ORDER:
+            return OrderState.SENT
         if kind == Kind.ORDER_ACCEPTED:
             return OrderState.OPEN
         if kind == Kind.ORDER_REJECTED:
@@ -22,20 +24,25 @@ cdef int order_next_state(uint8_t state, uint8_t kind) noexcept nogil:
         if kind == Kind.CANCEL_ORDER:
             return OrderState.CANCELLING
     elif state == OrderState.OPEN:
-        if kind == Kind.ORDER_FILLED:
+        if kind == Kind.ORDER_FILLED or kind == Kind.AMEND_ORDER or is_change(kind):
             return OrderState.OPEN
         if kind == Kind.ORDER_CANCELLED:
             return OrderState.DONE
         if kind == Kind.CANCEL_ORDER:
             return OrderState.CANCELLING
     elif state == OrderState.CANCELLING:
-        if kind == Kind.ORDER_ACCEPTED or kind == Kind.ORDER_FILLED:
+        if kind == Kind.ORDER_ACCEPTED or kind == Kind.ORDER_FILLED or is_change(kind):
             return OrderState.CANCELLING
         if kind == Kind.ORDER_REJECTED or kind == Kind.ORDER_CANCELLED:
             return OrderState.DONE
         if kind == Kind.CANCEL_REJECTED:
             return OrderState.OPEN
     return 0
+
+
+cdef inline bint is_change(uint8_t kind) noexcept nogil:
+    """What the venue says of an order that stays open."""
+    return Kind.ORDER_AMENDED <= kind <= Kind.ORDER_TRIGGERED
 
 
 def next_state(state: int, kind: int) -> int:
@@ -94,32 +101,39 @@ cdef OrderC* orders_add(OrdersC* orders, const OrderC* order) except NULL nogil:
     list.tail = handle
     list.count += 1
     orders.count += 1
-    if order.is_sell:
-        list.open_sells += order.quantity - order.filled
-    else:
-        list.open_buys += order.quantity - order.filled
+    orders.items[handle].counted = 0
+    orders_count(orders, &orders.items[handle])
     index_put(&orders.by_id, order.id, handle)
     return &orders.items[handle]
 
 
+cdef int orders_count(OrdersC* orders, OrderC* order) noexcept nogil:
+    """Count an order at the most it may still fill; one that only reduces is not counted: it cannot make a position larger."""
+    cdef OrderListC* list = orders_list(orders, order.strategy, order.instrument)
+    cdef int64_t lots = 0
+    if not order.flags & OrderFlag.REDUCE_ONLY:
+        lots = (order.worst if order.worst > order.quantity else order.quantity) - order.filled - order.reduced
+    if order.is_sell:
+        list.open_sells += lots - order.counted
+    else:
+        list.open_buys += lots - order.counted
+    order.counted = lots
+    return 0
+
+
 cdef int orders_take(OrdersC* orders, OrderC* order, int64_t lots) noexcept nogil:
     """Count `lots` of an order as filled."""
-    cdef OrderListC* list = orders_list(orders, order.strategy, order.instrument)
     order.filled += lots
-    if order.is_sell:
-        list.open_sells -= lots
-    else:
-        list.open_buys -= lots
-    return 0
+    return orders_count(orders, order)
 
 
 cdef int orders_remove(OrdersC* orders, OrderC* order) noexcept nogil:
     cdef OrderListC* list = orders_list(orders, order.strategy, order.instrument)
     cdef uint32_t handle = index_get(&orders.by_id, order.id)
     if order.is_sell:
-        list.open_sells -= order.quantity - order.filled
+        list.open_sells -= order.counted
     else:
-        list.open_buys -= order.quantity - order.filled
+        list.open_buys -= order.counted
     if order.prev:
         orders.items[order.prev].next = order.next
     else:
@@ -148,6 +162,8 @@ cdef object orders_to_list(const OrdersC* orders):
             rows.append((
                 order.id, order.price, order.quantity, order.filled, order.locked, order.sent_ns,
                 order.instrument, order.strategy, order.is_sell, order.order_type, order.time_in_force, order.state,
+                order.reduced, order.trigger, order.trail, order.asked, order.worst, order.worst_price, order.parent, order.flags,
+                order.guards, order.amends,
             ))
             handle = order.next
     return rows
@@ -166,8 +182,9 @@ cdef int orders_from_list(OrdersC* orders, object state) except -1:
         (
             order.id, order.price, order.quantity, order.filled, order.locked, order.sent_ns,
             order.instrument, order.strategy, order.is_sell, order.order_type, order.time_in_force, order.state,
+            order.reduced, order.trigger, order.trail, order.asked, order.worst, order.worst_price, order.parent, order.flags,
+            order.guards, order.amends,
         ) = row
         order.next = order.prev = 0
-        order.pad = 0
         orders_add(orders, &order)
     return 0

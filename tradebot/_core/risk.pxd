@@ -38,6 +38,12 @@ cdef struct IntentC:            # an order before it is one, with what the gate 
     int64_t needed              # money units that the order would lock, of quote for a buy, of base for a sale
     uint32_t orders_open
     int64_t time_ns
+    uint8_t flags               # OrderFlag
+    int64_t trigger             # ticks; 0: none
+    int64_t trigger_price       # ticks: what a trigger watches; 0 where it is not known
+    int64_t stop                # ticks: where what it fills is stopped out; 0: nowhere
+    int64_t target              # ticks: where its profit is taken; 0: nowhere
+    int64_t distance            # ticks that its stop follows behind; 0: it stays
 
 
 cdef int rate_open(RateC* rate, uint32_t count, int64_t interval_ns) except -1

@@ -4,13 +4,15 @@ Checks run in the order of their numbers, and the first failure wins: malformed 
 size (3xx), capital (4xx), halted (5xx). Nothing here looks at a clock or allocates; a refusal is a number.
 
 The position limit counts open orders at their worst: all open buys and this one filled, no sale filled, and the other way
-round. In REDUCING an order passes only if, at its worst, it brings the position nearer to zero.
+round. In REDUCING an order passes only if, at its worst, it brings the position nearer to zero. An order that only reduces cannot
+make a position larger, so no limit on positions holds it back; a protective one passes halts, rates and our own maxima too, since
+not guarding a position is the greater risk.
 """
 
 from libc.stdlib cimport calloc, free
 
 from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_down, quote_notional_up
-from tradebot._core.types cimport OrderType, TimeInForce, TradingState
+from tradebot._core.types cimport OrderFlag, OrderType, TimeInForce, TradingState
 
 
 cdef int rate_open(RateC* rate, uint32_t count, int64_t interval_ns) except -1:
@@ -59,7 +61,7 @@ cdef Reject check_order(
 cdef Reject check_form(const IntentC* intent) noexcept nogil:
     if intent.is_sell > 1:
         return Reject.SIDE_UNKNOWN
-    if intent.order_type != OrderType.LIMIT and intent.order_type != OrderType.MARKET:
+    if intent.order_type < OrderType.LIMIT or intent.order_type > OrderType.TRAILING_STOP:
         return Reject.ORDER_TYPE_UNKNOWN
     if intent.time_in_force < TimeInForce.GTC or intent.time_in_force > TimeInForce.POST_ONLY:
         return Reject.TIME_IN_FORCE_UNKNOWN
@@ -67,8 +69,13 @@ cdef Reject check_form(const IntentC* intent) noexcept nogil:
         return Reject.QUANTITY_NOT_POSITIVE
     if intent.reference <= 0:
         return Reject.NO_MARKET
-    if intent.order_type == OrderType.LIMIT and intent.price <= 0:
+    if intent.price <= 0 and intent.order_type != OrderType.MARKET:
         return Reject.PRICE_MISSING
+    if intent.order_type > OrderType.MARKET:
+        if intent.trigger <= 0:
+            return Reject.TRIGGER_MISSING
+        if intent.trigger_price <= 0:
+            return Reject.NO_TRIGGER_PRICE
     return Reject.ACCEPTED
 
 
@@ -77,18 +84,36 @@ cdef Reject check_size(const LimitsC* limits, const InstrumentC* instrument, con
     cdef int64_t notional = quote_notional_up(instrument, intent.price, intent.quantity, &overflow)
     if intent.quantity == 0 or intent.quantity < instrument.quantity_min:
         return Reject.QUANTITY_TOO_SMALL
-    if limits.quantity_max and intent.quantity > limits.quantity_max:
+    if limits.quantity_max and intent.quantity > limits.quantity_max and not intent.flags & OrderFlag.PROTECTIVE:
         return Reject.QUANTITY_TOO_LARGE
     if overflow:
         return Reject.NOTIONAL_TOO_LARGE
     if notional < instrument.notional_min:
         return Reject.NOTIONAL_TOO_SMALL
-    if limits.notional_max and notional > limits.notional_max:
+    if limits.notional_max and notional > limits.notional_max and not intent.flags & OrderFlag.PROTECTIVE:
         return Reject.NOTIONAL_TOO_LARGE
     if limits.band and intent.order_type == OrderType.LIMIT and is_out_of_band(limits.band, intent):
         return Reject.PRICE_OUT_OF_BAND
+    if intent.flags & OrderFlag.REDUCE_ONLY:
+        return Reject.ACCEPTED if has_to_reduce(intent) else Reject.NOTHING_TO_REDUCE
     if limits.position_max and worst_position(intent) > limits.position_max:
         return Reject.POSITION_TOO_LARGE
+    return check_guards(intent)
+
+
+cdef Reject check_guards(const IntentC* intent) noexcept nogil:
+    """A stop lies on the losing side of where the order may fill, a target on the winning one."""
+    cdef int64_t entry = intent.reference
+    if intent.order_type == OrderType.LIMIT:
+        entry = intent.price
+    elif intent.order_type > OrderType.MARKET:
+        entry = intent.trigger
+    if intent.stop and (intent.stop <= entry if intent.is_sell else intent.stop >= entry):
+        return Reject.STOP_ON_WRONG_SIDE
+    if intent.target and (intent.target >= entry if intent.is_sell else intent.target <= entry):
+        return Reject.TARGET_ON_WRONG_SIDE
+    if (intent.stop or intent.distance) and intent.trigger_price <= 0:
+        return Reject.NO_TRIGGER_PRICE
     return Reject.ACCEPTED
 
 
@@ -112,7 +137,13 @@ cdef Reject check_capital(const IntentC* intent) noexcept nogil:
     return Reject.ACCEPTED
 
 
+cdef bint has_to_reduce(const IntentC* intent) noexcept nogil:
+    return intent.position > 0 if intent.is_sell else intent.position < 0
+
+
 cdef Reject check_halts(const LimitsC* limits, const RateC* rate, const IntentC* intent) noexcept nogil:
+    if intent.flags & OrderFlag.PROTECTIVE:
+        return Reject.ACCEPTED
     if intent.state == TradingState.HALTED:
         return Reject.TRADING_HALTED
     if intent.state == TradingState.REDUCING and not is_reducing(intent):
@@ -127,6 +158,8 @@ cdef Reject check_halts(const LimitsC* limits, const RateC* rate, const IntentC*
 
 
 cdef bint is_reducing(const IntentC* intent) noexcept nogil:
+    if intent.flags & OrderFlag.REDUCE_ONLY:
+        return 1
     if intent.is_sell:
         return intent.position >= intent.open_sells + intent.quantity
     return -intent.position >= intent.open_buys + intent.quantity

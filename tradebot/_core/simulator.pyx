@@ -20,7 +20,7 @@ With `fee_in_base` a buy pays its fee out of what it bought, as on Binance witho
 always. With a `fee_asset` both pay in that third asset, at its stated price, while the account has enough of it, and then as without.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -28,6 +28,7 @@ from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, 
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
 from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
 from tradebot._core.clearing cimport clearing_close, clearing_from_list, clearing_market, clearing_open, clearing_to_list
+from tradebot._core.conditional cimport conditional_check, conditional_find, conditional_release, conditional_take, conditional_watch, conditionals_from_list, conditionals_to_list
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport instrument_from_tuple
 from tradebot._core.ledger cimport NO_ASSET
@@ -35,8 +36,8 @@ from tradebot._core.latency cimport latency_arrival, latency_close, latency_from
 from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
-from tradebot._core.types cimport FactC, Flag, Kind, OrderType, RecordC, Reject, Side, TimeInForce
-from tradebot._core.venue cimport HORIZONS, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_accept, answer_end, answer_fill, fill_resting, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, resting_insert, resting_remove
+from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce
+from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_insert, resting_lots, resting_remove, trim_reducing
 
 from collections.abc import Sequence
 
@@ -63,18 +64,37 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
 
 cdef int take_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
-    cdef uint32_t handle
-    cdef uint8_t side
+    cdef uint64_t trades = simulator.trade_number
     markouts_settle(simulator, time_ns)
     simulator.time_ns = time_ns
     note_instant(market, time_ns)
-    if record.flags & Flag.VOID or record.kind > Kind.L3_EXECUTE:
+    if record.flags & Flag.VOID:
         return 0
-    if record.kind < Kind.L3_ADD:
-        if market.by_orders:
-            return 0
+    if record.kind == Kind.TRADE:
+        market.last_price = record.price
+    elif record.kind == Kind.MARK and record.price:
+        market.mark_price = record.price
+    elif record.kind > Kind.L3_EXECUTE:
+        return 0
+    if market.conditionals.count and (record.kind == Kind.TRADE or record.kind == Kind.MARK):
+        conditional_watch(simulator, index, record.price, record.kind == Kind.MARK)
+    if record.kind >= Kind.L3_ADD:
+        take_event(simulator, index, record)
+    elif not market.by_orders:
         market.by_levels |= record.kind == Kind.L2_LEVEL
-        return levels_market(simulator, index, record)
+        levels_market(simulator, index, record)
+    if market.linked and simulator.trade_number != trades:
+        trim_reducing(simulator, index)
+    return 0
+
+
+cdef int take_event(SimulatorC* simulator, uint32_t index, const RecordC* record) except -1 nogil:
+    """Take in what happened to one recorded order."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef uint32_t handle
+    cdef uint8_t side
+    if record.kind > Kind.L3_EXECUTE:
+        return 0
     market.by_orders = 1
     market.by_levels = 0
     side = record.flags & Flag.SELL
@@ -132,7 +152,12 @@ cdef int fill_ahead_of(
             return 0
         if order.price == price and order.rank >= rank:
             return 0
-        lots = order.remaining if order.remaining < left else left
+        lots = resting_lots(&simulator.markets[index], order, side)
+        if lots == 0:
+            drop_reducing(simulator, index, side, 0)
+            continue
+        if lots > left:
+            lots = left
         left -= lots
         fill_first(simulator, index, side, lots, taker)
     return 0
@@ -151,13 +176,18 @@ cdef int orders_fill_crossed(SimulatorC* simulator, uint32_t index) except -1 no
     cdef uint8_t side
     cdef uint32_t at
     cdef RestingC* order
+    cdef int64_t lots
     for side in range(2):
         list = &market.resting[side]
         while list.count:
             order = &list.items[0]
             if market.book.ask > order.price if side == Side.BUY else market.book.bid < order.price:
                 break
-            match_find(&market.book, &simulator.matches, side, order.price, order.remaining)
+            lots = resting_lots(market, order, side)
+            if lots == 0:
+                drop_reducing(simulator, index, side, 0)
+                continue
+            match_find(&market.book, &simulator.matches, side, order.price, lots)
             for at in range(simulator.matches.count):
                 fill_first(simulator, index, side, simulator.matches.items[at].quantity, simulator.matches.items[at].maker)
             take_matches(simulator, market)
@@ -201,63 +231,217 @@ cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
     while simulator.markets[index].terms.id != command.head.instrument:
         index += 1
     note_instant(&simulator.markets[index], simulator.time_ns)
+    trades = simulator.trade_number
     if command.head.kind == Kind.CANCEL_ORDER:
         return take_cancel(simulator, index, &command)
-    trades = simulator.trade_number
-    take_order(simulator, index, &command)
+    if command.head.kind == Kind.AMEND_ORDER:
+        take_amend(simulator, index, &command)
+    elif command.head.kind == Kind.ORDER_TRIGGERED:
+        take_triggered(simulator, index, command.head.id)
+    else:
+        if command.tail.parent or command.tail.flags & OrderFlag.REDUCE_ONLY:
+            simulator.markets[index].linked = 1
+        if command.tail.order_type > OrderType.MARKET:
+            conditional_take(simulator, index, &command)
+        else:
+            take_order(simulator, index, &command, Kind.ORDER_ACCEPTED)
     if simulator.trade_number != trades:
         fill_crossed(simulator, index)          # what we took may have let a parked order rest through ours
+        if simulator.markets[index].linked:
+            trim_reducing(simulator, index)
     return 0
 
 
 cdef int take_cancel(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
-    cdef FactC fact
+    cdef ConditionalC waiting
+    cdef RestingC resting
     cdef uint8_t side
     cdef uint32_t at
+    cdef int64_t found = conditional_find(&market.conditionals, command.head.id)
+    if found >= 0:
+        waiting = market.conditionals.items[found]
+        conditional_remove(&market.conditionals, <uint32_t>found)
+        return answer_gone(
+            simulator, index, waiting.id, waiting.strategy, waiting.side, waiting.price, waiting.remaining, Reject.ACCEPTED, command.tail.cause
+        )
     for side in range(2):
         for at in range(market.resting[side].count):
             if market.resting[side].items[at].id == command.head.id:
-                make_answer(simulator, &fact, Kind.ORDER_CANCELLED, command.head.id, market.terms.id, command.head.owner, side)
-                fact.head.price = market.resting[side].items[at].price
-                fact.head.quantity = market.resting[side].items[at].remaining
-                fact.tail.cause = command.tail.cause
+                resting = market.resting[side].items[at]
                 resting_remove(&market.resting[side], at)
-                return queue_push(&simulator.answers, fact.head.time_ns, &fact)
-    make_answer(simulator, &fact, Kind.CANCEL_REJECTED, command.head.id, market.terms.id, command.head.owner, command.head.flags & Flag.SELL)
-    fact.tail.reject = Reject.VENUE_ORDER_UNKNOWN
+                return answer_gone(
+                    simulator, index, resting.id, resting.strategy, side, resting.price, resting.remaining, Reject.ACCEPTED, command.tail.cause
+                )
+    return refuse_change(simulator, index, command, Kind.CANCEL_REJECTED, Reject.VENUE_ORDER_UNKNOWN)
+
+
+cdef int refuse_change(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, Reject why) except -1 nogil:
+    cdef FactC fact
+    make_answer(
+        simulator, &fact, kind, command.head.id, simulator.markets[index].terms.id, command.head.owner, command.head.flags & Flag.SELL
+    )
+    fact.tail.reject = <uint16_t>why
     fact.tail.cause = command.tail.cause
     return queue_push(&simulator.answers, fact.head.time_ns, &fact)
 
 
-cdef int take_order(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil:
-    """An order of ours arrives: refuse it, or accept it, trade what it can, and rest or cancel what remains."""
+cdef int take_triggered(SimulatorC* simulator, uint32_t index, uint64_t id) except -1 nogil:
+    """A trigger was met at this instant, and its order acts now; it may have been cancelled in between."""
+    cdef FactC order
+    cdef int64_t at = conditional_find(&simulator.markets[index].conditionals, id)
+    if at < 0:
+        return 0
+    conditional_release(simulator, index, <uint32_t>at, &order)
+    return take_order(simulator, index, &order, Kind.ORDER_TRIGGERED)
+
+
+cdef int take_amend(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil:
+    """Change an order. Fewer lots at the same price keep the place in the queue; any other change of a resting order loses it."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef uint8_t side
+    cdef uint32_t at
+    cdef int64_t found = conditional_find(&market.conditionals, command.head.id)
+    if found >= 0:
+        return amend_conditional(simulator, index, <uint32_t>found, command)
+    for side in range(2):
+        for at in range(market.resting[side].count):
+            if market.resting[side].items[at].id == command.head.id:
+                return amend_resting(simulator, index, side, at, command)
+    return refuse_change(simulator, index, command, Kind.AMEND_REJECTED, Reject.VENUE_ORDER_UNKNOWN)
+
+
+cdef int amend_conditional(SimulatorC* simulator, uint32_t index, uint32_t at, const FactC* command) except -1 nogil:
+    cdef ConditionalC* order = &simulator.markets[index].conditionals.items[at]
+    cdef FactC shown
+    cdef int64_t remaining = command.head.quantity - (order.total - order.remaining)
+    if order.fired or remaining <= 0:
+        return refuse_change(
+            simulator, index, command, Kind.AMEND_REJECTED, Reject.VENUE_ORDER_UNKNOWN if order.fired else Reject.VENUE_AMEND_TOO_SMALL
+        )
+    order.remaining = remaining
+    order.total = command.head.quantity
+    order.price = command.head.price
+    if command.tail.trigger:
+        order.trigger = command.tail.trigger
+    shown = command[0]
+    shown.head.flags = order.side
+    shown.tail.trigger = order.trigger
+    answer_taken(simulator, index, &shown, Kind.ORDER_AMENDED, order.total, -1)
+    return conditional_check(simulator, index, at)
+
+
+cdef int amend_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, const FactC* command) except -1 nogil:
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef RestingC order = market.resting[side].items[at]
+    cdef FactC again
+    cdef int64_t remaining = command.head.quantity - (order.total - order.remaining)
+    if remaining <= 0:
+        return refuse_change(simulator, index, command, Kind.AMEND_REJECTED, Reject.VENUE_AMEND_TOO_SMALL)
+    again = command[0]
+    again.head.flags = side
+    again.tail.trigger = 0
+    if command.head.price == order.price and remaining <= order.remaining:
+        market.resting[side].items[at].remaining = remaining
+        market.resting[side].items[at].total = command.head.quantity
+        return answer_taken(simulator, index, &again, Kind.ORDER_AMENDED, command.head.quantity, -1)
+    again.head.quantity = remaining
+    again.tail.display = order.total - order.remaining
+    again.tail.parent = order.parent
+    again.tail.flags = order.flags
+    again.tail.time_in_force = order.time_in_force
+    again.tail.order_type = OrderType.LIMIT
+    if order.time_in_force == TimeInForce.POST_ONLY and would_take(simulator, index, side, command.head.price):
+        return refuse_change(simulator, index, command, Kind.AMEND_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE)
+    resting_remove(&market.resting[side], at)
+    return take_order(simulator, index, &again, Kind.ORDER_AMENDED)
+
+
+cdef bint would_take(SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price) except -1 nogil:
+    cdef VenueMarketC* market = &simulator.markets[index]
+    if own_price_blocks(market, side, price):
+        return 1
+    find_matches(simulator, market, side, price, 1)
+    return simulator.matches.count != 0
+
+
+cdef int find_matches(SimulatorC* simulator, VenueMarketC* market, uint8_t side, int64_t limit, int64_t lots) except -1 nogil:
+    if market.by_levels:
+        return levels_match(market, &simulator.matches, side, limit, lots)
+    return match_find(&market.book, &simulator.matches, side, limit, lots)
+
+
+cdef int take_order(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind) except -1 nogil:
+    """An order of ours arrives, or comes anew: refuse it, or take it, trade what it can, and rest or cancel what remains.
+
+    `kind` is what is answered first: ORDER_ACCEPTED, ORDER_AMENDED, or nothing for one that was triggered, which was said already.
+    """
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint8_t side = command.head.flags & Flag.SELL
     cdef uint8_t force = command.tail.time_in_force
-    cdef bint meets_own = own_price_blocks(market, side, command.head.price)
-    cdef int64_t limit = command.head.price, left = command.head.quantity
-    if meets_own:
-        limit = own_limit(market, side)
-    if market.by_levels:
-        levels_match(market, &simulator.matches, side, limit, left)
-    else:
-        match_find(&market.book, &simulator.matches, side, limit, left)
+    cdef bint immediate = force == TimeInForce.IOC or force == TimeInForce.FOK
+    cdef int64_t limit = reach_of(command, side), left = command.head.quantity
+    cdef int64_t possible = may_fill(market, command, side, left)
+    cdef bint meets_own = own_price_blocks(market, side, limit)
+    if possible == 0:
+        return answer_end(
+            simulator, index, command, Kind.ORDER_REJECTED if kind == Kind.ORDER_ACCEPTED else Kind.ORDER_CANCELLED, left,
+            Reject.VENUE_REDUCE_ONLY,
+        )
+    find_matches(simulator, market, side, own_limit(market, side) if meets_own else limit, possible)
     if force == TimeInForce.POST_ONLY and (simulator.matches.count or meets_own):
         return answer_end(simulator, index, command, Kind.ORDER_REJECTED, left, Reject.VENUE_POST_ONLY_WOULD_TAKE)
     if force == TimeInForce.FOK and simulator.matches.quantity < left:
         return answer_end(simulator, index, command, Kind.ORDER_REJECTED, left, Reject.VENUE_FILL_OR_KILL_UNFILLED)
-    if simulator.matches.count == 0 and not meets_own and force != TimeInForce.IOC and force != TimeInForce.FOK:
-        return rest_order(simulator, index, command, left, 1)
-    answer_accept(simulator, index, command, left, -1)
+    if simulator.matches.count == 0 and not meets_own and not immediate:
+        return rest_order(simulator, index, command, left, kind)
+    answer_order(simulator, index, command, kind, -1)
     left = trade_order(simulator, index, command, left)
+    while meets_own and command.tail.flags & OrderFlag.PROTECTIVE and may_fill(market, command, side, left):
+        end_own(simulator, index, 1 - side)
+        meets_own = own_price_blocks(market, side, limit)
+        find_matches(simulator, market, side, own_limit(market, side) if meets_own else limit, may_fill(market, command, side, left))
+        left = trade_order(simulator, index, command, left)
     if left == 0:
         return 0
+    if may_fill(market, command, side, left) == 0:
+        return answer_end(simulator, index, command, Kind.ORDER_CANCELLED, left, Reject.VENUE_REDUCE_ONLY)
     if meets_own:
         return answer_end(simulator, index, command, Kind.ORDER_CANCELLED, left, Reject.VENUE_SELF_TRADE)
-    if force == TimeInForce.IOC or force == TimeInForce.FOK:
+    if immediate:
         return answer_end(simulator, index, command, Kind.ORDER_CANCELLED, left, Reject.VENUE_NO_LIQUIDITY)
     return rest_order(simulator, index, command, left, 0)
+
+
+cdef inline int64_t may_fill(const VenueMarketC* market, const FactC* command, uint8_t side, int64_t left) noexcept nogil:
+    """What is left of an order, or, of one that only reduces, what there is to reduce."""
+    cdef int64_t lots
+    if not command.tail.flags & OrderFlag.REDUCE_ONLY:
+        return left
+    lots = reducible(market, command.head.owner, side)
+    return lots if lots < left else left
+
+
+cdef inline int64_t reach_of(const FactC* command, uint8_t side) noexcept nogil:
+    """How far an order may trade: to its price, or, of a market order that was triggered, as far as there is anything."""
+    if command.tail.trigger and command.tail.order_type == OrderType.MARKET:
+        return NO_ASK if side == Side.BUY else NO_BID
+    return command.head.price
+
+
+cdef inline int answer_order(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t ahead) except -1 nogil:
+    if kind == Kind.ORDER_ACCEPTED:
+        return answer_taken(simulator, index, command, kind, command.head.quantity, ahead)
+    if kind == Kind.ORDER_AMENDED:
+        return answer_taken(simulator, index, command, kind, command.head.quantity + command.tail.display, ahead)
+    return 0
+
+
+cdef int end_own(SimulatorC* simulator, uint32_t index, uint8_t side) except -1 nogil:
+    """A guard goes before our own best order of the other side: that one ends."""
+    cdef RestingC gone = simulator.markets[index].resting[side].items[0]
+    resting_remove(&simulator.markets[index].resting[side], 0)
+    return answer_gone(simulator, index, gone.id, gone.strategy, side, gone.price, gone.remaining, Reject.VENUE_SELF_TRADE, 0)
 
 
 cdef int64_t trade_order(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity) except? -1 nogil:
@@ -269,6 +453,7 @@ cdef int64_t trade_order(SimulatorC* simulator, uint32_t index, const FactC* com
     order.id = command.head.id
     order.strategy = command.head.owner
     order.price = command.head.price
+    order.parent = command.tail.parent
     order.rank = 0
     for at in range(simulator.matches.count):
         left -= simulator.matches.items[at].quantity
@@ -297,7 +482,7 @@ cdef int64_t own_limit(const VenueMarketC* market, uint8_t side) noexcept nogil:
     return other.items[0].price - 1 if side == Side.BUY else other.items[0].price + 1
 
 
-cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t left, bint accept) except -1 nogil:
+cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t left, uint8_t kind) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint8_t side = command.head.flags & Flag.SELL
     cdef int64_t ahead
@@ -307,14 +492,16 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
     order.remaining = left
     order.rank = market.book.rank_next
     order.strategy = command.head.owner
+    order.total = command.head.quantity + command.tail.display
+    order.parent = command.tail.parent
+    order.time_in_force = command.tail.time_in_force
+    order.flags = command.tail.flags & ~Flag.CONT
     market.book.rank_next += 1
     ahead = depth_quantity(&market.depth, side, order.price) if market.by_levels else book_level_quantity(&market.book, order.price)
     order.standing.ahead = <double>ahead
     order.standing.traded = 0
     resting_insert(&market.resting[side], &order, side)
-    if accept:
-        answer_accept(simulator, index, command, left, ahead)
-    return 0
+    return answer_order(simulator, index, command, kind, ahead)
 
 
 cdef class Simulator:
@@ -365,6 +552,8 @@ cdef class Simulator:
             depth_close(&self.simulator.markets[at].depth)
             index_close(&self.simulator.markets[at].taken)
             free(self.simulator.markets[at].taken_lots)
+            free(self.simulator.markets[at].conditionals.items)
+            free(self.simulator.markets[at].held)
             free(self.simulator.markets[at].resting[0].items)
             free(self.simulator.markets[at].resting[1].items)
         for at in range(HORIZONS):
@@ -483,6 +672,8 @@ cdef list venue_market_to_list(const VenueMarketC* market):
                 market.resting[side].items[at].id, market.resting[side].items[at].price, market.resting[side].items[at].remaining,
                 market.resting[side].items[at].rank, market.resting[side].items[at].strategy,
                 market.resting[side].items[at].standing.ahead, market.resting[side].items[at].standing.traded,
+                market.resting[side].items[at].total, market.resting[side].items[at].parent,
+                market.resting[side].items[at].time_in_force, market.resting[side].items[at].flags,
             )
             for at in range(market.resting[side].count)
         ]
@@ -496,6 +687,8 @@ cdef list venue_market_to_list(const VenueMarketC* market):
     return [
         book_to_list(&market.book), resting, taken, depth_to_list(&market.depth),
         market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2,
+        conditionals_to_list(&market.conditionals), market.last_price, market.mark_price, market.linked,
+        [(at, market.held[at]) for at in range(market.held_max) if market.held[at]],
     ]
 
 
@@ -507,12 +700,19 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
         market.resting[side].count = 0
         for (
             order.id, order.price, order.remaining, order.rank, order.strategy, order.standing.ahead, order.standing.traded,
+            order.total, order.parent, order.time_in_force, order.flags,
         ) in state[1][side]:
             resting_insert(&market.resting[side], &order, side)
     index_clear(&market.taken)
     market.taken_count = 0
     depth_from_list(&market.depth, state[3])
-    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2 = state[4:]
+    market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2 = state[4:8]
+    conditionals_from_list(&market.conditionals, state[8])
+    market.last_price, market.mark_price, market.linked = state[9:12]
+    if market.held_max:
+        memset(market.held, 0, market.held_max * sizeof(int64_t))
+    for strategy, lots in state[12]:
+        note_held(market, strategy, Side.BUY, lots)
     for id, lots in state[2]:
         market.taken_count += 1
         grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)

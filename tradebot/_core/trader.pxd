@@ -21,7 +21,11 @@ cdef class Trader:
     cdef public list series                 # BarSeries in order of declaration
     cdef uint32_t index_of(self, object instrument) except? 0xFFFFFFFF
     cdef WishC* wish(self, uint32_t index) except NULL
-    cdef object place(self, bint is_sell, object quantity, object notional, object price, bint post_only, object time_in_force, object instrument)
+    cdef object place(self, bint is_sell, object quantity, object notional, object price, bint post_only, object time_in_force, object instrument, bint reduce_only)
+    cdef int put_trigger(self, const MarketC* market, WishC* wish, object stop, object touch, object follow) except -1
+    cdef int put_guards(self, const MarketC* market, WishC* wish, object stop_loss, object take_profit, object trail) except -1
+    cdef int64_t distance_of(self, const MarketC* market, object trail) except? -1
+    cdef int cancel_guards(self, uint32_t index) except -1
     cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1
     cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type)
     cdef BookView _open(self, BookView view)

@@ -7,14 +7,16 @@ Sizes and prices are given in base and quote units. A quantity is rounded down t
 tick on the safe side, down for a buy and up for a sale; a value within 1e-6 of a step counts as on it.
 """
 
+from libc.string cimport memset
+
 from tradebot._core.arena cimport grow
 from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
-from tradebot._core.context cimport WISH_CANCEL, WISH_PLACE, MarketC
+from tradebot._core.context cimport WISH_AMEND, WISH_CANCEL, WISH_PLACE, WISH_PROTECT, MarketC
 from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
 from tradebot._core.ledger cimport ledger_balance, ledger_position
-from tradebot._core.orders cimport OrderC, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
-from tradebot._core.types cimport OrderType, TimeInForce
+from tradebot._core.types cimport OrderFlag, OrderType, TimeInForce
 
 cdef double LARGEST = 9.0e15
 cdef int64_t INTERVAL_MAX_NS = 366 * 86_400 * 1_000_000_000
@@ -56,6 +58,7 @@ cdef class Trader:
             raise RuntimeError("orders are placed and cancelled inside the strategy's own callbacks only")
         grow(<void**>&context.wishes, sizeof(WishC), &context.wishes_max, context.wish_count + 1)
         wish = &context.wishes[context.wish_count]
+        memset(wish, 0, sizeof(WishC))
         wish.strategy = self.number
         wish.instrument = index
         context.wish_count += 1
@@ -63,12 +66,13 @@ cdef class Trader:
 
     cdef object place(
         self, bint is_sell, object quantity, object notional, object price, bint post_only,
-        object time_in_force, object instrument,
+        object time_in_force, object instrument, bint reduce_only,
     ):
         cdef uint32_t index = self.index_of(instrument)
         cdef const MarketC* market = &self.context.markets[index]
         cdef int64_t ticks = 0, lots
         cdef uint8_t force = TimeInForce.GTC
+        cdef object id
         if price is not None:
             ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
         if time_in_force is not None:
@@ -81,7 +85,10 @@ cdef class Trader:
             if force == TimeInForce.GTC:
                 force = TimeInForce.IOC
         lots = self._lots(market, quantity, notional, ticks, is_sell)
-        return self.place_lots(index, is_sell, lots, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT)
+        id = self.place_lots(index, is_sell, lots, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT)
+        if reduce_only:
+            self.context.wishes[self.context.wish_count - 1].flags = OrderFlag.REDUCE_ONLY
+        return id
 
     cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type):
         cdef WishC* wish = self.wish(index)
@@ -94,6 +101,57 @@ cdef class Trader:
         wish.order_type = order_type
         wish.time_in_force = force
         return wish.id
+
+    cdef int put_trigger(self, const MarketC* market, WishC* wish, object stop, object touch, object follow) except -1:
+        """Make the order last wished a conditional one. A trigger is rounded so that it is met sooner."""
+        cdef bint has_price = wish.order_type == OrderType.LIMIT
+        if (stop is not None) + (touch is not None) + (follow is not None) != 1:
+            raise TypeError("expected one of stop=, touch= and follow=")
+        if wish.time_in_force == TimeInForce.POST_ONLY or wish.time_in_force == TimeInForce.FOK:
+            raise ValueError("a conditional order is no post-only and no fill-or-kill order")
+        if not has_price:
+            wish.time_in_force = TimeInForce.GTC
+        if follow is not None:
+            if has_price:
+                raise ValueError("a trailing stop takes no price: it is a market order once it is triggered")
+            wish.trail = self.distance_of(market, follow)
+            wish.order_type = OrderType.TRAILING_STOP
+            wish.trigger = (market.mark_price if self.context.by_mark else market.last_price) + (-wish.trail if wish.is_sell else wish.trail)
+        elif stop is not None:
+            wish.trigger = to_steps(stop, market.terms.tick_num, market.terms.tick_den, wish.is_sell, "stop")
+            wish.order_type = OrderType.STOP_LIMIT if has_price else OrderType.STOP
+        else:
+            wish.trigger = to_steps(touch, market.terms.tick_num, market.terms.tick_den, not wish.is_sell, "touch")
+            wish.order_type = OrderType.TAKE_PROFIT_LIMIT if has_price else OrderType.TAKE_PROFIT
+        return 0
+
+    cdef int put_guards(self, const MarketC* market, WishC* wish, object stop_loss, object take_profit, object trail) except -1:
+        """What the order fills is to be guarded by the other side, so prices are rounded as that side's: a stop is met sooner."""
+        if stop_loss is not None:
+            wish.stop = to_steps(stop_loss, market.terms.tick_num, market.terms.tick_den, not wish.is_sell, "stop_loss")
+            if wish.stop <= 0:
+                raise ValueError(f"expected a stop_loss above 0, found {stop_loss!r}")
+        if take_profit is not None:
+            wish.target = to_steps(take_profit, market.terms.tick_num, market.terms.tick_den, not wish.is_sell, "take_profit")
+            if wish.target <= 0:
+                raise ValueError(f"expected a take_profit above 0, found {take_profit!r}")
+        if trail is not None:
+            wish.distance = self.distance_of(market, trail)
+        return 0
+
+    cdef int64_t distance_of(self, const MarketC* market, object trail) except? -1:
+        """Ticks of a distance given in quote units, or as "1.5%" of the present price; rounded down, which is met sooner."""
+        cdef int64_t ticks, price
+        if isinstance(trail, str):
+            price = market.last_price or market.middle2 >> 1
+            if not trail.endswith("%") or price == 0:
+                raise ValueError(f'expected a distance in quote units, or as "1.5%" once there is a price, found {trail!r}')
+            ticks = <int64_t>(price * float(trail.rstrip("%")) / 100.0)
+        else:
+            ticks = to_steps(trail, market.terms.tick_num, market.terms.tick_den, False, "trail")
+        if ticks <= 0:
+            raise ValueError(f"expected a distance of at least one tick, found {trail!r}")
+        return ticks
 
     cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1:
         cdef int overflow = 0
@@ -114,26 +172,97 @@ cdef class Trader:
 
     def buy(
         self, quantity=None, *, notional=None, price=None, post_only=False, time_in_force=None, instrument=None,
-        risk=None, stop_loss=None, take_profit=None, trail=None,
+        stop_loss=None, take_profit=None, trail=None, stop=None, touch=None, follow=None, reduce_only=False, risk=None,
     ):
         """Ask to buy; returns the order id.
 
-        `quantity` in base units (of a contract: in contracts) or `notional` in quote units; without `price` a market order (IOC). `time_in_force` is
-        "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY". The last four are refused by name until they are built.
+        `quantity` in base units (contracts of a contract) or `notional` in quote units; without `price` a market order (IOC).
+        `time_in_force` is "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY".
+
+        `stop_loss`, `take_profit` (prices) and `trail` (a distance in quote units, or "1.5%") guard what the order fills: a stop, following at that
+        distance where `trail` is given, and a limit, as one group that rests at the venue. `stop`: wait until the price has risen to it;
+        `touch`: until it has fallen to it; `follow`: until it has risen by this distance from its lowest. With `price` a limit order is sent
+        then, else a market order. `reduce_only`: never fill beyond the position. `risk` is refused by name until it is built.
         Raises TypeError or ValueError on a malformed call.
         """
-        if risk is not None or stop_loss is not None or take_profit is not None or trail is not None:
-            self.refuse({"risk": risk, "stop_loss": stop_loss, "take_profit": take_profit, "trail": trail})
-        return self.place(False, quantity, notional, price, post_only, time_in_force, instrument)
+        cdef object id
+        if risk is not None:
+            self.refuse({"risk": risk})
+        id = self.place(False, quantity, notional, price, post_only, time_in_force, instrument, reduce_only)
+        if stop is not None or touch is not None or follow is not None or stop_loss is not None or take_profit is not None or trail is not None:
+            self._attach(stop, touch, follow, stop_loss, take_profit, trail)
+        return id
 
     def sell(
         self, quantity=None, *, notional=None, price=None, post_only=False, time_in_force=None, instrument=None,
-        risk=None, stop_loss=None, take_profit=None, trail=None,
+        stop_loss=None, take_profit=None, trail=None, stop=None, touch=None, follow=None, reduce_only=False, risk=None,
     ):
-        """Ask to sell; as `buy`."""
-        if risk is not None or stop_loss is not None or take_profit is not None or trail is not None:
-            self.refuse({"risk": risk, "stop_loss": stop_loss, "take_profit": take_profit, "trail": trail})
-        return self.place(True, quantity, notional, price, post_only, time_in_force, instrument)
+        """Ask to sell; as `buy`, with rising and falling exchanged."""
+        cdef object id
+        if risk is not None:
+            self.refuse({"risk": risk})
+        id = self.place(True, quantity, notional, price, post_only, time_in_force, instrument, reduce_only)
+        if stop is not None or touch is not None or follow is not None or stop_loss is not None or take_profit is not None or trail is not None:
+            self._attach(stop, touch, follow, stop_loss, take_profit, trail)
+        return id
+
+    def _attach(self, stop, touch, follow, stop_loss, take_profit, trail):
+        """To the order last wished."""
+        cdef WishC* wish = &self.context.wishes[self.context.wish_count - 1]
+        cdef const MarketC* market = &self.context.markets[wish.instrument]
+        if stop is not None or touch is not None or follow is not None:
+            self.put_trigger(market, wish, stop, touch, follow)
+        if stop_loss is not None or take_profit is not None or trail is not None:
+            if wish.flags & OrderFlag.REDUCE_ONLY:
+                raise ValueError("an order that only reduces opens nothing that could be guarded")
+            self.put_guards(market, wish, stop_loss, take_profit, trail)
+
+    def protect(self, *, stop_loss=None, take_profit=None, trail=None, instrument=None) -> None:
+        """Guard the whole position, in place of the guards that are open: as those arguments of `buy`.
+
+        A stop that is passed already is met at once. Refused (NOTHING_TO_REDUCE) where there is no position.
+        """
+        cdef uint32_t index = self.index_of(instrument)
+        cdef WishC* wish
+        if stop_loss is None and take_profit is None and trail is None:
+            raise TypeError("expected stop_loss=, take_profit= or trail=")
+        self.cancel_guards(index)
+        wish = self.wish(index)
+        self.context.order_number += 1
+        wish.id = self.context.order_base | self.context.order_number
+        wish.kind = WISH_PROTECT
+        wish.is_sell = ledger_position(&self.context.ledger, self.number, index).quantity < 0
+        self.put_guards(&self.context.markets[index], wish, stop_loss, take_profit, trail)
+
+    def amend(self, order_id: int, *, price=None, quantity=None, stop=None) -> None:
+        """Ask for another limit, size or trigger of an open order; refused by `on_amend_reject` where it is done.
+
+        `quantity` in base units is that of the order in all, what it filled included. Fewer at the same price keep the place in the queue.
+        """
+        cdef OrderC* order = orders_get(&self.seated().orders, order_id)
+        cdef bint is_own = order != NULL and order.strategy == self.number
+        cdef WishC* wish
+        cdef const InstrumentC* terms
+        if price is None and quantity is None and stop is None:
+            raise TypeError("expected price=, quantity= or stop=")
+        wish = self.wish(order.instrument if is_own else self.first)
+        wish.kind = WISH_AMEND
+        wish.id = order_id
+        if not is_own:
+            return
+        terms = &self.context.markets[order.instrument].terms
+        if price is not None:
+            if order.order_type not in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT):
+                raise ValueError("an order without a limit takes no price")
+            wish.price = to_steps(price, terms.tick_num, terms.tick_den, order.is_sell, "price")
+        if quantity is not None:
+            wish.quantity = to_steps(quantity, terms.lot_num, terms.lot_den, False, "quantity")
+            if wish.quantity <= 0:
+                raise ValueError(f"expected a quantity of at least one lot, found {quantity!r}: cancel the order instead")
+        if stop is not None:
+            if order.trigger == 0:
+                raise ValueError("an order without a trigger, or whose trigger was met, takes no stop")
+            wish.trigger = to_steps(stop, terms.tick_num, terms.tick_den, order.is_sell, "stop")
 
     def cancel(self, order_id: int) -> None:
         """Ask to cancel one order. A cancel of an order that is done is refused by `on_cancel_reject`."""
@@ -142,18 +271,67 @@ cdef class Trader:
         wish.kind = WISH_CANCEL
         wish.id = order_id
 
-    def cancel_all(self, instrument=None) -> None:
-        """Ask to cancel every open order of this strategy in one instrument."""
-        for order_id in self.open_orders(instrument):
-            self.cancel(order_id)
+    def cancel_all(self, instrument=None, *, guards=False) -> None:
+        """Ask to cancel every open order of this strategy in one instrument; those that guard its position only with `guards`."""
+        cdef uint32_t handle = orders_list(&self.seated().orders, self.number, self.index_of(instrument)).head
+        cdef OrderC* order
+        while handle:
+            order = &self.context.orders.items[handle]
+            handle = order.next
+            if guards or not order.flags & OrderFlag.PROTECTIVE:
+                self.cancel(order.id)
+
+    cdef int cancel_guards(self, uint32_t index) except -1:
+        cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
+        cdef OrderC* order
+        while handle:
+            order = &self.context.orders.items[handle]
+            handle = order.next
+            if order.flags & OrderFlag.PROTECTIVE:
+                self.cancel(order.id)
+        return 0
 
     def close(self, instrument=None):
-        """Ask to bring the position to zero by a market order; returns its id, 0 where it is flat already."""
+        """Ask to bring the position to zero by a market order that only reduces; what guards it is cancelled.
+
+        Returns the order's id, 0 where it is flat already.
+        """
         cdef uint32_t index = self.index_of(instrument)
         cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
+        cdef object id
         if held == 0:
             return 0
-        return self.place_lots(index, held > 0, held if held > 0 else -held, 0, TimeInForce.IOC, OrderType.MARKET)
+        self.cancel_guards(index)
+        id = self.place_lots(index, held > 0, held if held > 0 else -held, 0, TimeInForce.IOC, OrderType.MARKET)
+        self.context.wishes[self.context.wish_count - 1].flags = OrderFlag.REDUCE_ONLY
+        return id
+
+    def target_position(self, quantity: float, *, price=None, post_only=False, instrument=None):
+        """Ask for the order that brings the position to `quantity` (base units, negative is short); 0 where none is needed.
+
+        What is open counts as filled, so asking again for the same sends nothing; cancel what should not count. To go to zero, `close`
+        also cancels the guards; a smaller position leaves them, and the venue takes off them what they could no longer fill.
+        """
+        cdef uint32_t index = self.index_of(instrument)
+        cdef const MarketC* market = &self.context.markets[index]
+        cdef OrderListC* open = orders_list(&self.context.orders, self.number, index)
+        cdef int64_t wanted = to_steps(quantity if quantity >= 0 else -quantity, market.terms.lot_num, market.terms.lot_den, False, "quantity")
+        cdef int64_t ticks = 0, missing
+        cdef bint is_sell
+        cdef uint8_t force = TimeInForce.IOC
+        missing = (wanted if quantity >= 0 else -wanted) - ledger_position(&self.context.ledger, self.number, index).quantity
+        missing += open.open_sells - open.open_buys
+        is_sell = missing < 0
+        if missing == 0:
+            return 0
+        if price is not None:
+            ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
+            force = TimeInForce.POST_ONLY if post_only else TimeInForce.GTC
+        elif post_only:
+            raise ValueError("a post-only order needs a price")
+        return self.place_lots(
+            index, is_sell, -missing if is_sell else missing, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT
+        )
 
     def refuse(self, later: dict):
         """Say by name what an order cannot take yet; `Strategy` says when it comes."""
@@ -184,7 +362,7 @@ cdef class Trader:
     def order_remaining(self, order_id: int) -> float:
         """What an order may still fill in base units, 0 where it is not open."""
         cdef OrderC* order = orders_get(&self.seated().orders, order_id)
-        return 0.0 if order == NULL else quantity_of(&self.context.markets[order.instrument].terms, order.quantity - order.filled)
+        return 0.0 if order == NULL else quantity_of(&self.context.markets[order.instrument].terms, order_remaining(order))
 
     def every(self, interval_ns: int) -> int:
         """Call `on_timer` each `interval_ns` from now; returns the timer's number."""

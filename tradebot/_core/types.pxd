@@ -62,12 +62,16 @@ cpdef enum Kind:
     ORDER_FILLED = 66
     ORDER_CANCELLED = 67
     CANCEL_REJECTED = 68
+    ORDER_AMENDED = 69
+    AMEND_REJECTED = 70
+    ORDER_TRIGGERED = 71
     FUNDING_PAID = 72
     LIQUIDATED = 73
     STRATEGY_QUARANTINED = 80
     TRADING_STATE_CHANGED = 81
     PLACE_ORDER = 128
     CANCEL_ORDER = 129
+    AMEND_ORDER = 130
 
 
 cpdef enum Flag:
@@ -81,6 +85,12 @@ cpdef enum Flag:
     CONT = 128                  # second slot of a two-slot record
 
 
+cpdef enum OrderFlag:           # in the second slot of a command that places an order, beside CONT
+    REDUCE_ONLY = 1             # no fill of it takes the strategy's position through zero
+    BY_MARK = 2                 # its trigger watches the mark price instead of the last trade
+    PROTECTIVE = 4              # guards a position: halts and order rates do not hold it back
+
+
 cpdef enum Side:
     BUY = 0
     SELL_SIDE = 1
@@ -89,6 +99,11 @@ cpdef enum Side:
 cpdef enum OrderType:
     LIMIT = 1
     MARKET = 2
+    STOP = 3                    # a market order once the price has come against it
+    STOP_LIMIT = 4
+    TAKE_PROFIT = 5             # a market order once the price has come its way
+    TAKE_PROFIT_LIMIT = 6
+    TRAILING_STOP = 7           # a stop that follows the best price at a distance
 
 
 cpdef enum TimeInForce:
@@ -119,10 +134,12 @@ cpdef enum Reject:
     TIME_IN_FORCE_UNKNOWN = 103
     QUANTITY_NOT_POSITIVE = 104
     PRICE_MISSING = 105
+    TRIGGER_MISSING = 106
     # 2xx instrument
     INSTRUMENT_UNKNOWN = 201
     INSTRUMENT_NOT_TRADED = 202
     NO_MARKET = 203
+    NO_TRIGGER_PRICE = 204
     # 3xx price and size
     QUANTITY_TOO_SMALL = 301
     QUANTITY_TOO_LARGE = 302
@@ -130,6 +147,9 @@ cpdef enum Reject:
     NOTIONAL_TOO_LARGE = 304
     PRICE_OUT_OF_BAND = 305
     POSITION_TOO_LARGE = 306
+    STOP_ON_WRONG_SIDE = 307
+    TARGET_ON_WRONG_SIDE = 308
+    NOTHING_TO_REDUCE = 309
     # 4xx capital
     BALANCE_TOO_SMALL = 401
     # 5xx halted
@@ -144,4 +164,7 @@ cpdef enum Reject:
     VENUE_NO_LIQUIDITY = 903
     VENUE_ORDER_UNKNOWN = 904
     VENUE_SELF_TRADE = 905
+    VENUE_AMEND_TOO_SMALL = 906
+    VENUE_GROUP_DONE = 907
+    VENUE_REDUCE_ONLY = 908
     VENUE_LIQUIDATED = 910

@@ -168,6 +168,16 @@ RECORD_TABLE = {
         "owner": "strategy", "reject": "why, where the venue ended it by itself", "cause": "command",
     },
     Kind.CANCEL_REJECTED: {"id": "order id", "owner": "strategy", "reject": "Reject", "cause": "command"},
+    Kind.ORDER_AMENDED: {
+        "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, 0 of an order without", "display": "lots ahead in the queue, -1 where unknown", "cause": "command",
+        "reject": "why, where the venue did it by itself",
+    },
+    Kind.AMEND_REJECTED: {"id": "order id", "owner": "strategy", "reject": "Reject", "cause": "command"},
+    Kind.ORDER_TRIGGERED: {
+        "price": "ticks", "quantity": "lots that remain", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, where it stood when it was met",
+    },
     Kind.FUNDING_PAID: {
         "price": "mark in ticks that it was reckoned at, rounded down", "quantity": "lots held, signed",
         "id": "rate in 1e-12, two's complement", "owner": "strategy", "fee": "money units, positive is paid", "fee_asset": "asset number",
@@ -183,6 +193,12 @@ RECORD_TABLE = {
     Kind.PLACE_ORDER: {
         "price": "ticks", "quantity": "lots", "id": "order id", "flags": "side", "owner": "strategy",
         "order_type": "OrderType", "time_in_force": "TimeInForce", "cause": "sequence of the fact",
+        "trigger": "ticks, of a conditional order", "display": "distance in ticks, of a trailing stop",
+        "parent": "the group it shares its lots with: the entry that it guards; 0: none", "flags2": "OrderFlag",
+    },
+    Kind.AMEND_ORDER: {
+        "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",
+        "trigger": "ticks, of a conditional order; 0: as it is", "cause": "sequence of the fact",
     },
     Kind.CANCEL_ORDER: {"id": "order id", "owner": "strategy", "cause": "sequence of the fact"},
 }

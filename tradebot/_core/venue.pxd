@@ -1,4 +1,4 @@
-"""The simulated venue's state, its answers, its resting lists and its markouts: what both kinds of book share."""
+"""The simulated venue's state, its answers, its lists of our orders and its markouts: what all kinds of book share."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -12,7 +12,7 @@ from tradebot._core.margin cimport MarginC
 from tradebot._core.match cimport MatchesC
 from tradebot._core.queue cimport QueueC
 from tradebot._core.queue_model cimport QueueModelC, StandingC
-from tradebot._core.types cimport FactC, Reject
+from tradebot._core.types cimport FactC, OrderFlag, Reject
 
 cdef enum:
     HORIZONS = 3                # markouts after each fill
@@ -24,11 +24,37 @@ cdef struct RestingC:           # an order of ours that rests at the venue
     int64_t remaining           # lots
     uint64_t rank               # by orders: its place in the queue of its price, among the book's ranks
     StandingC standing          # by levels: what is ahead of it
+    int64_t total               # lots of the order in all; total - remaining: filled, or taken off with its group
+    uint64_t parent             # the group it shares its lots with; 0: none
     uint16_t strategy
+    uint8_t time_in_force
+    uint8_t flags               # OrderFlag
 
 
 cdef struct RestingListC:       # of one side, the best price first, then by arrival
     RestingC* items
+    uint32_t count
+    uint32_t items_max
+
+
+cdef struct ConditionalC:       # an order of ours that waits at the venue for its trigger
+    uint64_t id
+    uint64_t parent
+    int64_t price               # ticks: the limit, or how far a market order is paid for
+    int64_t remaining           # lots
+    int64_t total               # lots
+    int64_t trigger             # ticks
+    int64_t trail               # ticks behind the best price that the trigger follows; 0: it stays
+    uint16_t strategy
+    uint8_t side
+    uint8_t order_type
+    uint8_t time_in_force
+    uint8_t flags               # OrderFlag
+    uint8_t fired               # met at this instant; it acts after the recorded events of the instant
+
+
+cdef struct ConditionalListC:   # of one market, by arrival
+    ConditionalC* items
     uint32_t count
     uint32_t items_max
 
@@ -46,6 +72,12 @@ cdef struct VenueMarketC:
     int64_t* taken_lots
     uint32_t taken_count
     uint32_t taken_max
+    ConditionalListC conditionals
+    int64_t last_price          # ticks of the last recorded trade; 0 before it
+    int64_t mark_price          # ticks; 0 before it is known
+    int64_t* held               # lots each strategy holds by its fills here, signed
+    uint32_t held_max
+    uint8_t linked              # an order in a group, or one that only reduces, has been here
 
 
 cdef struct MarkoutC:
@@ -102,12 +134,19 @@ cdef struct SimulatorC:
 
 
 cdef int answer_fill(SimulatorC* simulator, uint32_t index, const RestingC* order, uint8_t side, int64_t price, int64_t lots, int64_t remaining, uint64_t other, bint is_maker, int64_t ahead) except -1 nogil
-cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil
+cdef int answer_taken(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t quantity, int64_t ahead) except -1 nogil
 cdef int answer_end(SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t left, Reject why) except -1 nogil
+cdef int answer_gone(SimulatorC* simulator, uint32_t index, uint64_t id, uint16_t strategy, uint8_t side, int64_t price, int64_t left, Reject why, uint64_t cause) except -1 nogil
 cdef int make_answer(SimulatorC* simulator, FactC* fact, uint8_t kind, uint64_t id, uint32_t instrument, uint16_t strategy, uint8_t side) noexcept nogil
 cdef int fill_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at, int64_t lots, uint64_t taker, int64_t ahead) except -1 nogil
 cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side) except -1 nogil
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil
+cdef int group_take(SimulatorC* simulator, uint32_t index, uint64_t parent, uint64_t taker, int64_t lots) except -1 nogil
+cdef int conditional_remove(ConditionalListC* list, uint32_t at) noexcept nogil
+cdef int drop_reducing(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at) except -1 nogil
+cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots) except -1 nogil
+cdef int64_t reducible(const VenueMarketC* market, uint16_t strategy, uint8_t side) noexcept nogil
+cdef int trim_reducing(SimulatorC* simulator, uint32_t index) except -1 nogil
 cdef int markouts_settle_one(SimulatorC* simulator, PendingC* pending, int64_t time_ns) except -1 nogil
 cdef bytes pending_to_bytes(const PendingC* pending)
 cdef int pending_from_bytes(PendingC* pending, bytes body) except -1
@@ -120,6 +159,20 @@ cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
     if bid == NO_BID or ask == NO_ASK:
         return 0
     return bid + ask
+
+
+cdef inline int64_t venue_mark2(const VenueMarketC* market) noexcept nogil:
+    """Twice the price at which a contract's position is judged, ticks: the mark where one was told, else the middle."""
+    return 2 * market.mark_price if market.mark_price else venue_middle2(market)
+
+
+cdef inline int64_t resting_lots(const VenueMarketC* market, const RestingC* order, uint8_t side) noexcept nogil:
+    """What an order of ours may fill now: all that remains, or what there is to reduce."""
+    cdef int64_t lots
+    if not order.flags & OrderFlag.REDUCE_ONLY:
+        return order.remaining
+    lots = reducible(market, order.strategy, side)
+    return lots if lots < order.remaining else order.remaining
 
 
 cdef inline int note_instant(VenueMarketC* market, int64_t time_ns) noexcept nogil:

@@ -2,6 +2,10 @@
 
 Each answer is a fact stamped with the venue's time and with the time at which it reaches us. Fees are charged per trade and
 rounded up, against us. A markout is the middle price at a fixed time after a fill, on the venue's time.
+
+Orders with one `parent` are a group, as a venue's one-cancels-other list: lots that one fills are taken off the others in the
+same instant, and a trigger that is met ends the others. An order that only reduces never fills more than its strategy holds by its fills here; what
+exceeds that is taken off it after each event. A venue knows an account, not strategies: here each strategy's lots count by themselves.
 """
 
 from libc.string cimport memcpy, memmove, memset
@@ -10,9 +14,8 @@ from tradebot._core.arena cimport grow
 from tradebot._core.instrument cimport FEE_SCALE, SPOT, InstrumentC, muldiv_up, notional_up, settle_asset
 from tradebot._core.latency cimport latency_arrival
 from tradebot._core.ledger cimport NO_ASSET, ledger_fill, ledger_position
-from tradebot._core.margin cimport mark2_of
 from tradebot._core.queue cimport queue_push
-from tradebot._core.types cimport Flag, Kind, Side
+from tradebot._core.types cimport Flag, Kind, OrderFlag, Side
 
 assert sizeof(MarkoutC) == 64
 
@@ -56,7 +59,11 @@ cdef int answer_fill(
     if market.terms.kind != SPOT and simulator.clearing.margins != NULL:
         clear_fill(simulator, index, &fact)
     markouts_add(simulator, &fact)
-    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+    queue_push(&simulator.answers, fact.head.time_ns, &fact)
+    note_held(market, order.strategy, side, lots)
+    if order.parent:
+        group_take(simulator, index, order.parent, order.id, lots)
+    return 0
 
 
 cdef int charge_fee(SimulatorC* simulator, const InstrumentC* terms, FactC* fill, int64_t rate, int* overflow) noexcept nogil:
@@ -84,7 +91,7 @@ cdef int charge_fee(SimulatorC* simulator, const InstrumentC* terms, FactC* fill
 cdef int clear_fill(SimulatorC* simulator, uint32_t index, const FactC* fill) except -1 nogil:
     """Post a fill of a contract to the venue's own books."""
     cdef ClearingC* clearing = &simulator.clearing
-    cdef int64_t mark2 = mark2_of(&clearing.margins[index], venue_middle2(&simulator.markets[index]))
+    cdef int64_t mark2 = venue_mark2(&simulator.markets[index])
     clearing.price2[index] = mark2 if mark2 else 2 * fill.head.price
     clearing.due[index] = 1
     return ledger_fill(
@@ -93,15 +100,21 @@ cdef int clear_fill(SimulatorC* simulator, uint32_t index, const FactC* fill) ex
     )
 
 
-cdef int answer_accept(SimulatorC* simulator, uint32_t index, const FactC* command, int64_t quantity, int64_t ahead) except -1 nogil:
+cdef int answer_taken(
+    SimulatorC* simulator, uint32_t index, const FactC* command, uint8_t kind, int64_t quantity, int64_t ahead,
+) except -1 nogil:
+    """An order, or a change of it, holds from here on: `kind` is ORDER_ACCEPTED, ORDER_AMENDED or ORDER_TRIGGERED."""
     cdef FactC fact
     make_answer(
-        simulator, &fact, Kind.ORDER_ACCEPTED, command.head.id, simulator.markets[index].terms.id, command.head.owner,
+        simulator, &fact, kind, command.head.id, simulator.markets[index].terms.id, command.head.owner,
         command.head.flags & Flag.SELL,
     )
     fact.head.price = command.head.price
     fact.head.quantity = quantity
-    fact.head.id2 = command.head.id
+    if kind == Kind.ORDER_ACCEPTED:
+        fact.head.id2 = command.head.id
+    else:
+        fact.tail.trigger = command.tail.trigger
     fact.tail.display = ahead
     fact.tail.cause = command.tail.cause
     return queue_push(&simulator.answers, fact.head.time_ns, &fact)
@@ -118,6 +131,20 @@ cdef int answer_end(SimulatorC* simulator, uint32_t index, const FactC* command,
     fact.head.quantity = left
     fact.tail.reject = <uint16_t>why
     fact.tail.cause = command.tail.cause
+    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
+
+
+cdef int answer_gone(
+    SimulatorC* simulator, uint32_t index, uint64_t id, uint16_t strategy, uint8_t side, int64_t price, int64_t left, Reject why,
+    uint64_t cause,
+) except -1 nogil:
+    """An order that waited or rested is cancelled; `cause` is 0 where the venue did it by itself."""
+    cdef FactC fact
+    make_answer(simulator, &fact, Kind.ORDER_CANCELLED, id, simulator.markets[index].terms.id, strategy, side)
+    fact.head.price = price
+    fact.head.quantity = left
+    fact.tail.reject = <uint16_t>why
+    fact.tail.cause = cause
     return queue_push(&simulator.answers, fact.head.time_ns, &fact)
 
 
@@ -153,6 +180,115 @@ cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
     list.count -= 1
     memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(RestingC))
     return 0
+
+
+cdef int conditional_remove(ConditionalListC* list, uint32_t at) noexcept nogil:
+    list.count -= 1
+    memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(ConditionalC))
+    return 0
+
+
+cdef int group_take(SimulatorC* simulator, uint32_t index, uint64_t parent, uint64_t taker, int64_t lots) except -1 nogil:
+    """Take what `taker` filled off those of its group that wait. None of them rests: a met trigger ends its group."""
+    cdef ConditionalListC* list = &simulator.markets[index].conditionals
+    cdef ConditionalC gone
+    cdef uint32_t at = 0
+    while at < list.count:
+        if list.items[at].parent != parent or list.items[at].id == taker:
+            at += 1
+            continue
+        list.items[at].remaining -= lots
+        if list.items[at].remaining > 0:
+            at += 1
+            continue
+        gone = list.items[at]
+        conditional_remove(list, at)
+        answer_gone(simulator, index, gone.id, gone.strategy, gone.side, gone.price, 0, Reject.VENUE_GROUP_DONE, 0)
+    return 0
+
+
+cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots) except -1 nogil:
+    cdef uint32_t before = market.held_max
+    if strategy >= before:
+        grow(<void**>&market.held, sizeof(int64_t), &market.held_max, strategy + 1)
+        memset(&market.held[before], 0, (market.held_max - before) * sizeof(int64_t))
+    market.held[strategy] += lots if side == Side.BUY else -lots
+    return 0
+
+
+cdef int64_t reducible(const VenueMarketC* market, uint16_t strategy, uint8_t side) noexcept nogil:
+    """Lots that an order of `side` can fill before the strategy's position is zero."""
+    cdef int64_t held = market.held[strategy] if strategy < market.held_max else 0
+    if side == Side.BUY:
+        held = -held
+    return held if held > 0 else 0
+
+
+cdef int drop_reducing(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at) except -1 nogil:
+    """End a resting order that has nothing left to reduce."""
+    cdef RestingListC* list = &simulator.markets[index].resting[side]
+    cdef RestingC gone = list.items[at]
+    resting_remove(list, at)
+    return answer_gone(simulator, index, gone.id, gone.strategy, side, gone.price, gone.remaining, Reject.VENUE_REDUCE_ONLY, 0)
+
+
+cdef int trim_reducing(SimulatorC* simulator, uint32_t index) except -1 nogil:
+    """After fills: take off each order that only reduces what it could no longer fill."""
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef RestingC* order
+    cdef uint8_t side
+    cdef uint32_t at
+    cdef int64_t possible
+    for side in range(2):
+        at = 0
+        while at < market.resting[side].count:
+            order = &market.resting[side].items[at]
+            possible = resting_lots(market, order, side)
+            if possible == 0:
+                drop_reducing(simulator, index, side, at)
+                continue
+            if possible < order.remaining:
+                order.total -= order.remaining - possible
+                order.remaining = possible
+                answer_trimmed(simulator, index, order.id, order.strategy, side, order.price, order.total, 0)
+            at += 1
+    return trim_conditionals(simulator, index)
+
+
+cdef int trim_conditionals(SimulatorC* simulator, uint32_t index) except -1 nogil:
+    cdef VenueMarketC* market = &simulator.markets[index]
+    cdef ConditionalListC* list = &market.conditionals
+    cdef ConditionalC* order
+    cdef ConditionalC gone
+    cdef uint32_t at = 0
+    cdef int64_t possible
+    while at < list.count:
+        order = &list.items[at]
+        possible = reducible(market, order.strategy, order.side) if order.flags & OrderFlag.REDUCE_ONLY else order.remaining
+        if possible == 0:
+            gone = order[0]
+            conditional_remove(list, at)
+            answer_gone(simulator, index, gone.id, gone.strategy, gone.side, gone.price, gone.remaining, Reject.VENUE_REDUCE_ONLY, 0)
+            continue
+        if possible < order.remaining:
+            order.total -= order.remaining - possible
+            order.remaining = possible
+            answer_trimmed(simulator, index, order.id, order.strategy, order.side, order.price, order.total, order.trigger)
+        at += 1
+    return 0
+
+
+cdef int answer_trimmed(
+    SimulatorC* simulator, uint32_t index, uint64_t id, uint16_t strategy, uint8_t side, int64_t price, int64_t total, int64_t trigger,
+) except -1 nogil:
+    cdef FactC fact
+    make_answer(simulator, &fact, Kind.ORDER_AMENDED, id, simulator.markets[index].terms.id, strategy, side)
+    fact.head.price = price
+    fact.head.quantity = total
+    fact.tail.trigger = trigger
+    fact.tail.display = -1
+    fact.tail.reject = <uint16_t>Reject.VENUE_REDUCE_ONLY
+    return queue_push(&simulator.answers, fact.head.time_ns, &fact)
 
 
 cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:

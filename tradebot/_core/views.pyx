@@ -10,8 +10,10 @@ from tradebot._core.context cimport BY_LEVELS, NOBODY
 from tradebot._core.depth cimport depth_next_down, depth_next_up, depth_quantity
 from tradebot._core.instrument cimport INVERSE, SPOT, price_of, quantity_of
 from tradebot._core.ledger cimport position_unrealised
-from tradebot._core.margin cimport liquidation_ticks, mark2_of, position_margin
-from tradebot._core.types cimport Flag, Kind, OrderState, Side
+from tradebot._core.margin cimport liquidation_ticks, position_margin
+from tradebot._core.market cimport mark2_of
+from tradebot._core.orders cimport order_remaining
+from tradebot._core.types cimport Flag, Kind, OrderFlag, OrderState, Side
 
 from tradebot._core import types as _types
 
@@ -241,7 +243,7 @@ cdef class OrderView(View):
     @property
     def remaining(self) -> float:
         self.check()
-        return quantity_of(&self.market.terms, self.order.quantity - self.order.filled)
+        return quantity_of(&self.market.terms, order_remaining(&self.order))
 
     @property
     def state(self):
@@ -259,6 +261,24 @@ cdef class OrderView(View):
         """OrderType."""
         self.check()
         return _types.OrderType(self.order.order_type)
+
+    @property
+    def trigger(self) -> float:
+        """What a conditional order waits for, quote units; nan of an order without, or whose trigger was met."""
+        self.check()
+        return price_of(&self.market.terms, self.order.trigger) if self.order.trigger else NAN_VALUE
+
+    @property
+    def is_guard(self) -> bool:
+        """It guards a position: see `parent`."""
+        self.check()
+        return self.order.flags & OrderFlag.PROTECTIVE != 0
+
+    @property
+    def parent(self) -> int:
+        """The order that a guard guards; 0 of others."""
+        self.check()
+        return self.order.parent
 
     @property
     def time_in_force(self):
@@ -296,7 +316,7 @@ cdef class FillView(View):
     def remaining(self) -> float:
         """What the order may still fill, base units."""
         self.check()
-        return quantity_of(&self.market.terms, self.order.quantity - self.order.filled)
+        return quantity_of(&self.market.terms, order_remaining(&self.order))
 
     @property
     def is_sell(self) -> bool:
@@ -399,7 +419,7 @@ cdef class PositionView(View):
         """At the last middle price; of a contract at the mark price, where one is told."""
         self.check()
         return <double>position_unrealised(
-            self.position, &self.market.terms, mark2_of(self._margin(), self.market.middle2)
+            self.position, &self.market.terms, mark2_of(self.market)
         ) / MONEY_UNIT
 
     @property
@@ -419,7 +439,7 @@ cdef class PositionView(View):
         """The price at which the position is judged: the venue's mark, else the middle; nan before either."""
         cdef int64_t mark2
         self.check()
-        mark2 = mark2_of(self._margin(), self.market.middle2)
+        mark2 = mark2_of(self.market)
         return price_of(&self.market.terms, mark2) / 2.0 if mark2 else NAN_VALUE
 
     @property

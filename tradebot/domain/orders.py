@@ -3,11 +3,12 @@
 The numbers come from `_core.types`, which is their one source.
 """
 
-from tradebot._core.types import Kind, OrderState, OrderType, Reject, Side, TimeInForce, TradingState
+from tradebot._core.types import Kind, OrderFlag, OrderState, OrderType, Reject, Side, TimeInForce, TradingState
 
 __all__ = [
     "NEXT",
     "Kind",
+    "OrderFlag",
     "OrderState",
     "OrderType",
     "Reject",
@@ -25,11 +26,19 @@ NEXT: dict[tuple[OrderState, Kind], OrderState] = {
     (OrderState.SENT, Kind.ORDER_REJECTED): OrderState.DONE,
     (OrderState.SENT, Kind.CANCEL_ORDER): OrderState.CANCELLING,
     (OrderState.OPEN, Kind.ORDER_FILLED): OrderState.OPEN,
+    (OrderState.SENT, Kind.AMEND_ORDER): OrderState.SENT,
+    (OrderState.OPEN, Kind.AMEND_ORDER): OrderState.OPEN,
+    (OrderState.OPEN, Kind.ORDER_AMENDED): OrderState.OPEN,
+    (OrderState.OPEN, Kind.AMEND_REJECTED): OrderState.OPEN,
+    (OrderState.OPEN, Kind.ORDER_TRIGGERED): OrderState.OPEN,
     (OrderState.OPEN, Kind.ORDER_CANCELLED): OrderState.DONE,
     (OrderState.OPEN, Kind.CANCEL_ORDER): OrderState.CANCELLING,
     (OrderState.CANCELLING, Kind.ORDER_ACCEPTED): OrderState.CANCELLING,
     (OrderState.CANCELLING, Kind.ORDER_REJECTED): OrderState.DONE,
     (OrderState.CANCELLING, Kind.ORDER_FILLED): OrderState.CANCELLING,
+    (OrderState.CANCELLING, Kind.ORDER_AMENDED): OrderState.CANCELLING,
+    (OrderState.CANCELLING, Kind.AMEND_REJECTED): OrderState.CANCELLING,
+    (OrderState.CANCELLING, Kind.ORDER_TRIGGERED): OrderState.CANCELLING,
     (OrderState.CANCELLING, Kind.ORDER_CANCELLED): OrderState.DONE,
     (OrderState.CANCELLING, Kind.CANCEL_REJECTED): OrderState.OPEN,
 }

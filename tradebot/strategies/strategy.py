@@ -40,9 +40,6 @@ __all__ = ["Int", "NoParams", "NoState", "Real", "Strategy", "Struct"]
 # What an order will take later, and with what.
 _LATER: Final = {
     "risk": "position sizing comes with the risk layer; until then give quantity= or notional=",
-    "stop_loss": 'conditional orders come with "Books and ticks"; until then watch the price and close()',
-    "take_profit": 'conditional orders come with "Books and ticks"; until then place a limit order',
-    "trail": 'conditional orders come with "Books and ticks"; until then watch the price and close()',
 }
 
 _SNAPSHOT_EVERY: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -80,7 +77,8 @@ class NoState(Struct):
 class Strategy(Trader):
     """Subclass it, declare Params and State, and override the callbacks you need.
 
-    Orders: `buy`, `sell`, `cancel`, `cancel_all`, `close`; what is open: `open_orders`, `order_price`, `order_remaining`,
+    Orders: `buy`, `sell`, `target_position`, `close`, `amend`, `cancel`, `cancel_all`; what guards a position: `stop_loss=`,
+    `take_profit=`, `trail=` of an entry, or `protect`; what is open: `open_orders`, `order_price`, `order_remaining`,
     `position`; the market: `book`, `bars`; time: `time_ns`, `every`, `after`.
     """
 
@@ -145,12 +143,6 @@ class Strategy(Trader):
                 raise NotBuiltYet(f"{name}= is not built yet: {_LATER[name]}")
         super().refuse(later)
 
-    def amend(self, order_id: int, **_: object) -> None:
-        raise NotBuiltYet('amend is not built yet: it comes with "Books and ticks"; until then cancel and place')
-
-    def target_position(self, quantity: float, **_: object) -> None:
-        raise NotBuiltYet('target_position is not built yet: it comes with "Books and ticks"; until then buy or sell')
-
     def save_state(self) -> bytes:
         """State as bytes for a snapshot."""
         return _SNAPSHOT_EVERY.encode(self.state)
@@ -178,7 +170,7 @@ class Strategy(Trader):
         """A timer fired."""
 
     def on_order(self, order: "OrderView") -> None:
-        """One of the strategy's orders was accepted, filled or cancelled."""
+        """One of the strategy's orders was accepted, changed, triggered, filled or cancelled."""
 
     def on_fill(self, fill: "FillView") -> None:
         """One of the strategy's orders traded; called before on_position and on_order."""
@@ -188,6 +180,9 @@ class Strategy(Trader):
 
     def on_cancel_reject(self, reject: "RejectView") -> None:
         """A cancel was refused: most often the order was filled first."""
+
+    def on_amend_reject(self, reject: "RejectView") -> None:
+        """A change of an order was refused; the order stays as it is."""
 
     def on_position(self, position: "PositionView") -> None:
         """The strategy's position changed."""

@@ -1,0 +1,256 @@
+"""Guards: what the kernel does so that a position that was to be guarded is.
+
+A guard rests at the venue, not here, so that it works while the engine is dead. It is placed in the same step in which the entry's
+fill is taken in; as the entry fills further, the guards are amended up; what they fill is counted. A stop and a target share their
+lots at the venue (one group), so both together never close more than was opened.
+
+When the venue ends a guard by itself (no liquidity, a refusal), what is left is guarded again after `RETRY_NS`, by the market
+where the stop was triggered already. A guard that the strategy cancels stays cancelled.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from tradebot._core.context cimport WISH_AMEND, WISH_PLACE, MarketC, WishC
+from tradebot._core.instrument cimport InstrumentC
+from tradebot._core.kernel cimport Kernel, Seat
+from tradebot._core.ledger cimport ledger_position
+from tradebot._core.market cimport trigger_price
+from tradebot._core.orders cimport OrderC, orders_count, orders_get, orders_list
+from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
+from tradebot._core.timers cimport KERNEL_OWNER, timers_add
+from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
+from tradebot._core.wishes cimport commit_amend, commit_place, hold, make_place, relock
+
+cdef int64_t RETRY_NS = 1_000_000_000   # after the venue ended a guard by itself
+
+
+cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
+    """What happened to an order that is guarded, or that guards."""
+    cdef ProtectionC* protection
+    cdef OrderC* other
+    cdef bint is_done = order.state == OrderState.DONE
+    if order.guards:
+        protection = protections_get(&kernel.protections, order.id)
+        if record.kind == Kind.ORDER_FILLED:
+            protection.filled += record.quantity
+            if extra.fee_asset == kernel.context.markets[order.instrument].terms.base:
+                protection.fee += extra.fee
+        protection.entry_done = is_done
+        if is_done or (record.kind == Kind.ORDER_FILLED and not is_immediate(order)):
+            guard(kernel, seat, order.id)
+    if order.parent:
+        protection = protections_get(&kernel.protections, order.parent)
+        if record.kind == Kind.ORDER_FILLED:
+            protection.closed += record.quantity
+            other = orders_get(&kernel.context.orders, protection.stop_id if protection.target_id == order.id else protection.target_id)
+            if other != NULL:
+                other.reduced += record.quantity
+                orders_count(&kernel.context.orders, other)
+                relock(kernel, other, hold(kernel, other))
+        elif record.kind == Kind.ORDER_TRIGGERED:
+            protection.met = 1
+        if is_done:
+            guard_ended(kernel, seat, order, record, extra)
+    if kernel.context.wish_count:
+        kernel.commit(seat)
+    return 0
+
+
+cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
+    """A guard left: pass on what it held, and guard what is bare unless the strategy wanted it so."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, order.parent)
+    if protection.stop_id == order.id:
+        protection.stop_id = 0
+    else:
+        protection.target_id = 0
+    relock_reducing(kernel, order)
+    if protection.stop_id or protection.target_id:
+        return 0
+    if extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
+        guard(kernel, seat, order.parent)      # nothing, unless more was opened meanwhile
+    elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY and extra.reject != Reject.VENUE_LIQUIDATED:
+        protection.timer = timers_add(&kernel.context.timers, kernel.context.time_ns + RETRY_NS, 0, KERNEL_OWNER)
+    else:
+        protection.closed = protection.filled   # by the strategy's wish, or with the position: nothing is left to guard
+    return settle_protection(kernel, order.parent)
+
+
+cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
+    """A guard left: the orders of its list that reduce the same position now hold what they need by themselves."""
+    cdef uint32_t handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
+    cdef OrderC* order
+    cdef int64_t needed, freed = released(kernel, gone.strategy, gone.instrument)
+    while handle:
+        order = &kernel.context.orders.items[handle]
+        handle = order.next
+        if order.flags & OrderFlag.REDUCE_ONLY:
+            needed = hold(kernel, order)
+            relock(kernel, order, needed - freed if needed > freed and not order.flags & OrderFlag.PROTECTIVE else needed)
+    return 0
+
+
+cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
+    """Forget a protection that has nothing more to do."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer):
+        protections_remove(&kernel.protections, id)
+    return 0
+
+
+cdef int guard_again(Kernel kernel, uint64_t number) except -1:
+    """The venue ended a guard by itself a while ago."""
+    cdef ProtectionC* protection = protections_of_timer(&kernel.protections, number)
+    cdef Seat seat = kernel.seats[protection.strategy]
+    protection.timer = 0
+    guard(kernel, seat, protection.id)
+    if kernel.context.wish_count:
+        kernel.commit(seat)
+    return 0
+
+
+cdef int guard(Kernel kernel, Seat seat, uint64_t id) except -1:
+    """Guard what a protection has not covered yet: place its guards, or ask more of those that are open."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    cdef const InstrumentC* terms = &kernel.context.markets[protection.instrument].terms
+    cdef int64_t lots, held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
+    if protection.stop_id or protection.target_id:
+        lots = unguarded_after(protection, terms, protection.base)
+        amend_guard(kernel, seat, protection.stop_id, lots)
+        return amend_guard(kernel, seat, protection.target_id, lots)
+    if protection.timer:
+        return 0
+    lots = unguarded_after(protection, terms, protection.closed)
+    if not protection.is_sell:
+        held = -held
+    if lots > held:
+        lots = held
+    if lots > 0 and (protection.entry_done or lots >= terms.quantity_min):
+        place_guards(kernel, seat, id, lots)
+    return settle_protection(kernel, id)
+
+
+cdef int place_guards(Kernel kernel, Seat seat, uint64_t id, int64_t lots) except -1:
+    """A stop, then a target; each is a wish of the strategy that passes the gate as any other."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    cdef MarketC* market = &kernel.context.markets[protection.instrument]
+    cdef WishC wish
+    protection.base = protection.closed
+    memset(&wish, 0, sizeof(WishC))
+    wish.kind = WISH_PLACE
+    wish.parent = id
+    wish.quantity = lots
+    wish.instrument = protection.instrument
+    wish.strategy = protection.strategy
+    wish.is_sell = protection.is_sell
+    wish.flags = OrderFlag.REDUCE_ONLY | OrderFlag.PROTECTIVE
+    if protection.met:
+        wish.order_type = OrderType.MARKET
+        wish.time_in_force = TimeInForce.IOC
+        return place_guard(kernel, seat, &wish, 0)
+    if protection.stop or protection.distance:
+        wish.order_type = OrderType.TRAILING_STOP if protection.distance else OrderType.STOP
+        wish.time_in_force = TimeInForce.GTC
+        wish.trail = protection.distance
+        wish.trigger = protection.stop
+        if wish.trigger == 0:
+            wish.trigger = trigger_price(&kernel.context, market) + (-wish.trail if wish.is_sell else wish.trail)
+        place_guard(kernel, seat, &wish, 0)
+        protection = protections_get(&kernel.protections, id)
+    if protection.target:
+        wish.order_type = OrderType.LIMIT
+        wish.time_in_force = TimeInForce.GTC
+        wish.trail = wish.trigger = 0
+        wish.price = protection.target
+        place_guard(kernel, seat, &wish, 1)
+    return 0
+
+
+cdef int place_guard(Kernel kernel, Seat seat, WishC* wish, bint is_target) except -1:
+    """Its id is noted before it is asked for: the gate has to know what shares its lots with what."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, wish.parent)
+    kernel.context.order_number += 1
+    wish.id = kernel.context.order_base | kernel.context.order_number
+    if is_target:
+        protection.target_id = wish.id
+    else:
+        protection.stop_id = wish.id
+    if commit_place(kernel, seat, wish):
+        protection = protections_get(&kernel.protections, wish.parent)
+        if is_target:
+            protection.target_id = 0
+        else:
+            protection.stop_id = 0
+    return 0
+
+
+cdef int amend_guard(Kernel kernel, Seat seat, uint64_t id, int64_t total) except -1:
+    cdef const OrderC* order = orders_get(&kernel.context.orders, id)
+    cdef WishC wish
+    if order == NULL or order.state == OrderState.CANCELLING or order.asked >= total:
+        return 0
+    memset(&wish, 0, sizeof(WishC))
+    wish.kind = WISH_AMEND
+    wish.id = id
+    wish.quantity = total
+    wish.instrument = order.instrument
+    wish.strategy = order.strategy
+    return commit_amend(kernel, seat, &wish)
+
+
+cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1:
+    """Guard what the strategy holds now. Returns 1 where there is nothing."""
+    cdef int64_t held = ledger_position(&kernel.context.ledger, seat.number, wish.instrument).quantity
+    cdef WishC entry = wish[0]
+    cdef FactC fact
+    entry.is_sell = held < 0
+    if held == 0:
+        make_place(&fact, &kernel.context, wish, kernel.context.markets[wish.instrument].terms.id, wish.stop)
+        fact.head.kind = fact.tail.kind = Kind.ORDER_REJECTED
+        fact.tail.reject = Reject.NOTHING_TO_REDUCE
+        kernel.emit(&fact)
+        if seat.on_reject is not None and not seat.quarantined:
+            kernel._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
+        return 1
+    note_protection(kernel, &entry, held if held > 0 else -held, 1)
+    guard(kernel, seat, wish.id)
+    return 0
+
+
+cdef int note_protection(Kernel kernel, const WishC* wish, int64_t filled, bint entry_done) except -1:
+    cdef ProtectionC protection
+    memset(&protection, 0, sizeof(ProtectionC))
+    protection.id = wish.id
+    protection.stop = wish.stop
+    protection.target = wish.target
+    protection.distance = wish.distance
+    protection.filled = filled
+    protection.instrument = wish.instrument
+    protection.strategy = wish.strategy
+    protection.is_sell = not wish.is_sell
+    protection.entry_done = entry_done
+    return protections_add(&kernel.protections, &protection)
+
+
+cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogil:
+    """A target that guards the same lots as an open stop: the stop holds them."""
+    cdef const ProtectionC* protection = protections_get(&kernel.protections, parent) if parent else NULL
+    return protection != NULL and protection.target_id == id and protection.stop_id != 0
+
+
+cdef int64_t released(Kernel kernel, uint16_t strategy, uint32_t index) noexcept nogil:
+    """Money units held by guards whose cancel is on its way: what reaches the venue after it may use them to reduce."""
+    cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
+    cdef const OrderC* order
+    cdef int64_t sum = 0
+    while handle:
+        order = &kernel.context.orders.items[handle]
+        handle = order.next
+        if order.state == OrderState.CANCELLING and order.flags & OrderFlag.PROTECTIVE:
+            sum += order.locked
+    return sum
+
+
+cdef inline bint is_immediate(const OrderC* order) noexcept nogil:
+    """It ends in the instant it arrives, so its fills are guarded together."""
+    return order.time_in_force == TimeInForce.IOC or order.time_in_force == TimeInForce.FOK
