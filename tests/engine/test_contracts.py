@@ -294,3 +294,67 @@ def test_fees_in_a_third_asset_leave_the_margin_whole_and_the_books_true() -> No
     assert paid == -(-909 * UNIT // 1_000 // 600) - (-900 * UNIT // 1_000 // 600)
     assert balances["USDT"][1] == 91 * UNIT
     assert merge.kernel.positions()[0][7] == paid * 600
+
+
+def test_guards_of_a_contract_hold_nothing_and_end_with_a_liquidation() -> None:
+    def guarded(me) -> None:
+        me.buy(9.0, price=101.0, stop_loss=80.0, take_profit=150.0)
+
+    rows = [*book(), *trades(3), row(3.5, Kind.MARK, 150), *trades(3, 4.0)]
+    done, merge = steps_in(LIN, guarded, rows=rows)
+    assert done.seen[2][2] == pytest.approx(100 - 90.9), "the position's margin, and nothing for what can only reduce it"
+    facts = merge.kernel.take_audit()
+    assert (facts["reject"][facts["kind"] == Kind.ORDER_CANCELLED] == Reject.VENUE_LIQUIDATED).tolist() == [True, True]
+    assert done.seen[-1] == (0.0, 0.0, pytest.approx(100 - 90.9))
+    assert merge.kernel.balances()[1][2] == 0 and merge.simulator.resting(0, 0) == merge.simulator.resting(0, 1) == []
+
+
+def test_a_stop_of_a_contract_closes_before_the_margin_is_gone() -> None:
+    rows = [*book(), *trades(3), row(3.2, Kind.TRADE, 190, 1), *trades(3, 4.0)]
+    done, _ = steps_in(LIN, lambda me: me.buy(9.0, price=101.0, stop_loss=97.0), rows=rows)
+    assert done.log[-2:] == [("fill", 100.0, 9.0, True, True), ("position", 0.0, 0.0)]
+
+
+def test_an_amended_order_of_a_contract_holds_what_it_is_changed_to() -> None:
+    def larger(me) -> None:
+        me.amend(me.open_orders()[0], quantity=9.0)
+
+    def too_large(me) -> None:
+        me.amend(me.open_orders()[0], quantity=11.0)
+
+    done, merge = steps_in(LIN, lambda me: me.buy(5.0, price=99.0), larger, too_large)
+    assert done.seen[-1][2] == pytest.approx(100 - 89.1)
+    facts = merge.kernel.take_audit()
+    assert (facts["kind"] == Kind.ORDER_AMENDED).sum() == 1
+    assert facts["reject"][facts["kind"] == Kind.AMEND_REJECTED].tolist() == [Reject.BALANCE_TOO_SMALL]
+
+
+class Guarded(Trades):
+    """As Trades, with guards on some entries and changes of what is open."""
+
+    def act(self) -> None:
+        if self.draw() < 0.2 and self.open_orders() and self.book.spread > 0:
+            self.amend(self.open_orders()[0], quantity=(1 + int(self.draw() * 6)) * self.lot)
+        elif self.draw() < 0.2 and self.book.spread > 0:
+            middle, reach = self.book.middle, (2 + int(self.draw() * 8)) * self.tick
+            self.buy((1 + int(self.draw() * 6)) * self.lot, stop_loss=middle - reach, take_profit=middle + reach)
+        else:
+            super().act()
+
+
+@pytest.mark.parametrize("instrument", [LIN, INV])
+def test_guards_and_changes_leave_the_books_of_venue_and_engine_one(instrument: Instrument) -> None:
+    run_ = settings(
+        instrument, margin(20, rate="0.005"), maker_fee=20_000, taker_fee=50_000, opening={"USDT": 20 * UNIT, "BTC": 5 * UNIT}
+    )
+    merge = make_merge(run_, [Guarded({"seed": 6, "eager": 0.8})])
+    merge.load(facts_of(11, 5_000))
+    kinds: set[int] = set()
+    while merge.run(20):
+        merge.kernel.validate()
+        kinds |= set(merge.kernel.take_audit()["kind"].tolist())
+        merge.simulator.take_markouts()
+        if not merge.simulator.snapshot()[3][1]:
+            compare(merge)
+    assert merge.kernel.failures == []
+    assert kinds >= {Kind.ORDER_AMENDED, Kind.ORDER_TRIGGERED, Kind.FUNDING_PAID, Kind.LIQUIDATED}

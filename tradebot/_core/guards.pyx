@@ -93,6 +93,8 @@ cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
 cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
     """Forget a protection that has nothing more to do."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    if protection == NULL:
+        return 0
     if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer):
         protections_remove(&kernel.protections, id)
     return 0
