@@ -281,6 +281,17 @@ cdef class Trader:
             if guards or not order.flags & OrderFlag.PROTECTIVE:
                 self.cancel(order.id)
 
+    cdef int64_t wished_lots(self, uint32_t index) noexcept nogil:
+        """Lots that this callback has asked for already, sales negative."""
+        cdef const WishC* wish
+        cdef uint32_t at
+        cdef int64_t lots = 0
+        for at in range(self.context.wish_count):
+            wish = &self.context.wishes[at]
+            if wish.kind == WISH_PLACE and wish.instrument == index and wish.strategy == self.number and not wish.flags & OrderFlag.REDUCE_ONLY:
+                lots += -wish.quantity if wish.is_sell else wish.quantity
+        return lots
+
     cdef int cancel_guards(self, uint32_t index) except -1:
         cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
         cdef OrderC* order
@@ -309,29 +320,54 @@ cdef class Trader:
     def target_position(self, quantity: float, *, price=None, post_only=False, instrument=None):
         """Ask for the order that brings the position to `quantity` (base units, negative is short); 0 where none is needed.
 
-        What is open counts as filled, so asking again for the same sends nothing; cancel what should not count. To go to zero, `close`
-        also cancels the guards; a smaller position leaves them, and the venue takes off them what they could no longer fill.
+        What is open counts as filled, so asking again for the same sends nothing; cancel what should not count. Guards of what goes are
+        made smaller, or cancelled at zero.
         """
         cdef uint32_t index = self.index_of(instrument)
         cdef const MarketC* market = &self.context.markets[index]
         cdef OrderListC* open = orders_list(&self.context.orders, self.number, index)
         cdef int64_t wanted = to_steps(quantity if quantity >= 0 else -quantity, market.terms.lot_num, market.terms.lot_den, False, "quantity")
+        cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
         cdef int64_t ticks = 0, missing
-        cdef bint is_sell
+        cdef bint is_sell, reduces
+        cdef object id
         cdef uint8_t force = TimeInForce.IOC
-        missing = (wanted if quantity >= 0 else -wanted) - ledger_position(&self.context.ledger, self.number, index).quantity
-        missing += open.open_sells - open.open_buys
+        missing = (wanted if quantity >= 0 else -wanted) - held
+        missing += open.open_sells - open.open_buys - self.wished_lots(index)
         is_sell = missing < 0
         if missing == 0:
             return 0
+        reduces = held != 0 and (held > 0) == is_sell and wanted <= (held if held > 0 else -held) and (wanted == 0 or (quantity > 0) == (held > 0))
+        if reduces:
+            self.shrink_guards(index, wanted)
         if price is not None:
             ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
             force = TimeInForce.POST_ONLY if post_only else TimeInForce.GTC
         elif post_only:
             raise ValueError("a post-only order needs a price")
-        return self.place_lots(
+        id = self.place_lots(
             index, is_sell, -missing if is_sell else missing, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT
         )
+        if reduces:
+            self.context.wishes[self.context.wish_count - 1].flags = OrderFlag.REDUCE_ONLY
+        return id
+
+    cdef int shrink_guards(self, uint32_t index, int64_t wanted) except -1:
+        """Ask that no guard of an instrument fills more than `wanted` lots."""
+        cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
+        cdef OrderC* order
+        cdef WishC* wish
+        if wanted == 0:
+            return self.cancel_guards(index)
+        while handle:
+            order = &self.context.orders.items[handle]
+            handle = order.next
+            if order.flags & OrderFlag.PROTECTIVE and order.asked - order.filled - order.reduced > wanted:
+                wish = self.wish(index)
+                wish.kind = WISH_AMEND
+                wish.id = order.id
+                wish.quantity = order.filled + order.reduced + wanted
+        return 0
 
     def refuse(self, later: dict):
         """Say by name what an order cannot take yet; `Strategy` says when it comes."""

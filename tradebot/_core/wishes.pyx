@@ -10,7 +10,6 @@ from libc.string cimport memset
 
 from tradebot._core.book cimport NO_ASK
 from tradebot._core.collateral cimport collateral_free, collateral_hold, collateral_needed
-from tradebot._core.context cimport ContextC, MarketC, WishC
 from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, muldiv_up, notional_up
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
