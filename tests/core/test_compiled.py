@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests.strategies.contract import check_restarts
+from tradebot.testing.contract import check_restarts
 from tests.strategies.support import plan
 from tests.support import MS, stream
 from tradebot._core.merge import Merge

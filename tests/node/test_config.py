@@ -168,7 +168,7 @@ def test_a_plain_value_gives_way_to_a_table_and_back(tmp_path: Path) -> None:
     table = load(
         tmp_path, settings=["costs.fees=account", "costs.fees.maker=-0.01%", "costs.fees.taker=0.05%"]
     )
-    assert table.config.fee_rates == (-10_000, 50_000, "quote", "configured")
+    assert table.config.fee_rates == (-10_000, 50_000, "quote", "configured", None)
     assert table.sources["costs.fees.asset"] == "default"
     plain = load(tmp_path, settings=["costs.fees.maker=1%", "costs.fees=account"])
     assert plain.config.costs.fees == "account"
@@ -305,8 +305,6 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
     [
         "mode=live",
         "mode=sandbox",
-        "account.margin=cross",
-        "account.leverage=2",
         "risk.daily_loss=3%",
         "risk.drawdown=10%",
         "risk.gross=2x",
@@ -318,6 +316,21 @@ def test_a_part_that_is_not_built_is_refused_by_name(tmp_path: Path, setting: st
     message = refusal(tmp_path, settings=[setting])
     assert message.startswith(f"--set: {key}: ") and "comes with a later version" in message
     assert value in message or key.startswith("risk.")
+
+
+@pytest.mark.parametrize(
+    ("fees", "said"),
+    [
+        ('asset="BNB"', "costs.fees.price: expected a price where fees are paid in an asset such as BNB"),
+        ('asset="base",price="600"', "costs.fees.price: expected a price where"),
+        ('asset="bnb coin",price="600"', 'costs.fees.asset: expected "quote", "base" or an asset such as "BNB"'),
+        ('asset="BNB",price="0"', "costs.fees.price: expected a number above zero"),
+        ('asset="BNB",price="600"', "account.start: expected some BNB, in which fees are paid, found none"),
+    ],
+)
+def test_a_third_asset_for_fees_needs_a_price_and_a_balance(tmp_path: Path, fees: str, said: str) -> None:
+    message = refusal(tmp_path, settings=[f'costs.fees={{maker="0.1%",taker="0.1%",{fees}}}'])
+    assert said in message
 
 
 @pytest.mark.parametrize("source", ["file", "environment", "setting"])

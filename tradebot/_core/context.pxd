@@ -6,6 +6,7 @@ from tradebot._core.book cimport BookC
 from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.ledger cimport LedgerC
+from tradebot._core.margin cimport MarginC
 from tradebot._core.orders cimport OrdersC
 from tradebot._core.timers cimport TimersC
 
@@ -83,6 +84,7 @@ cdef struct ContextC:
     int64_t worst_band          # how far from the best a market order may fill, fraction in 1e-8
     MarketC* markets
     uint32_t market_count
+    MarginC* margins            # by market; all zero for spot
     LedgerC ledger
     OrdersC orders
     TimersC timers

@@ -71,7 +71,7 @@ cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const Record
         return 0
     if extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
         guard(kernel, seat, order.parent)      # nothing, unless more was opened meanwhile
-    elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY:
+    elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY and extra.reject != Reject.VENUE_LIQUIDATED:
         protection.timer = timers_add(&kernel.context.timers, kernel.context.time_ns + RETRY_NS, 0, KERNEL_OWNER)
     else:
         protection.closed = protection.filled   # by the strategy's wish, or with the position: nothing is left to guard

@@ -62,6 +62,7 @@ cdef class Kernel:
     cdef int step_market(self, const RecordC* record) except -1
     cdef int step_timer(self, const RecordC* record) except -1
     cdef int step_account(self, const RecordC* record, const ExtraC* extra) except -1
+    cdef int step_margin(self, const RecordC* record, const ExtraC* extra) except -1
     cdef int step_state(self, const RecordC* record) except -1
     cdef uint32_t market_of(self, uint32_t instrument) except? 0xFFFFFFFF
     cdef int tell_market(self, uint32_t index, const RecordC* record, int heard) except -1

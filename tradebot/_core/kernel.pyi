@@ -1,5 +1,6 @@
 """Names of the compiled module that Python may use; held true by tests/test_stubs.py."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ class Kernel:
     def __init__(
         self, instruments: list[tuple[int, ...]], names: list[str], opening: list[int], strategies: int,
         rate: tuple[int, int], lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        margins: Sequence[tuple[int, bool, list[tuple[int, int, int]]] | None] = (),
+        fee_asset: tuple[int, int, int] = ...,
     ) -> None: ...
     def seat(self, trader: Trader, base: type[Trader], markets: list[int], limits: list[dict[str, int]]) -> None: ...
     def start(self, time_ns: int) -> None: ...

@@ -20,20 +20,24 @@ from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport book_close, book_open, book_validate
+from tradebot._core.collateral cimport collateral_hold, collateral_post, collateral_validate
 from tradebot._core.compiled cimport Compiled, CompiledCall, compiled_call
 from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
 from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.guards cimport guard_again, note_guards, protect
-from tradebot._core.instrument cimport add, instrument_from_tuple
-from tradebot._core.ledger cimport ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
-from tradebot._core.market cimport market_from_list, market_take, market_to_list
+from tradebot._core.instrument cimport SPOT, add, instrument_from_tuple
+from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
+from tradebot._core.margin cimport margins_close, margins_open
+from tradebot._core.market cimport mark2_of, market_from_list, market_take, market_to_list
 from tradebot._core.orders cimport order_next_state, order_remaining, orders_close, orders_count, orders_from_list, orders_get, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.protection cimport protections_close, protections_from_list, protections_to_list
 from tradebot._core.risk cimport rate_close, rate_from_list, rate_open, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
 from tradebot._core.types cimport Flag, Kind, OrderState, TradingState
 from tradebot._core.wishes cimport cancel_open, commit_amend, commit_cancel, commit_place, hold, relock
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -114,12 +118,12 @@ cdef class Kernel:
 
     `instruments`: tuples of `_core.instrument`, with `names` beside them; `opening`: money units per asset number;
     `order_base`: account and epoch bits of order ids; `lock_fee`: taker fee in 1e-8; `worst_band`: how far a market order may fill
-    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit.
+    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit; `margins`: those of `_core.margin`.
     """
 
     def __cinit__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (), fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         cdef uint32_t at, count = len(instruments)
         self.context.markets = <MarketC*>calloc(count + 1, sizeof(MarketC))
@@ -127,6 +131,7 @@ cdef class Kernel:
         if self.context.markets == NULL or self.limits == NULL:
             raise MemoryError("no memory for the markets")
         self.context.market_count = count
+        self.context.margins = margins_open(list(margins), count)
         self.context.calling = NOBODY
         self.context.call = 1               # views begin with 0, which is shut
         self.context.order_base = order_base
@@ -136,9 +141,11 @@ cdef class Kernel:
             instrument_from_tuple(&self.context.markets[at].terms, instruments[at])
             book_open(&self.context.markets[at].book)
             depth_open(&self.context.markets[at].depth)
+            assert self.context.markets[at].terms.kind == SPOT or self.context.margins[at].leverage > 0, "a contract has a margin"
             self.context.markets[at].feed_is_up = 1
             index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
         ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
+        self.context.ledger.fee_asset = FeeAssetC(fee_asset[0], fee_asset[1], fee_asset[2])
         for at in range(len(opening)):
             self.context.ledger.balances[at].opening = opening[at]
             self.context.ledger.balances[at].total = opening[at]
@@ -153,7 +160,7 @@ cdef class Kernel:
 
     def __init__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (), fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         self.names = list(names)
         self.seats = []
@@ -168,6 +175,7 @@ cdef class Kernel:
             book_close(&self.context.markets[at].book)
             depth_close(&self.context.markets[at].depth)
         free(self.context.markets)
+        margins_close(self.context.margins, self.context.market_count)
         free(self.limits)
         free(self.context.wishes)
         free(self.audit)
@@ -387,6 +395,8 @@ cdef class Kernel:
         fact.head = record[0]
         fact.tail = extra[0]
         self.record(&fact)
+        if kind == Kind.FUNDING_PAID or kind == Kind.LIQUIDATED:
+            return self.step_margin(record, extra)
         if order == NULL:
             if kind == Kind.AMEND_REJECTED:
                 return self.tell_reject(seat, seat.on_amend_reject, record, extra, index)
@@ -403,6 +413,8 @@ cdef class Kernel:
         if order.state == OrderState.DONE:
             relock(self, order, 0)
             orders_remove(&self.context.orders, order)
+            if self.context.markets[index].terms.kind != SPOT:
+                collateral_hold(&self.context, after.strategy, index, self.lock_fee)
         if after.guards or after.parent:
             note_guards(self, seat, &after, record, extra)
         if kind == Kind.ORDER_REJECTED:
@@ -414,6 +426,21 @@ cdef class Kernel:
         if kind == Kind.ORDER_FILLED:
             self._tell_fill(seat, record, extra, &after, index)
         return self.tell_order(seat, &after, index)
+
+    cdef int step_margin(self, const RecordC* record, const ExtraC* extra) except -1:
+        """The venue settled funding, or closed a position, which is told as a fill of no order."""
+        cdef Seat seat = self.seats[record.owner]
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef OrderC none
+        collateral_post(&self.context, record, extra, index, self.lock_fee)
+        if record.kind == Kind.LIQUIDATED:
+            self.fill_count += 1
+            memset(&none, 0, sizeof(OrderC))
+            none.state = OrderState.DONE
+            return self._tell_fill(seat, record, extra, &none, index)
+        if seat.on_position is not None and not seat.quarantined:
+            self.call(seat, seat.on_position, seat.position_views[index])
+        return 0
 
     cdef int post_fill(self, OrderC* order, const RecordC* record, const ExtraC* extra, uint32_t index) except -1:
         self.fill_count += 1
@@ -651,9 +678,9 @@ cdef class Kernel:
         return market.bid, market.ask, market.last_price, market.middle2
 
     def unrealised(self, strategy: int, index: int) -> int:
-        """Money units of quote at the last middle price."""
+        """Money units of the settle asset at the mark, where one is told, else at the last middle price."""
         cdef const MarketC* market = &self.context.markets[index]
-        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, market.middle2)
+        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, mark2_of(market))
 
     def set_trading_state(self, state: int) -> None:
         """Where trading starts; a change during a run is a TRADING_STATE_CHANGED fact."""
@@ -669,11 +696,7 @@ cdef class Kernel:
         for at in range(self.context.market_count):
             book_validate(&self.context.markets[at].book)
             depth_validate(&self.context.markets[at].depth)
-        for at in range(self.context.ledger.strategies * self.context.ledger.instruments):
-            position_validate(&self.context.ledger.positions[at])
-        for at in range(self.context.ledger.accounts * self.context.ledger.assets):
-            assert self.context.ledger.balances[at].locked >= 0
-            assert self.context.orders.count > 0 or self.context.ledger.balances[at].locked == 0
+        collateral_validate(&self.context)
 
     def snapshot(self) -> list:
         """Plain data from which `restore` goes on to the same digest. Taken between steps."""

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 
 from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, TO_BARS, TO_BOOK, TO_QUOTES, TO_TRADES, ContextC, MarketC
 from tradebot._core.depth cimport depth_apply
+from tradebot._core.instrument cimport SPOT
 from tradebot._core.types cimport Flag, Kind, RecordC
 
 
@@ -71,3 +72,8 @@ cdef inline int market_take_level(MarketC* market, const RecordC* record) except
         if refresh_levels(market):
             heard |= TO_QUOTES
     return heard
+
+
+cdef inline int64_t mark2_of(const MarketC* market) noexcept nogil:
+    """Twice the price at which a position is judged, ticks: of a contract the mark where there is one, else the middle."""
+    return 2 * market.mark_price if market.mark_price and market.terms.kind != SPOT else market.middle2

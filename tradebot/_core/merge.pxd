@@ -18,6 +18,7 @@ cdef struct SampleC:
     int64_t fees
     uint32_t instrument
     uint32_t strategy
+    int64_t mark
 
 
 @cython.final

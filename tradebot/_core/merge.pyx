@@ -24,8 +24,9 @@ from tradebot._core.arena cimport grow
 from tradebot._core.by_bars cimport bars_fill
 from tradebot._core.context cimport ContextC, MarketC
 from tradebot._core.digest cimport DigestC, digest_slot
+from tradebot._core.instrument cimport SPOT
 from tradebot._core.ledger cimport PositionC, ledger_position, position_unrealised
-from tradebot._core.market cimport is_bare, market_take
+from tradebot._core.market cimport is_bare, mark2_of, market_take
 from tradebot._core.priced cimport BY_BARS
 from tradebot._core.queue cimport queue_pop
 from tradebot._core.simulator cimport simulator_arrive, simulator_market, simulator_open, simulator_send, simulator_show
@@ -49,7 +50,7 @@ cdef enum:
     ROWS_AHEAD = 16             # that are asked of memory before they are looked at
     MARKET_KINDS = 0xEFFE       # a bit for each kind that a stored fact may have: 1 to 15 but TIMER
 
-assert sizeof(SampleC) == 64
+assert sizeof(SampleC) == 72
 assert SAMPLE_DTYPE.itemsize == sizeof(SampleC)
 
 
@@ -470,11 +471,14 @@ cdef class Merge:
                 sample.bid = market.last_price if is_bare(market) else market.bid
                 sample.ask = market.last_price if is_bare(market) else market.ask
                 sample.position = position.quantity
-                sample.realised = position.realised
-                sample.unrealised = position_unrealised(position, &market.terms, market.middle2)
+                sample.realised = position.realised - position.funding
+                sample.unrealised = position_unrealised(
+                    position, &market.terms, mark2_of(market)
+                )
                 sample.fees = position.fees
                 sample.instrument = market.terms.id
                 sample.strategy = strategy
+                sample.mark = market.mark_price if market.terms.kind != SPOT else 0
                 self.sample_count += 1
         return 0
 

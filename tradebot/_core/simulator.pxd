@@ -21,6 +21,7 @@ cdef inline int simulator_show(SimulatorC* simulator, uint32_t index, const Reco
     cdef uint8_t side = record.flags & Flag.SELL
     if (
         record.kind != Kind.L2_LEVEL or record.flags & (Flag.VOID | Flag.SNAPSHOT) or market.by_orders or market.linked
+        or simulator.clearing.margins != NULL
         or time_ns > simulator.markout_ns or (market.resting[side].prices >> (record.price & 63)) & 1
     ):
         return simulator_market(simulator, index, record, time_ns)

@@ -19,7 +19,7 @@ which only the touch is known: by_quotes.pyx. Where it tells no book, orders are
 (by_trades.pyx), as the run says.
 
 With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
-always.
+always. With a `fee_asset` both pay in that third asset, at its stated price, while the account has enough of it, and then as without.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -33,11 +33,13 @@ from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels
 from tradebot._core.by_price cimport price_cancel, price_order, price_would_take, priced_from_list, priced_to_list
 from tradebot._core.by_quotes cimport quotes_ahead, quotes_close, quotes_market
 from tradebot._core.by_trades cimport trades_market
+from tradebot._core.clearing cimport clearing_close, clearing_from_list, clearing_market, clearing_open, clearing_to_list
 from tradebot._core.conditional cimport conditional_check, conditional_find, conditional_release, conditional_take, conditional_watch, conditionals_from_list, conditionals_to_list
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.doubts cimport doubts_from_bytes, doubts_to_bytes
 from tradebot._core.instrument cimport instrument_from_tuple
 from tradebot._core.intervals cimport interval_code
+from tradebot._core.ledger cimport NO_ASSET
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
 from tradebot._core.match cimport match_find, matches_close
 from tradebot._core.priced cimport BY_BARS, BY_BOOK, BY_TRADES
@@ -45,6 +47,8 @@ from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce, check_bounds
 from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_bound, resting_insert, resting_lots, resting_remove, trim_reducing
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -60,7 +64,14 @@ cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil:
 
 
 cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
-    """Take in one recorded event at venue time `time_ns`."""
+    """Take in one recorded event at venue time `time_ns`; then see what contracts make of it."""
+    take_market(simulator, index, record, time_ns)
+    if simulator.clearing.margins != NULL:
+        return clearing_market(simulator, index, record)
+    return 0
+
+
+cdef int take_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint64_t trades = simulator.trade_number
     markouts_settle(simulator, time_ns)
@@ -547,12 +558,16 @@ cdef class Simulator:
 
     `grade` is what orders are matched on: (Grade, what a market order pays beyond the price told, the share of a bar's volume that
     ours may take, both in 1e-8, and by instrument the interval in ns of the bars that fill); the last three count without a book.
+    Where any of `margins` is a row (`_core.margin`), the venue clears contracts for `strategies` of an account that has `opening`
+    money units by asset. `fee_asset`: (asset number, worth of one as a ratio of the settle asset).
     """
 
     def __cinit__(
         self, instruments: list, order_latency: tuple, answer_latency: tuple, maker_fee: int, taker_fee: int,
         fee_in_base: bool, queue_kind: int = QueueKind.RISK_AVERSE, half_powers: int = 6, whole_fills: bool = False,
         grade: tuple = (BY_BOOK, 0, 0, ()), horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+        margins: Sequence = (), opening: Sequence = (), strategies: int = 0, pays_funding: bool = True,
+        fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         cdef uint32_t at
         memset(&self.simulator, 0, sizeof(SimulatorC))
@@ -583,6 +598,9 @@ cdef class Simulator:
         self.simulator.fee_in_base = fee_in_base
         for at in range(HORIZONS):
             self.simulator.horizons_ns[at] = horizons_ns[at]
+        self.simulator.fee_asset.asset, self.simulator.fee_asset.worth_num, self.simulator.fee_asset.worth_den = fee_asset
+        self.simulator.fee_left = opening[fee_asset[0]] if fee_asset[0] < len(opening) else 0
+        clearing_open(&self.simulator, list(margins), list(opening), strategies, pays_funding)
 
     def __dealloc__(self):
         cdef uint32_t at
@@ -607,6 +625,7 @@ cdef class Simulator:
         matches_close(&self.simulator.matches)
         latency_close(&self.simulator.order_latency)
         latency_close(&self.simulator.answer_latency)
+        clearing_close(&self.simulator)
         index_close(&self.by_id)
 
     def market(self, records) -> None:
@@ -691,6 +710,11 @@ cdef class Simulator:
             for at in range(list.count)
         ]
 
+    def clearing(self) -> list | None:
+        """The venue's own books of contracts, as `Ledger.state` has them; None where none are traded."""
+        found = clearing_to_list(&self.simulator)
+        return None if found is None else found[0]
+
     def snapshot(self) -> list:
         """Plain data that `restore` takes."""
         cdef uint32_t at
@@ -705,6 +729,8 @@ cdef class Simulator:
             latency_to_list(&self.simulator.order_latency),
             latency_to_list(&self.simulator.answer_latency),
             self.doubts().tobytes(),
+            clearing_to_list(&self.simulator),
+            self.simulator.fee_left,
         ]
 
     def restore(self, state: list) -> None:
@@ -721,6 +747,8 @@ cdef class Simulator:
         latency_from_list(&self.simulator.order_latency, state[6])
         latency_from_list(&self.simulator.answer_latency, state[7])
         doubts_from_bytes(&self.simulator.doubts, state[8])
+        clearing_from_list(&self.simulator, state[9])
+        self.simulator.fee_left = state[10]
 
 
 cdef list venue_market_to_list(const VenueMarketC* market):

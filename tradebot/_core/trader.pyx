@@ -12,7 +12,7 @@ from libc.string cimport memset
 from tradebot._core.arena cimport grow
 from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
 from tradebot._core.context cimport WISH_AMEND, WISH_CANCEL, WISH_PLACE, WISH_PROTECT, MarketC
-from tradebot._core.instrument cimport InstrumentC, price_of, quantity_of, steps_down, steps_up
+from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
 from tradebot._core.ledger cimport ledger_balance, ledger_position
 from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
@@ -163,6 +163,8 @@ cdef class Trader:
         reference = ticks or (market.bid if is_sell else market.ask) or market.last_price
         if reference <= 0:
             raise ValueError("notional= needs a price, and the market has none yet")
+        if market.terms.kind != SPOT:
+            return contracts_of(&market.terms, notional, reference)
         return to_steps(
             <double>notional / price_of(&market.terms, reference),
             market.terms.lot_num, market.terms.lot_den, False, "notional",
@@ -174,8 +176,8 @@ cdef class Trader:
     ):
         """Ask to buy; returns the order id.
 
-        `quantity` in base units or `notional` in quote units; without `price` a market order (IOC). `time_in_force` is
-        "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY".
+        `quantity` in base units (contracts of a contract) or `notional` in quote units; without `price` a market order (IOC).
+        `time_in_force` is "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY".
 
         `stop_loss`, `take_profit` (prices) and `trail` (a distance in quote units, or "1.5%") guard what the order fills: a stop, following at that
         distance where `trail` is given, and a limit, as one group that rests at the venue. `stop`: wait until the price has risen to it;
@@ -528,12 +530,23 @@ cdef class Trader:
         return quantity_of(&self.seated().markets[self.first].terms, 1)
 
     def free(self, side: str = "quote") -> float:
-        """What open orders do not hold of the first instrument's "quote" or "base" asset."""
+        """What positions and open orders do not hold of the first instrument's "quote", "base" or "settle" asset.
+
+        A contract settles in its quote asset, an inverse one in its base asset; spot counts as settling in quote.
+        """
         cdef const InstrumentC* terms = &self.seated().markets[self.first].terms
-        cdef uint16_t asset = terms.quote if side == "quote" else terms.base
+        cdef uint16_t asset = terms.quote if side == "quote" else settle_asset(terms) if side == "settle" else terms.base
         return (
             ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked
         ) / 1e8
+
+
+cdef int64_t contracts_of(const InstrumentC* terms, object notional, int64_t ticks) except? -1:
+    """Whole lots of a contract that are worth at most `notional` quote units at a price."""
+    cdef double lot_value = <double>terms.base_num / <double>terms.base_den if terms.kind == INVERSE else (
+        <double>ticks * <double>terms.value_num / <double>terms.value_den
+    )
+    return to_steps(<double>notional * MONEY_UNIT / lot_value, 1, 1, False, "notional")
 
 
 cdef int64_t to_steps(object value, int64_t num, int64_t den, bint up, str what) except? -1:

@@ -7,6 +7,8 @@ from tradebot._core.book cimport NO_ASK, NO_BID, BookC
 from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.latency cimport LatencyC
+from tradebot._core.ledger cimport FeeAssetC, LedgerC
+from tradebot._core.margin cimport MarginC
 from tradebot._core.match cimport MatchesC
 from tradebot._core.priced cimport DoubtListC, PricedC
 from tradebot._core.queue cimport QueueC
@@ -106,6 +108,14 @@ cdef struct PendingC:           # markouts of one horizon that wait for their ti
     uint32_t tail
 
 
+cdef struct ClearingC:          # the venue's own books of contracts
+    LedgerC ledger
+    MarginC* margins            # by market; NULL where no contracts are traded
+    int64_t* price2             # by market: twice the price at which it was last judged or traded, ticks
+    uint8_t* due                # by market: what is held has changed since it was judged
+    uint8_t pays_funding
+
+
 cdef struct SimulatorC:
     VenueMarketC* markets
     uint32_t market_count
@@ -122,6 +132,9 @@ cdef struct SimulatorC:
     int64_t maker_fee           # fractions in 1e-8; negative is a rebate
     int64_t taker_fee
     uint8_t fee_in_base
+    FeeAssetC fee_asset         # fees are paid in it as long as there is enough
+    int64_t fee_left            # money units of it
+    ClearingC clearing
     int64_t time_ns             # of the venue
     uint64_t trade_number
     int64_t horizons_ns[3]
@@ -160,6 +173,11 @@ cdef inline int64_t venue_middle2(const VenueMarketC* market) noexcept nogil:
     if bid == NO_BID or ask == NO_ASK:
         return market.priced.marked2
     return bid + ask
+
+
+cdef inline int64_t venue_mark2(const VenueMarketC* market) noexcept nogil:
+    """Twice the price at which a contract's position is judged, ticks: the mark where one was told, else the middle."""
+    return 2 * market.mark_price if market.mark_price else venue_middle2(market)
 
 
 cdef inline int64_t resting_lots(const VenueMarketC* market, const RestingC* order, uint8_t side) noexcept nogil:

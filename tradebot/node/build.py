@@ -18,9 +18,10 @@ from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, pa
 from tradebot.engine.plan import Limits, Place, Plan
 from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
-from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
+from tradebot.node.config import Config, FeeRates, Grid, Loaded, config_from_dict, config_identity, config_to_dict
 from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, resolved
 from tradebot.node.latencies import latency_models, latency_text
+from tradebot.node.margins import check_funding, make_margins, margin_text
 from tradebot.node.places import store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
@@ -109,6 +110,7 @@ def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: in
     names = list(dict.fromkeys(name for use in config.strategy for name in use.instrument_names(config.account.venue)))
     instruments = [store.instrument(name) for name in names]
     selection = store.selection([one.id for one in instruments], from_ns, to_ns)
+    check_funding(store, config, instruments)
     graded = find_grade(store, config.data, instruments, from_ns, to_ns)
     plan = make_plan(config, instruments, selection.last_ns - selection.first_ns, graded)
     return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded)
@@ -149,12 +151,16 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int, grade
         trading_state=int(TradingState[config.risk.trading_state.upper()]),
         triggers_by_mark=config.risk.stop_trigger == "mark",
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
+        margins=make_margins(config.account, instruments),
+        pays_funding=config.costs.funding == "recorded",
+        fee_asset=fees.third,
+        fee_worth=parse_decimal(fees.price or "1").as_integer_ratio(),
     )
 
 
 def check_opening(opening: Mapping[str, int], instruments: Sequence[Instrument]) -> None:
     """Raise ConfigError where nothing that the account holds can trade any of the instruments."""
-    usable = sorted({asset for one in instruments for asset in (one.base, one.quote)})
+    usable = sorted({asset for one in instruments for asset in ((one.settle,) if one.is_contract else (one.base, one.quote))})
     if not any(opening.get(asset, 0) > 0 for asset in usable):
         raise ConfigError(
             f"account.start: expected some of {', '.join(usable)}, which the run trades, found {', '.join(opening) or 'nothing'}"
@@ -207,7 +213,8 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "costs": {
             "maker_fee": fraction_text(fees.maker),
             "taker_fee": fraction_text(fees.taker),
-            "fee_asset": fees.asset,
+            "fee_asset": fee_asset_text(fees, setup.instruments),
+            "fee_price": fees.price or "",
             "fee_origin": fees.origin,
             "order_latency_ns": plan.order_latency_ns,
             "answer_latency_ns": plan.answer_latency_ns,
@@ -217,6 +224,8 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "spread": fraction_text(2 * plan.half_spread),
             "slippage": fraction_text(plan.slippage),
             "participation": fraction_text(plan.participation),
+            "funding": config.costs.funding,
+            "margin": margin_text(plan.margins, config.account, setup.instruments),
         },
         "grade": {"name": setup.graded.name, "note": setup.graded.note},
         "account": {
@@ -224,7 +233,7 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         },
         "assets": plan.assets,
         "opening": {name: money_text(units) for name, units in plan.opening.items()},
-        "assumptions": backtest.ASSUMPTIONS[plan.grade],
+        "assumptions": backtest.ASSUMPTIONS[plan.grade] + (backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
         "identity": {
             "config": config_identity(config),
             "plan": msgspec.to_builtins(plan),
@@ -233,6 +242,13 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "code": identity.code_hash(),
         },
     }
+
+
+def fee_asset_text(fees: FeeRates, instruments: Sequence[Instrument]) -> str:
+    """For people."""
+    if fees.third:
+        return f"{fees.third} at {fees.price}, while it lasts"
+    return instruments[0].settle if instruments[0].is_contract else fees.asset
 
 
 def queue_text(costs: Costs) -> str:

@@ -36,7 +36,9 @@ from tradebot.node.sources import (
 from tradebot.node.values import (
     Rate,
     Target,
+    parse_asset,
     parse_balances,
+    parse_floor,
     parse_fraction,
     parse_fraction_from_zero,
     parse_fraction_positive,
@@ -79,8 +81,6 @@ KEYS_LATER: Final = frozenset(
 )
 CHOICES_BUILT: Final = {
     "mode": "backtest",
-    "account.margin": "isolated",
-    "account.leverage": 1,
 }
 
 SECRET: Final = frozenset({"account.key", "store"})
@@ -90,6 +90,9 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "account.start": parse_balances,
     "account.key": parse_key,
     "store": parse_store,
+    "account.maintenance": parse_fraction_positive,
+    "account.maintenance.*.floor": parse_floor,
+    "account.maintenance.*.rate": parse_fraction_positive,
     "data.from": parse_from,
     "data.to": parse_to,
     "data.bars": parse_interval,
@@ -99,6 +102,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "costs.spread": parse_fraction_from_zero,
     "costs.slippage": parse_fraction_from_zero,
     "costs.participation": parse_fraction_positive,
+    "costs.fees.asset": parse_asset,
+    "costs.fees.price": parse_positive,
     "costs.latency": parse_latency_model,
     "costs.latency.order": parse_latency_model,
     "costs.latency.answer": parse_latency_model,
@@ -294,6 +299,14 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
     if config.data.bars is not None and config.data.grade != "bars":
         where = _where(sources, "data.bars")
         raise ConfigError(f'{where}: counts at bar grade only: set data.grade = "bars", or remove the key')
+    fees = config.fee_rates
+    if (fees.price is None) != (not fees.third):
+        raise ConfigError(
+            f"{_where(sources, 'costs.fees.price')}: expected a price where fees are paid in an asset such as BNB, and none for "
+            f"quote and base, found asset {fees.asset} with {'no price' if fees.price is None else fees.price}"
+        )
+    if fees.third and not config.account.balances.get(fees.third):
+        raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"

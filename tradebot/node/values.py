@@ -126,6 +126,21 @@ def parse_positive(text: str) -> Decimal:
     return value
 
 
+def parse_asset(text: str) -> str:
+    """ "quote", "base", or the name of an asset."""
+    if text not in ("quote", "base") and not _ASSET.fullmatch(text):
+        raise ValueError(f'expected "quote", "base" or an asset such as "BNB", found {text!r}')
+    return text
+
+
+def parse_floor(text: str) -> int:
+    """An amount from nothing on, in 1e-8."""
+    units = steps_exactly(parse_decimal(text), Decimal(1).scaleb(-MONEY_SCALE))
+    if not 0 <= units <= INTEGER_MAX:
+        raise ValueError(f"expected an amount from 0 to {INTEGER_MAX // 10**MONEY_SCALE}, found {text!r}")
+    return units
+
+
 def parse_latency(text: str) -> int:
     """A duration in nanoseconds, from nothing to an hour."""
     latency_ns = parse_duration(text)

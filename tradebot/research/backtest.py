@@ -69,6 +69,15 @@ ASSUMPTIONS: Final[dict[int, list[str]]] = {
     ],
 }
 
+# And where contracts are traded.
+CONTRACT_ASSUMPTIONS: Final = [
+    "Each strategy's position has margin of its own: positions of different strategies are never netted.",
+    "Funding is reckoned on the position held at the venue at the settlement, at the recorded mark, and rounded up against us.",
+    "A position is judged at the venue's mark where marks were recorded, else at the middle price of the book.",
+    "A liquidation closes the whole position at that price and takes all that is left of its margin; a gap beyond it is made up "
+    "by the venue.",
+]
+
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """What a run came to. `seconds` is wall time of the run itself; `failures` say which strategies were quarantined."""
@@ -93,8 +102,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return self.events / self.seconds if self.seconds > 0 else 0.0
 
     def net(self) -> int:
-        """Realised and unrealised profit after fees, money units of the quote asset."""
-        return sum(row[6] - row[7] for row in self.positions) + sum(self.unrealised)
+        """Realised and unrealised profit after fees and funding, money units of the settle asset."""
+        return sum(row[6] - row[7] - row[11] for row in self.positions) + sum(self.unrealised)
 
 
 def run(

@@ -111,19 +111,22 @@ def position_figure(run: RunFiles, book: Book) -> Html:
     chart.area(samples["time_ns"], lots, 0.0, "")
     chart.line(samples["time_ns"], lots, "", step=True)
     chart.level(0.0, "zero")
-    return figure(chart.to_svg(), f"{name}, in {book.instrument.base}.")
+    return figure(chart.to_svg(), f"{name}, in {book.instrument.unit}.")
 
 
 def waterfall_figure(metrics: Metrics) -> Html:
-    """Spread earned, then what followed, then fees, down to the net P&L."""
-    spread, adverse, fees, net = (
+    """Spread earned, then what followed, then fees and funding, down to the net P&L."""
+    spread, adverse, fees, funding, net = (
         money_from_text(amount)
-        for amount in (metrics.spread_earned, metrics.adverse_selection, metrics.fees, metrics.net_pnl)
-    )
+        for amount in (
+            metrics.spread_earned, metrics.adverse_selection, metrics.fees, metrics.funding, metrics.net_pnl,
+        )
+    )  # fmt: skip
     asset = metrics.quote_asset
     steps = [
         ("spread earned", 0, spread), ("adverse selection", spread, spread + adverse),
-        ("fees", spread + adverse, spread + adverse - fees), ("net P&L", 0, net),
+        ("fees", spread + adverse, spread + adverse - fees),
+        *([("funding", spread + adverse - fees, net)] if funding else []), ("net P&L", 0, net),
     ]  # fmt: skip
     bars = [
         Bar(
@@ -172,13 +175,13 @@ def _mark(run: RunFiles, book: Book, fill: np.void, fee: int, wait_ns: int, ahea
         f"{'sold' if flags & Flag.SELL else 'bought'} as {'maker' if flags & Flag.MAKER else 'taker'} · "
         f"{run.manifest.strategy_name(book.strategy)}",
         clock(int(fill["time_ns"])) + " UTC",
-        f"{quantity} {instrument.base} at {price} {instrument.quote}",
-        f"fee {money(fee, instrument.quote)} {instrument.quote}",
+        f"{quantity} {instrument.unit} at {price} {instrument.quote}",
+        f"fee {money(fee, instrument.settle)} {instrument.settle}",
     ]
     if flags & Flag.MAKER:
         lines.append(f"in the queue {span(wait_ns) if wait_ns >= 0 else 'for an unknown time'}")
-        lines.append(f"ahead when accepted {ahead_text(ahead_lots, instrument)} {instrument.base}")
-        lines.append(f"ahead at the fill {ahead_text(int(fill['display']), instrument)} {instrument.base}")
+        lines.append(f"ahead when accepted {ahead_text(ahead_lots, instrument)} {instrument.unit}")
+        lines.append(f"ahead at the fill {ahead_text(int(fill['display']), instrument)} {instrument.unit}")
     return Mark(
         float(fill["time_ns"]),
         int(fill["price"]) * float(instrument.tick_size),

@@ -194,6 +194,14 @@ def _warnings(manifest: Manifest, metrics: Metrics) -> Iterator[str]:
         yield "The slippage of this run is zero. The price moves while a bar opens: its market orders flatter it."
     if manifest.grade.name == BARS and parse_decimal(costs.participation) == 1:
         yield "Orders of this run may take the whole volume of a bar. Nobody trades alone: its fills flatter it."
+    if metrics.liquidations:
+        yield (
+            f"Liquidated: the venue closed {metrics.liquidations:,} positions whose margin no longer sufficed, and kept what was "
+            "left of it."
+        )
+    for instrument in manifest.instruments:
+        if instrument.is_perpetual and manifest.costs.funding == "none":
+            yield f"Funding of {instrument.name} is left out: who holds a perpetual pays or receives it."
     for name in _quarantined(manifest):
         yield f"{name} raised an error and was quarantined: what follows is not its whole story."
     for line in metrics.books_differences:
@@ -294,10 +302,19 @@ def _pnl_sum(metrics: Metrics) -> Html:
         term("adverse selection", metrics.adverse_selection),
         element("i", "−"),
         element("div", element("span", "fees"), element("b", money(metrics.fees, asset))),
+        *_funding_term(metrics),
         element("i", "="),
         term(f"net P&L, {asset}", metrics.net_pnl, "total"),
         classes="sum",
     )
+
+
+def _funding_term(metrics: Metrics) -> tuple[Html, ...]:
+    """Nothing where none was paid or received: spot has no funding."""
+    if not Decimal(metrics.funding):
+        return ()
+    amount = element("b", money(metrics.funding, metrics.quote_asset))
+    return element("i", "−"), element("div", element("span", "funding"), amount)
 
 
 def _break_even(manifest: Manifest, metrics: Metrics) -> str:
@@ -523,10 +540,10 @@ def _fill_row(run: RunFiles, book: Book, index: int, wait_ns: int, ahead: int, m
         clock(int(fill["time_ns"])),
         run.manifest.strategy_name(book.strategy),
         _side(int(fill["flags"]), "bought", "sold"),
-        "maker" if maker else "taker",
+        "liquidated" if fill["kind"] == Kind.LIQUIDATED else "maker" if maker else "taker",
         number(instrument.price_text(int(fill["price"]))),
         _quantity(instrument, int(fill["quantity"])),
-        money(int(book.fees_each[index]), instrument.quote),
+        money(int(book.fees_each[index]), instrument.settle),
         *(queue if maker else [NOTHING] * 3),
     ]
 
@@ -619,6 +636,7 @@ def _assumptions(manifest: Manifest) -> Html:
             ("latency to the venue", costs.order_latency or duration_text(costs.order_latency_ns)),
             ("latency of its answer", costs.answer_latency or duration_text(costs.answer_latency_ns)),
             *_matching(manifest),
+            *([("margin", costs.margin)] if costs.margin else []),
         ]
     )
     return section(

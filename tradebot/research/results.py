@@ -55,6 +55,7 @@ class Costs(Struct, frozen=True, kw_only=True):
     maker_fee: str = "0"
     taker_fee: str = "0"
     fee_asset: str = ""
+    fee_price: str = ""
     order_latency_ns: int = 0
     answer_latency_ns: int = 0
     order_latency: str = ""
@@ -63,6 +64,8 @@ class Costs(Struct, frozen=True, kw_only=True):
     spread: str = "0"
     slippage: str = "0"
     participation: str = "1"
+    funding: str = ""
+    margin: str = ""
 
 
 class Amount(Struct, frozen=True):
@@ -144,6 +147,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     quarantined: list[str | int] = []
     assets: list[str] = []
     opening: dict[str, str] = {}
+    closing: dict[str, str] = {}
     grid: list[GridCell] | None = None
     book_check: BookCheck | None = None
     beside: Beside | None = None

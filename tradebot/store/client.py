@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from tradebot._core.types import Kind
 from tradebot.domain.errors import StoreError, StoreFull, StoreGone, UsageError
 from tradebot.domain.instrument import Instrument
 from tradebot.store import intake, results, ticks
@@ -228,6 +229,10 @@ class Store:
     ) -> Selection:
         """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists."""
         return ticks.select(self._backend, self._by_id(instrument_ids), from_ns, to_ns)
+
+    def has_funding(self, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None) -> bool:
+        """Whether the range holds a settlement of funding."""
+        return ticks.has_kind(self._backend, instrument_id, Kind.FUNDING, from_ns, to_ns)
 
     def catalogue(self) -> list[Dataset]:
         """What the store holds, one entry an instrument version with committed imports."""

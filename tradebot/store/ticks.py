@@ -12,7 +12,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from tradebot._core.columns import gather_records
-from tradebot._core.types import RECORD_DTYPE
+from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.errors import EmptyRange
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import time_text
@@ -147,6 +147,15 @@ def select(
         checksum="".join(f"{sum(one[place] for one in found) % (1 << 64):016x}" for place in (4, 5)),
         imports=[f"{one[0]:016x}" for one in found],
     )
+
+
+def has_kind(backend: Backend, instrument_id: int, kind: Kind, from_ns: int | None, to_ns: int | None) -> bool:
+    """Whether the range holds a fact of a kind."""
+    imports = _committed(backend, [instrument_id])
+    if not imports:
+        return False
+    where = _where([instrument_id], imports, from_ns, to_ns)
+    return bool(backend.rows(f"SELECT 1 FROM ticks WHERE {where} AND kind = {int(kind)} LIMIT 1"))
 
 
 def _hash_imports(backend: Backend, where: str) -> list[tuple[int, ...]]:
