@@ -31,13 +31,16 @@ MODULES = [
     "ledger",
     "risk",
     "orders",
+    "margin",
     "protection",
     "timers",
     "intervals",
     "bars",
     "indicators",
+    "collateral",
     "views",
     "trader",
+    "compiled",
     "market",
     "wishes",
     "guards",
@@ -47,10 +50,20 @@ MODULES = [
     "venue",
     "conditional",
     "by_levels",
+    "by_quotes",
+    "by_price",
+    "doubts",
+    "bar_triggers",
+    "by_bars",
+    "by_trades",
+    "clearing",
     "simulator",
     "merge",
     "columns",
 ]
+
+# Compiled modules outside of the core, as users write them.
+OTHERS = ["tradebot.testing.compiled_grid"]
 
 SANITIZE = os.environ.get("TRADEBOT_SANITIZE") == "1"
 DEBUG = os.environ.get("TRADEBOT_DEBUG") == "1" or SANITIZE
@@ -84,10 +97,18 @@ DIRECTIVES = {
 HERE = Path(__file__).parent
 
 
+def names() -> list[str]:
+    return [*(f"tradebot._core.{name}" for name in MODULES), *OTHERS]
+
+
+def source_of(name: str) -> str:
+    return f"{name.replace('.', '/')}.pyx"
+
+
 def extension(name: str) -> Extension:
     return Extension(
-        f"tradebot._core.{name}",
-        [f"tradebot/_core/{name}.pyx"],
+        name,
+        [source_of(name)],
         include_dirs=[numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         extra_compile_args=FLAGS + (SANITIZERS if SANITIZE else ["-O0", "-g0"] if APART else []),
@@ -99,7 +120,7 @@ def extension(name: str) -> Extension:
 def fail_on_hints() -> None:
     """Translate every module with the directives above; exit 1 with the hints where there are any."""
     options = [text for name, value in DIRECTIVES.items() if name != "language_level" for text in ("-X", f"{name}={value}")]
-    sources = [f"tradebot/_core/{name}.pyx" for name in MODULES]
+    sources = [source_of(name) for name in names()]
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "cython", "-3", *options, "--output-file", f"{scratch}/", *sources]
         done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
@@ -114,7 +135,7 @@ if os.environ.get("TRADEBOT_HINTS") == "1":
 
 setup(
     ext_modules=cythonize(
-        [extension(name) for name in MODULES],
+        [extension(name) for name in names()],
         compiler_directives=DIRECTIVES,
         nthreads=os.cpu_count() or 1,
         build_dir=APART,

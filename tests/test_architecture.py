@@ -37,14 +37,14 @@ FORBIDDEN_IN_PURE = {
     "secrets", "subprocess", "multiprocessing", "selectors", "signal", "libc.time",
 }  # fmt: skip
 
-# Libraries that one package alone touches.
+# Libraries that one package alone touches, and benchmarks for their floors.
 TOUCHED_BY = {
-    "clickhouse_connect": {"store"},
+    "clickhouse_connect": {"store", "testing"},
     "chdb": {"store"},
     "ccxt": {"venues"},
     "zmq": {"actors", "security"},
     "rich": {"cli"},
-    "pyarrow": {"store"},
+    "pyarrow": {"store", "testing"},
     "pandas": set(),
     "pickle": set(),
     "shelve": set(),

@@ -3,7 +3,9 @@ they did all the work is: each gives the same digest or checksum again."""
 
 import pytest
 
-from benchmarks import backtest, indicators, memory, order_path, startup
+from benchmarks import backtest, indicators, memory, memory_store, order_path, startup
+
+GROWTH_MAX_MB = 64.0
 
 
 def test_order_path_sends_and_fills_every_order() -> None:
@@ -20,6 +22,14 @@ def test_backtest_steps_every_event() -> None:
 def test_memory_runs_every_round() -> None:
     one, two = memory.measure(2)
     assert two["events"] == 2 * one["events"]
+
+
+def test_memory_of_a_replay_from_the_store_does_not_grow_with_its_facts() -> None:
+    """2.4 million facts more are 150 MB of records; a replay holds some blocks of them."""
+    _, quarter, whole = memory_store.measure(3_200_000)
+    assert (quarter["events"], whole["events"]) == (pytest.approx(800_000, rel=0.01), 3_200_000)
+    assert float(str(whole["peak_mb"])) < 500
+    assert float(str(whole["peak_mb"])) - float(str(quarter["peak_mb"])) < GROWTH_MAX_MB
 
 
 def test_indicators_take_in_every_bar() -> None:

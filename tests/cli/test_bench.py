@@ -25,6 +25,15 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     assert "grid" in failure(tmp_path, 2, "bench", "replay", "--input", "events.npz", "--strategy", "grids")
 
 
+def test_the_store_answers_with_the_keys_of_the_contract_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run(tmp_path, "bench", "store", "--rows", "5000", "--json")
+    found = json.loads(done.stdout)
+    keys = {"ingest_rows_per_s", "raw_ingest_rows_per_s", "read_rows_per_s", "raw_read_rows_per_s", "bytes_per_row"}
+    assert keys | {"parquet_bytes_per_row"} <= set(found) and set(found["streams"]) == {"trades", "deltas"}
+    assert list((tmp_path / "tradebot_home" / "data").iterdir()) == []
+    assert "--rows" in failure(tmp_path, 2, "bench", "store", "--rows", "0")
+
+
 def test_a_match_answers_with_the_keys_of_the_contract(tmp_path: Path) -> None:
     write_stream(tmp_path, 500)
     found = json.loads(run(tmp_path, "bench", "match", "--input", "ops.npy", "--json").stdout)

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: six lines, the real sample's facts, and the same again the second time.
+"""The demo as a newcomer runs it: seven lines, the real sample's facts, and the same again the second time.
 
 The sample wheel is put where the demo looks for it before it asks the package index, so one fetch serves all runs.
 """
@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from command import Demo, failure, run
 
-LABELS = ["data", "book", "run", "replay", "P&L", "note"]
+LABELS = ["data", "book", "run", "replay", "P&L", "grades", "note"]
 KEYS = {"run_id", "events", "seconds", "events_per_s", "orders", "fills", "digest", "metrics", "report"}
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null", "PIP_FIND_LINKS": ""}
 
 pytestmark = pytest.mark.sample
 
 
-def test_the_first_screen_is_six_lines(demo: Demo) -> None:
+def test_the_first_screen_is_seven_lines(demo: Demo) -> None:
     assert demo.first.returncode == 0, demo.first
     lines = demo.first.stdout.splitlines()
     assert [line.split()[0] for line in lines] == LABELS
@@ -42,8 +42,24 @@ def test_the_sum_on_the_screen_adds_up(demo: Demo) -> None:
     assert "break even at a maker fee of" in line
 
 
-def test_the_last_line_doubts_the_result_and_names_what_to_do_next(demo: Demo) -> None:
+def test_the_difference_of_the_grades_is_that_of_their_nets(demo: Demo) -> None:
     line = demo.first.stdout.splitlines()[5]
+    found = re.fullmatch(
+        r"grades  bar grade ([+-][\d.,]+) with (\d+) fills, book grade ([+-][\d.,]+) with (\d+): "
+        r"difference ([\d.,]+) USD is what bars of 1m do not see",
+        line,
+    )
+    assert found is not None, line
+    bars, book, apart = (float(found[at].replace(",", "")) for at in (1, 3, 5))
+    assert abs(bars - book) == pytest.approx(apart, abs=0.011) and apart > 0
+    assert 0 < int(found[2]) < int(found[4]), "bars see fewer fills than there were"
+    made = json.loads(demo.second.stdout)
+    assert made["bar_grade"]["grade"]["name"] == "bars"
+    assert Path(made["comparison"]).is_file()
+
+
+def test_the_last_line_doubts_the_result_and_names_what_to_do_next(demo: Demo) -> None:
+    line = demo.first.stdout.splitlines()[6]
     assert "30 minutes prove nothing about an edge" in line
     report = re.search(r"report: (\S+);", line)
     assert report is not None and Path(report[1]).is_file()
@@ -70,9 +86,9 @@ def test_a_second_demo_imports_nothing_and_comes_to_the_same(demo: Demo) -> None
     found = json.loads(demo.second.stdout)
     assert found["data"]["repeated"] is True
     assert f"digest {found['digest']}" in demo.first.stdout
-    runs = sorted(path.name for path in (demo.folder / "tradebot_home" / "results").iterdir())
-    assert len(runs) == 2 and found["run_id"] in runs
-    assert len({name.rpartition("-")[2] for name in runs}) == 1, "both have the same identity"
+    runs = sorted(path.name for path in (demo.folder / "tradebot_home" / "results").iterdir() if path.is_dir())
+    assert len(runs) == 4 and {found["run_id"], found["bar_grade"]["run_id"]} <= set(runs)
+    assert len({name.split("-")[1] for name in runs}) == 2, "the same two runs twice: at book grade and at bar grade"
     (entry,) = json.loads(run(demo.folder, "data", "list", "--json").stdout)["instruments"]
     assert entry["rows"] == 314_341
 
@@ -92,6 +108,7 @@ def test_the_report_stands_alone_and_shows_what_is_promised(demo: Demo) -> None:
         "Run it again",
         "ahead when accepted",
         "282 of 284 real trades",
+        "The same strategy at bar grade",
     ):
         assert words in html, words
     assert not re.search(r"<script|<link|<img|src=|https?://", html)
@@ -99,7 +116,7 @@ def test_the_report_stands_alone_and_shows_what_is_promised(demo: Demo) -> None:
 
 def test_the_files_of_a_home_are_for_the_user_alone(demo: Demo) -> None:
     home = demo.folder / "tradebot_home"
-    folders = [home, *(path for path in home.iterdir() if path.is_dir()), *(home / "results").iterdir()]
+    folders = [home, *(path for path in home.iterdir() if path.is_dir()), *(home / "results").glob("*/")]
     assert {path.name for path in home.iterdir() if path.is_dir()} == {
         "data", "journal", "results", "models", "logs", "secrets",
     }  # fmt: skip
@@ -121,5 +138,6 @@ def test_offline_the_demo_says_so_and_runs_the_seeded_stream(tmp_path: Path) -> 
     assert lines[1] == "book    no taker shows as an order in this stream: nothing to check the book against"
     assert lines[3].startswith("replay  identical: ")
     assert "Traceback" not in done.stderr
-    (report,) = (tmp_path / "tradebot_home" / "results").glob("*/report.html")
-    assert "made up here: no market ever did this" in report.read_text()
+    reports = list((tmp_path / "tradebot_home" / "results").glob("*/report.html"))
+    assert len(reports) == 2
+    assert all("made up here: no market ever did this" in report.read_text() for report in reports)

@@ -13,7 +13,6 @@ from tests.core.bar_support import Follows, stored, trade
 from tests.core.recorded import Candle, candles
 from tests.core.recorded import trades as recorded_trades
 from tests.reference import bar_series as twin
-from tests.strategies.contract import check_restarts
 from tests.strategies.support import BTC, ETH, SECOND, book, plan
 from tests.support import MS
 from tests.support import stream as market_stream
@@ -25,6 +24,7 @@ from tradebot.engine.drive import drive, hand_over
 from tradebot.engine.plan import make_merge
 from tradebot.engine.ports import Nobody, Records
 from tradebot.strategies.strategy import Strategy
+from tradebot.testing.contract import check_restarts
 
 MINUTE = 60 * SECOND
 XRP = Instrument(id=1, symbol="XRP/ETH", venue="test", base="XRP", quote="ETH", tick="0.00000001", lot="1")

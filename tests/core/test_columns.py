@@ -47,3 +47,24 @@ def test_only_contiguous_records_are_scattered() -> None:
     for other in (records(10)[::2], np.zeros(3, FACT_DTYPE), np.zeros(3), [1]):
         with pytest.raises(TypeError, match="contiguous array of RECORD_DTYPE"):
             scatter_records(other)
+
+
+def test_records_and_columns_that_are_given_are_filled() -> None:
+    given, target = records(1_000), records(1_001)
+    columns = [np.zeros(1_200, RECORD_DTYPE[name]) for name in RECORD_DTYPE.names]
+    parts = [column[100:1_100] for column in columns]
+    assert all(a is b for a, b in zip(scatter_records(given, parts), parts, strict=True))
+    assert all(not column[:100].any() and not column[1_100:].any() for column in columns)
+    assert gather_records(parts, target[1:]).base is target
+    assert target[1:].tobytes() == given.tobytes()
+
+
+def test_what_does_not_fit_is_not_filled() -> None:
+    given = records(10)
+    columns = scatter_records(given)
+    with pytest.raises(ValueError, match="expected columns of 10 rows"):
+        scatter_records(given, [column[:9] for column in columns])
+    with pytest.raises(ValueError, match="expected 10 records to fill, found 9"):
+        gather_records(columns, records(9))
+    with pytest.raises(TypeError, match="contiguous array of RECORD_DTYPE"):
+        gather_records(columns, records(20)[::2])

@@ -33,7 +33,7 @@ def agree(ledger: Ledger, reference: ReferencePosition) -> None:
     row = ledger.state()[1][0]
     assert row[4:8] == (reference.quantity, reference.cost, reference.realised, reference.fees)
     assert row[8] == reference.left * reference.value.denominator
-    assert row[9:] == (reference.bought, reference.sold)
+    assert row[9:11] == (reference.bought, reference.sold)
 
 
 @pytest.mark.parametrize("name", RATIOS)

@@ -77,7 +77,7 @@ def test_a_source_without_facts_is_no_run() -> None:
 def test_assets_are_numbered_by_name_and_terms_are_exact_ratios() -> None:
     settings = plan(1, [ETH, BTC])
     assert settings.assets == ["BTC", "ETH", "USD"]
-    assert core_terms(BTC, settings.assets) == (1, 0, 2, 1, 2, 1, 1000, 50_000, 1, 100_000, 1, 0, 0)
+    assert core_terms(BTC, settings.assets) == (1, 0, 2, 1, 2, 1, 1000, 50_000, 1, 100_000, 1, 0, 0, 0)
     assert core_terms(ETH, settings.assets)[1:3] == (1, 2)
 
 

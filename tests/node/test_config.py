@@ -168,7 +168,7 @@ def test_a_plain_value_gives_way_to_a_table_and_back(tmp_path: Path) -> None:
     table = load(
         tmp_path, settings=["costs.fees=account", "costs.fees.maker=-0.01%", "costs.fees.taker=0.05%"]
     )
-    assert table.config.fee_rates == (-10_000, 50_000, "quote", "configured")
+    assert table.config.fee_rates == (-10_000, 50_000, "quote", "configured", None)
     assert table.sources["costs.fees.asset"] == "default"
     plain = load(tmp_path, settings=["costs.fees.maker=1%", "costs.fees=account"])
     assert plain.config.costs.fees == "account"
@@ -305,15 +305,10 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
     [
         "mode=live",
         "mode=sandbox",
-        "account.margin=cross",
-        "account.leverage=2",
-        "data.grade=bars",
-        "data.grade=trades",
         "risk.daily_loss=3%",
         "risk.drawdown=10%",
         "risk.gross=2x",
         "risk.on_breach=flatten",
-        "risk.stop_trigger=mark",
     ],
 )
 def test_a_part_that_is_not_built_is_refused_by_name(tmp_path: Path, setting: str) -> None:
@@ -321,6 +316,21 @@ def test_a_part_that_is_not_built_is_refused_by_name(tmp_path: Path, setting: st
     message = refusal(tmp_path, settings=[setting])
     assert message.startswith(f"--set: {key}: ") and "comes with a later version" in message
     assert value in message or key.startswith("risk.")
+
+
+@pytest.mark.parametrize(
+    ("fees", "said"),
+    [
+        ('asset="BNB"', "costs.fees.price: expected a price where fees are paid in an asset such as BNB"),
+        ('asset="base",price="600"', "costs.fees.price: expected a price where"),
+        ('asset="bnb coin",price="600"', 'costs.fees.asset: expected "quote", "base" or an asset such as "BNB"'),
+        ('asset="BNB",price="0"', "costs.fees.price: expected a number above zero"),
+        ('asset="BNB",price="600"', "account.start: expected some BNB, in which fees are paid, found none"),
+    ],
+)
+def test_a_third_asset_for_fees_needs_a_price_and_a_balance(tmp_path: Path, fees: str, said: str) -> None:
+    message = refusal(tmp_path, settings=[f'costs.fees={{maker="0.1%",taker="0.1%",{fees}}}'])
+    assert said in message
 
 
 @pytest.mark.parametrize("source", ["file", "environment", "setting"])
@@ -450,7 +460,7 @@ def test_a_key_is_explained_with_value_source_type_default_and_meaning(tmp_path:
     assert explained["type"] == 'text such as "50ms" or a table'
     assert "each way" in str(explained["doc"])
     assert explain(loaded.values, loaded.sources, "costs")["keys"] == [
-        "fees", "latency", "queue", "queue_power", "fills", "funding",
+        "fees", "latency", "queue", "queue_power", "fills", "spread", "slippage", "participation", "funding",
     ]  # fmt: skip
     assert explain(loaded.values, loaded.sources, "strategy.use")["doc"]
 
@@ -458,7 +468,7 @@ def test_a_key_is_explained_with_value_source_type_default_and_meaning(tmp_path:
 def test_a_key_is_explained_before_the_configuration_is_whole() -> None:
     layers = merge_sources([], {}, [])
     explained = explain(layers.values, layers.sources, "data.grade")
-    assert (explained["value"], explained["source"], explained["default"]) == (None, "default", "book")
+    assert (explained["value"], explained["source"], explained["default"]) == (None, "default", None)
     with pytest.raises(ConfigError, match=r"data\.grad: unknown key; the nearest valid key is data\.grade"):
         explain(layers.values, layers.sources, "data.grad")
 

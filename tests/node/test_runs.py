@@ -42,6 +42,23 @@ def test_a_run_is_found_by_id_start_path_and_last(tmp_path: Path) -> None:
     assert runs.find_folder(tmp_path, "last") == new, "the one that ended last, whatever its name"
 
 
+def test_runs_before_the_last_are_counted_back_from_it(tmp_path: Path) -> None:
+    folders = [finished(tmp_path, f"2026010{day}T093000Z-aaaaaaaa", age_s=day) for day in (1, 2, 3)]
+    assert [runs.find_folder(tmp_path, f"last~{back}") for back in range(3)] == folders
+    with pytest.raises(UsageError, match="expected at least 4 runs for 'last~3', found 3: name an earlier one by its id"):
+        runs.find_folder(tmp_path, "last~3")
+    for name in ("last~", "last~x", "last~-1"):
+        with pytest.raises(UsageError, match="found none; the latest runs: "):
+            runs.find_folder(tmp_path, name)
+
+
+def test_a_mistyped_id_names_the_nearest(tmp_path: Path) -> None:
+    finished(tmp_path, "20260105T093000Z-aaaaaaaa")
+    finished(tmp_path, "20260301T120000Z-bbbbbbbb")
+    with pytest.raises(UsageError, match="found none; the nearest: 20260105T093000Z-aaaaaaaa; the latest runs: "):
+        runs.find_folder(tmp_path, "20260105T093000-aaaaaaaa")
+
+
 def test_a_name_that_is_also_the_start_of_another_is_itself(tmp_path: Path) -> None:
     one = finished(tmp_path, "20260105T093000Z-aaaaaaaa")
     finished(tmp_path, "20260105T093000Z-aaaaaaaa-1")

@@ -138,7 +138,7 @@ class ReferenceLevelSimulator:
             self.end(Kind.ORDER_REJECTED, order_id, limit, lots, Reject.VENUE_FILL_OR_KILL_UNFILLED)
             return
         rests = force in (TimeInForce.GTC, TimeInForce.POST_ONLY)
-        ahead = self.book.quantity(side, limit)
+        ahead = self.told_ahead(side, limit)
         shown = ahead if rests and not matches and not meets_own else -1
         self.answers.append((Kind.ORDER_ACCEPTED, order_id, limit, lots, 0, shown, 0))
         left = lots
@@ -151,9 +151,14 @@ class ReferenceLevelSimulator:
         elif left and not rests:
             self.end(Kind.ORDER_CANCELLED, order_id, limit, left, Reject.VENUE_NO_LIQUIDITY)
         elif left:
-            self.orders.append(Resting(order_id, side, limit, left, self.book.quantity(side, limit)))
+            ahead = self.told_ahead(side, limit)
+            self.orders.append(Resting(order_id, side, limit, left, 1e18 if ahead < 0 else ahead))
         if matches:
             self.crossed()
+
+    def told_ahead(self, side: int, price: int) -> int:
+        """Lots that the data say stand at a price; -1 where they do not say."""
+        return self.book.quantity(side, price)
 
     def end(self, kind: int, order_id: int, price: int, lots: int, why: int) -> None:
         self.answers.append((kind, order_id, price, lots, 0, 0, why))

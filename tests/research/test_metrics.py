@@ -17,7 +17,7 @@ from tradebot.domain.errors import BadContainer, NotBuiltYet
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import Kind, Reject
 from tradebot.domain.units import NS_PER_SECOND, money_from_text
-from tradebot.research.fills import Book, books, exact_sum
+from tradebot.research.fills import Book, books
 from tradebot.research.metrics import DEFINITIONS, Metrics, measure, metrics, time_in_market
 from tradebot.research.order_lives import order_lives
 from tradebot.research.results import Manifest, RunFiles, Selection, open_results
@@ -30,6 +30,7 @@ from tradebot.research.returns import (
     sortino_ratio,
 )
 from tradebot.research.round_trips import RoundTrip, profit_factor, round_trips, win_rate
+from tradebot.research.valuation import trade_values
 
 MAKE = Callable[..., Path]
 DAY_NS = 86_400 * NS_PER_SECOND
@@ -315,8 +316,8 @@ def test_opening_equity_values_the_base_asset_at_the_first_middle_price() -> Non
 
 
 def test_sums_of_products_do_not_wrap() -> None:
-    large = np.full(1000, 2**40, np.int64)
-    assert exact_sum(large, large) == 1000 * 2**80
+    large, spot = [2**40] * 1000, INSTRUMENT
+    assert sum(trade_values(spot, large, large)) == 1000 * 2**80
 
 
 def test_every_figure_has_a_definition_and_is_plain_data(make_run: MAKE) -> None:

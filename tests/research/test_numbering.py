@@ -27,6 +27,33 @@ def test_numbers_that_do_not_go_by_one_have_no_breaks() -> None:
     assert numbering.take_day()[1].count == 0
 
 
+def test_a_counter_that_others_use_too_has_no_breaks_and_one_that_lost_little_has() -> None:
+    """Bitstamp's trade ids of 2015 skip in one step of twelve, and nothing was lost: tests/store/test_exactness.py."""
+    for every, count in ((12, 0), (40, 0), (60, 49), (300, 9)):
+        numbering = Numbering()
+        numbering.add(trades([number for number in range(1, 3000) if number % every]))
+        assert numbering.take_day()[1].count == count, every
+
+
+def test_a_short_stream_may_have_one_break_and_a_shorter_one_none() -> None:
+    for length, count in ((9, 0), (10, 1), (30, 1)):
+        numbering = Numbering()
+        numbering.add(trades([number for number in range(1, length + 3) if number != 5]))
+        assert numbering.take_day()[1].count == count, length
+
+
+def test_neighbours_that_changed_places_leave_nothing_missing() -> None:
+    numbers = list(range(1, 400))
+    for at in (50, 120, 300):
+        numbers[at], numbers[at + 1] = numbers[at + 1], numbers[at]
+    for cuts in ([], [51], [120, 121, 122], list(range(1, 399))):
+        numbering = Numbering()
+        for part in np.split(trades([*numbers, *range(405, 800)]), cuts):
+            numbering.add(part)
+        breaks = numbering.take_day()[1]
+        assert (breaks.missing, breaks.count) == (5, 1), "the five at the end, and not the swapped"
+
+
 def test_a_break_between_two_days_belongs_to_the_later_and_none_follows_another_recording() -> None:
     numbering = Numbering()
     numbering.add(trades(list(range(1, 30))))

@@ -6,6 +6,7 @@ where it is in them, and from the raw file by code written here where it is not.
 
 import gzip
 import json
+import lzma
 from collections import Counter, defaultdict
 from decimal import Decimal
 from itertools import pairwise
@@ -21,6 +22,7 @@ from tradebot._core.book import L3Book
 from tradebot._core.depth import L2Book
 from tradebot._core.types import Flag, Kind
 from tradebot.domain.instrument import Instrument
+from tradebot.research.audit import audit_days
 from tradebot.store.client import Store
 from tradebot.store.cryptofeed_raw import instruments
 
@@ -279,3 +281,24 @@ def test_the_trades_of_bitstamp_2015_name_their_orders_at_their_price(store: Sto
         maker = int(trade["id"] if sell else trade["id2"])
         assert limits[maker] == int(trade["price"])
     assert Decimal(int(trades["quantity"].sum())).scaleb(-8) > 0
+
+
+def test_no_trade_of_bitstamp_2015_is_missing_and_the_audit_finds_none(store: Store, shared_dir: Path) -> None:
+    """Its trade ids skip 133 numbers in 42 places, and yet every execution in the venue's book has its trade at once."""
+    instrument, _, records = stored(store, shared_dir / "data" / "l3", "bitstamp-l3")
+    ids = of_kind(records, Kind.TRADE)["venue_sequence"].astype(np.int64)
+    assert int(ids.max() - ids.min()) + 1 - len(ids) == 133
+    (path,) = (shared_dir / "data" / "l3").glob("*.log.xz")
+    executions, trades = [], []
+    for line in lzma.decompress(path.read_bytes()).decode().splitlines():
+        time_ms, name, body = line.split(" ", 2)
+        if name == "trade":
+            trades.append(int(time_ms))
+        elif name == "order_changed" or (name == "order_deleted" and Decimal(json.loads(body)["amount"]) == 0):
+            executions.append(int(time_ms))
+    assert len(executions) == 1_182
+    at = np.searchsorted(trades, executions)
+    around = np.array([-(10**9), *trades, 10**18])
+    assert np.minimum(np.array(executions) - around[at], around[at + 1] - np.array(executions)).max() < 300
+    (day,) = audit_days(instrument, iter([records]))
+    assert (day.sequence_missing, day.gaps, day.backwards) == (1, 1, 0)

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.support import FIRST, joined, random_records, source
+from tests.store.support import FIRST, Records, joined, random_records, source
 from tradebot.domain.errors import StoreError
 from tradebot.store import migrations
 from tradebot.store.backend import Backend
-from tradebot.store.client import Store, open_store
+from tradebot.store.backup import back_up
+from tradebot.store.client import Store, open_as_it_is, open_store
 from tradebot.store.migrations import Migration, migrate, prepare, version_of
+from tradebot.store.restore import restore
 from tradebot.store.schema import TABLES, VERSION, Layout
 
 NEXT = Migration(
@@ -75,3 +77,54 @@ def test_a_cluster_keeps_rows_in_local_tables_and_asks_them_all() -> None:
         "CREATE TABLE IF NOT EXISTS ticks ON CLUSTER `main` AS ticks_local "
         "ENGINE = Distributed(`main`, currentDatabase(), ticks_local, instrument)"
     )
+
+
+# The table of ticks as version 1 made it; the other tables are as they were.
+FIRST_TICKS = (
+    "CREATE TABLE ticks (`instrument` UInt32 CODEC(ZSTD(1)), `time_ns` Int64 CODEC(Delta, ZSTD(1)), "
+    "`import` UInt64 CODEC(ZSTD(1)), `row` UInt64 CODEC(Delta, ZSTD(1)), `venue_ns` Int64 CODEC(Delta, ZSTD(1)), "
+    "`venue_sequence` UInt64 CODEC(DoubleDelta, ZSTD(1)), `price` Int64 CODEC(T64, ZSTD(1)), `quantity` Int64 CODEC(ZSTD(1)), "
+    "`id` UInt64 CODEC(ZSTD(1)), `id2` UInt64 CODEC(ZSTD(1)), `kind` UInt8 CODEC(ZSTD(1)), `flags` UInt8 CODEC(T64, ZSTD(1)), "
+    "`owner` UInt16 CODEC(ZSTD(1)), time DateTime64(9, 'UTC') ALIAS fromUnixTimestamp64Nano(time_ns, 'UTC')) "
+    "ENGINE = MergeTree ORDER BY (instrument, time_ns, `import`, `row`) SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+)
+DEFINITION = "SELECT name, type, compression_codec FROM system.columns WHERE table = 'ticks' ORDER BY position"
+
+
+def make_first_store(path: Path, records: Records) -> None:
+    """A store of version 1 with an import."""
+    path.parent.mkdir()
+    with open_as_it_is(path, is_alone=True) as backend:
+        assert version_of(backend) is None
+        backend.command(FIRST_TICKS)
+        backend.command("INSERT INTO schema_versions VALUES (1)")
+        migrations.make_tables(backend)
+        Store(backend, lambda: None).import_records(FIRST, source(), iter([records]))
+
+
+def test_a_store_of_the_first_version_gets_todays_tables_with_its_rows(tmp_path: Path) -> None:
+    records = random_records(FIRST, 30_000)
+    make_first_store(tmp_path / "old" / "data", records)
+    with pytest.raises(StoreError, match=r"found 1; .*`tradebot store migrate`"):
+        open_store(tmp_path / "old" / "data")
+    with open_as_it_is(tmp_path / "old" / "data", is_alone=True) as backend:
+        found, steps = migrate(backend)
+        assert (found, [step.version for step in steps]) == (1, list(range(2, VERSION + 1)))
+        migrated = backend.rows(DEFINITION)
+    with open_store(tmp_path / "old" / "data") as store:
+        assert joined(store.stream([FIRST.id])).tobytes() == records.tobytes()
+        store._backend.command("OPTIMIZE TABLE ticks FINAL")
+        assert joined(store.stream([FIRST.id])).tobytes() == records.tobytes()
+        assert store.import_records(FIRST, source(), iter([])).repeated
+    with open_store(tmp_path / "new" / "data") as store:
+        assert store.query(DEFINITION) == migrated
+
+
+def test_a_store_of_the_first_version_is_backed_up_and_its_backup_fits_todays_tables(tmp_path: Path) -> None:
+    records = random_records(FIRST, 30_000)
+    make_first_store(tmp_path / "old" / "data", records)
+    assert back_up(tmp_path / "old" / "data", tmp_path / "backup", lambda size: None).schema_version == 1
+    restore(tmp_path / "backup", tmp_path / "data", lambda size: None)
+    with open_store(tmp_path / "data") as store:
+        assert version_of(store._backend) == VERSION
+        assert joined(store.stream([FIRST.id])).tobytes() == records.tobytes()

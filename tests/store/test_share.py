@@ -137,7 +137,7 @@ def test_a_backtest_reads_while_the_owner_imports(owner: Store, path: Path) -> N
     def read_beside(rows: int) -> None:
         reads.extend(numbers_of(python(READ, str(path))))
 
-    owner.import_records(SECOND, source(), iter([random_records(SECOND, 300_000)]), read_beside)
+    owner.import_records(SECOND, source(), iter([random_records(SECOND, 600_000)]), read_beside)
     assert reads == [200_000, 200_000]
 
 
@@ -202,7 +202,7 @@ def test_an_import_is_not_continued_with_another_owner(holder: "subprocess.Popen
 
 def test_a_client_that_dies_in_its_import_leaves_it_to_the_next(owner: Store, path: Path) -> None:
     child = python(IMPORT_AND_WAIT, str(path))
-    assert line_of(child) == "262144"
+    assert line_of(child) == "524288"
     with pytest.raises(StoreError, match="under way elsewhere"):
         owner.import_records(FIRST, source(), iter([random_records(FIRST, 600_000)]))
     kill(child)

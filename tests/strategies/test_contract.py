@@ -9,7 +9,6 @@ import pytest
 from msgspec import Struct
 
 import tradebot.strategies
-from tests.strategies.contract import check_restarts
 from tests.strategies.support import BTC, ETH, book, plan, row, trades
 from tests.support import MS, Noise
 from tests.support import stream as calm_stream
@@ -19,6 +18,7 @@ from tradebot.engine.plan import make_merge
 from tradebot.engine.ports import Records
 from tradebot.store import synthetic
 from tradebot.strategies.strategy import Strategy
+from tradebot.testing.contract import check_restarts
 
 
 def shipped() -> list[type[Strategy]]:
@@ -46,7 +46,7 @@ def test_the_package_ships_strategies() -> None:
 
 @pytest.mark.parametrize("strategy", shipped())
 def test_a_shipped_strategy_keeps_the_contract(strategy: type[Strategy], stream: Records) -> None:
-    check_restarts(strategy, plan(instruments=[synthetic.INSTRUMENT]), stream)
+    check_restarts(strategy, plan(instruments=[synthetic.INSTRUMENT]), stream, every=11)
 
 
 class Busy(Strategy):

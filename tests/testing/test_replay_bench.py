@@ -11,7 +11,8 @@ import pytest
 
 from tradebot._core.types import Flag, Kind
 from tradebot.domain.errors import BadContainer
-from tradebot.engine.drive import drive
+from tradebot.engine import snapshot
+from tradebot.engine.drive import drive, hand_over
 from tradebot.testing.grid import wanted_ticks
 from tradebot.testing.replay_bench import Facts, batches, load, prepare, replay
 
@@ -58,6 +59,28 @@ def test_the_same_file_gives_the_same_run(events: Path, strategy: str) -> None:
     assert (first.digest, first.orders, first.fills) == (again.digest, again.orders, again.fills)
     assert first.events == 6_000
     assert first.orders == 2 if strategy == "none" else first.orders > 50 and first.fills > 10 and first.cancels > 10
+
+
+def test_the_grid_in_cython_is_the_grid_in_python(events: Path) -> None:
+    found, expected = (replay(events, "grid", 10 * MS, MS, "0.1", "0.001", face) for face in ("compiled", "python"))
+    names = ("orders", "cancels", "fills", "digest")
+    assert [getattr(found, name) for name in names] == [getattr(expected, name) for name in names]
+
+
+def test_the_grid_in_cython_survives_a_restart_after_any_fact(events: Path) -> None:
+    records = load(events, "0.1", "0.001")[:3_000]
+    plain = prepare(records, "grid", 10 * MS, MS, "0.1", "0.001", "compiled")
+    drive(plain, [records], Facts())
+    merge = prepare(records, "grid", 10 * MS, MS, "0.1", "0.001", "compiled")
+    merge.feed(records)
+    while merge.run(23):
+        hand_over(merge, Facts())
+        saved = snapshot.to_bytes(merge)
+        merge = prepare(records, "grid", 10 * MS, MS, "0.1", "0.001", "compiled")
+        snapshot.from_bytes(merge, saved)
+    merge.finish()
+    assert plain.kernel.orders > 40 and merge.kernel.failures == []
+    assert merge.kernel.digest_text == plain.kernel.digest_text
 
 
 def test_the_grid_stands_around_the_best_prices_and_never_holds_a_tick_twice(events: Path) -> None:

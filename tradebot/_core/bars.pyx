@@ -35,9 +35,9 @@ Where intervals of several series end at one instant, they close in the order of
 """
 
 from tradebot._core.indicators cimport Atr, Bollinger, Ema, Highest, Indicator, Lowest, Macd, Rsi, Sma, Stochastic, Wma
-from tradebot._core.instrument cimport add, muldiv_carry, price_of, quantity_of
-from tradebot._core.intervals cimport bar_add_trade, bar_from_list, bar_repeat, bar_to_list, intervals_add_trade, intervals_close, intervals_compose, intervals_drop, intervals_from_list, intervals_put_bar, intervals_to_list
-from tradebot._core.types cimport Kind
+from tradebot._core.instrument cimport INVERSE, InstrumentC, add, muldiv_carry, price_of, quantity_of
+from tradebot._core.intervals cimport bar_add_trade, bar_from_list, bar_repeat, bar_to_list, interval_code, intervals_add_trade, intervals_close, intervals_compose, intervals_drop, intervals_from_list, intervals_put_bar, intervals_to_list
+from tradebot._core.types cimport Kind, RecordC
 
 cdef int64_t NS_PER_SECOND = 1_000_000_000
 
@@ -69,7 +69,7 @@ cdef class BarSeries:
             )
         self.source = SOURCE_BARS
         self.part_ns = part_ns
-        self.part_code = code_of(part_ns)
+        self.part_code = interval_code(part_ns)
         return 0
 
     cdef int take(self, const RecordC* record) except -1:
@@ -109,9 +109,7 @@ cdef class BarSeries:
         if self.kind == BY_VOLUME:
             step = trade.quantity
         elif self.kind == BY_NOTIONAL:
-            step = muldiv_carry(
-                trade.price, trade.quantity, self.terms.value_num, self.terms.value_den, &self.reached_left, &overflow
-            )
+            step = notional_of(trade, self.terms, &self.reached_left, &overflow)
         add(&self.reached, step, &overflow)
         if overflow:
             raise OverflowError(f"the notional of a bar is beyond 64 bits, after {self.building.trades} trades")
@@ -358,7 +356,8 @@ cdef class BarSeries:
         intervals_from_list(&self.intervals, state[8])
 
 
-cdef inline uint16_t code_of(int64_t interval_ns) noexcept:
-    """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
-    cdef int64_t seconds = interval_ns / NS_PER_SECOND
-    return <uint16_t>seconds if seconds * NS_PER_SECOND == interval_ns and seconds <= 65535 else 0
+cdef inline int64_t notional_of(const RecordC* trade, const InstrumentC* terms, int64_t* carry, int* overflow) noexcept nogil:
+    """Money units of quote, the rest carried."""
+    if terms.kind == INVERSE:
+        return muldiv_carry(trade.quantity, 1, terms.base_num, terms.base_den, carry, overflow)
+    return muldiv_carry(trade.price, trade.quantity, terms.value_num, terms.value_den, carry, overflow)

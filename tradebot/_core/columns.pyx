@@ -12,11 +12,12 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE
 
 
-def gather_records(list columns not None):
-    """The records whose slots are `columns`, in the order of RECORD_DTYPE, each contiguous and of its slot's type.
+def gather_records(list columns not None, records=None):
+    """The records whose slots are `columns`, in the order of RECORD_DTYPE, each contiguous and of its slot's type; into
+    contiguous `records` of that many rows where they are given.
 
     They may lie at any address, as columns in the middle of a received block do. Raises ValueError where a column is
-    of another type or length.
+    of another type or length, TypeError for other records.
     """
     cdef const unsigned char* source[11]
     cdef const unsigned char[::1] raw
@@ -29,7 +30,11 @@ def gather_records(list columns not None):
         if count:
             raw = column.view(np.uint8)
             source[row] = &raw[0]
-    records = np.empty(count, RECORD_DTYPE)
+    if records is None:
+        records = np.empty(count, RECORD_DTYPE)
+    check_records(records)
+    if len(records) != count:
+        raise ValueError(f"expected {count} records to fill, found {len(records)}")
     if count == 0:
         return records
     cdef unsigned char[::1] target = records.view(np.uint8)
@@ -57,11 +62,19 @@ cdef int gather(const unsigned char** source, RecordC* at, Py_ssize_t count) noe
     return 0
 
 
-def scatter_records(records not None):
-    """The slots of contiguous `records` as columns, in the order of RECORD_DTYPE. Raises TypeError for other arrays."""
+cdef int check_records(records) except -1:
     if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE or not records.flags.c_contiguous:
         raise TypeError("expected a contiguous array of RECORD_DTYPE")
-    columns = [np.empty(len(records), RECORD_DTYPE[name]) for name in RECORD_DTYPE.names]
+    return 0
+
+
+def scatter_records(records not None, list columns=None):
+    """The slots of contiguous `records` as columns, in the order of RECORD_DTYPE; into `columns` of that many rows where
+    they are given: fresh memory costs as much as the copy. Raises TypeError for other arrays.
+    """
+    check_records(records)
+    if columns is None:
+        columns = [np.empty(len(records), RECORD_DTYPE[name]) for name in RECORD_DTYPE.names]
     if len(records) == 0:
         return columns
     cdef int64_t[::1] time_ns, venue_ns, price, quantity
@@ -73,7 +86,9 @@ def scatter_records(records not None):
     cdef const unsigned char[::1] raw = records.view(np.uint8)
     cdef const unsigned char* source = &raw[0]
     cdef RecordC at
-    cdef Py_ssize_t count = time_ns.shape[0], row
+    cdef Py_ssize_t count = raw.shape[0] // sizeof(RecordC), row
+    if any(len(column) != count for column in columns):
+        raise ValueError(f"expected columns of {count} rows, found {[len(column) for column in columns]}")
     with nogil:
         for row in range(count):
             memcpy(&at, source + row * sizeof(RecordC), sizeof(RecordC))

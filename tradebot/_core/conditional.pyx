@@ -37,6 +37,8 @@ cdef int conditional_take(SimulatorC* simulator, uint32_t index, const FactC* co
     order.order_type = command.tail.order_type
     order.time_in_force = command.tail.time_in_force
     order.flags = command.tail.flags & ~Flag.CONT
+    order.sent_ns = command.head.time_ns
+    order.since_ns = simulator.time_ns
     grow(<void**>&list.items, sizeof(ConditionalC), &list.items_max, list.count + 1)
     list.items[list.count] = order
     list.count += 1
@@ -69,8 +71,8 @@ cdef int meet(SimulatorC* simulator, uint32_t index, ConditionalC* order, int64_
     if order.fired:
         return 0
     if order.trail:
-        follow(order, price)
-    if not is_met(order, price):
+        conditional_follow(order, price)
+    if not conditional_is_met(order, price):
         return 0
     order.fired = 1
     memset(&fact, 0, sizeof(FactC))
@@ -81,7 +83,7 @@ cdef int meet(SimulatorC* simulator, uint32_t index, ConditionalC* order, int64_
     return queue_push(&simulator.arrivals, simulator.time_ns, &fact)
 
 
-cdef int follow(ConditionalC* order, int64_t price) noexcept nogil:
+cdef int conditional_follow(ConditionalC* order, int64_t price) noexcept nogil:
     """Move the trigger of a trailing stop; it never gives ground."""
     cdef int64_t trigger = price + order.trail if order.side == Side.BUY else price - order.trail
     if trigger < order.trigger if order.side == Side.BUY else trigger > order.trigger:
@@ -89,7 +91,7 @@ cdef int follow(ConditionalC* order, int64_t price) noexcept nogil:
     return 0
 
 
-cdef bint is_met(const ConditionalC* order, int64_t price) noexcept nogil:
+cdef bint conditional_is_met(const ConditionalC* order, int64_t price) noexcept nogil:
     cdef bint from_below = order.side == Side.BUY
     if order.order_type == OrderType.TAKE_PROFIT or order.order_type == OrderType.TAKE_PROFIT_LIMIT:
         from_below = not from_below
@@ -110,7 +112,7 @@ cdef int conditional_release(SimulatorC* simulator, uint32_t index, uint32_t at,
     cdef ConditionalC met = simulator.markets[index].conditionals.items[at]
     conditional_remove(&simulator.markets[index].conditionals, at)
     memset(order, 0, sizeof(FactC))
-    order.head.time_ns = simulator.time_ns
+    order.head.time_ns = met.sent_ns if met.since_ns == simulator.time_ns else simulator.time_ns   # met on arrival: as sent
     order.head.id = met.id
     order.head.owner = met.strategy
     order.head.instrument = simulator.markets[index].terms.id
@@ -164,6 +166,7 @@ cdef object conditionals_to_list(const ConditionalListC* list):
             list.items[at].id, list.items[at].parent, list.items[at].price, list.items[at].remaining, list.items[at].total,
             list.items[at].trigger, list.items[at].trail, list.items[at].strategy, list.items[at].side,
             list.items[at].order_type, list.items[at].time_in_force, list.items[at].flags, list.items[at].fired,
+            list.items[at].sent_ns, list.items[at].since_ns,
         )
         for at in range(list.count)
     ]
@@ -174,7 +177,7 @@ cdef int conditionals_from_list(ConditionalListC* list, object state) except -1:
     list.count = 0
     for (
         order.id, order.parent, order.price, order.remaining, order.total, order.trigger, order.trail, order.strategy, order.side,
-        order.order_type, order.time_in_force, order.flags, order.fired,
+        order.order_type, order.time_in_force, order.flags, order.fired, order.sent_ns, order.since_ns,
     ) in state:
         grow(<void**>&list.items, sizeof(ConditionalC), &list.items_max, list.count + 1)
         list.items[list.count] = order

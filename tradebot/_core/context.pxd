@@ -6,6 +6,7 @@ from tradebot._core.book cimport BookC
 from tradebot._core.depth cimport DepthC
 from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.ledger cimport LedgerC
+from tradebot._core.margin cimport MarginC
 from tradebot._core.orders cimport OrdersC
 from tradebot._core.timers cimport TimersC
 
@@ -21,6 +22,7 @@ cdef enum Listener:
     TO_BOOK = 2
     TO_QUOTES = 4
     TO_FEED = 8
+    TO_BARS = 16                # a series that is built of trades and stored bars
 
 
 cdef struct MarketC:            # one instrument as the engine sees it
@@ -36,10 +38,10 @@ cdef struct MarketC:            # one instrument as the engine sees it
     int64_t ask
     int64_t bid_quantity        # lots
     int64_t ask_quantity
-    int64_t last_price          # ticks of the last trade; 0 before it
+    int64_t last_price          # ticks of the last trade, or bar's close where no trade is told; 0 before it
     int64_t last_quantity
     int64_t mark_price          # ticks; 0 before it is known
-    int64_t middle2             # bid + ask when both sides last stood, ticks; 0 before
+    int64_t middle2             # bid + ask when both sides last stood, ticks; without book and quote twice the last price
     uint64_t trades
 
 
@@ -82,6 +84,7 @@ cdef struct ContextC:
     int64_t worst_band          # how far from the best a market order may fill, fraction in 1e-8
     MarketC* markets
     uint32_t market_count
+    MarginC* margins            # by market; all zero for spot
     LedgerC ledger
     OrdersC orders
     TimersC timers

@@ -66,47 +66,30 @@ cdef int depth_clear(DepthC* depth) noexcept nogil:
     return 0
 
 
-cdef int depth_apply(DepthC* depth, const RecordC* record) except -1 nogil:
-    """Take in one record. Returns 1 where the book changed, 0 where it did not."""
-    if record.kind != Kind.L2_LEVEL or record.flags & Flag.VOID:
-        return 0
-    if record.flags & Flag.BEGIN:
-        depth_clear(depth)
-        return depth_set(depth, record.flags & Flag.SELL, record.price, record.quantity) or 1
-    return depth_set(depth, record.flags & Flag.SELL, record.price, record.quantity)
+cdef int depth_begin(DepthC* depth, const RecordC* record) except -1 nogil:
+    """The first level of a snapshot: nothing of before stands."""
+    depth_clear(depth)
+    depth_set(depth, record.flags & Flag.SELL, record.price, record.quantity)
+    return 1
 
 
-cdef inline int depth_set(DepthC* depth, uint8_t side, int64_t price, int64_t quantity) except -1 nogil:
-    """Set the lots at a price; 0 or less deletes it. Returns 1 where that changed it."""
+cdef int depth_set_far(DepthC* depth, uint8_t side, int64_t price, int64_t quantity) except -1 nogil:
+    """`depth_set` where the shelf is not where it was looked up last, or is none."""
     cdef ShelfC* shelf = shelf_near(depth, price >> SHELF_BITS)
-    cdef uint32_t slot = <uint32_t>(price & SHELF_MASK)
-    cdef int64_t before
     if shelf == NULL:
         if quantity <= 0:
             return 0
         shelf = &depth.shelves[shelf_make(depth, price >> SHELF_BITS)]
-    before = shelf.quantity[side][slot]
-    if quantity > 0:
-        shelf.quantity[side][slot] = quantity
-        shelf.bits[side] |= <uint64_t>1 << slot
-        if side == Side.BUY:
-            if price > depth.bid:
-                depth.bid = price
-        elif price < depth.ask:
-            depth.ask = price
-        return before != quantity
-    if before == 0:
-        return 0
-    shelf.quantity[side][slot] = 0
-    shelf.bits[side] &= ~(<uint64_t>1 << slot)
+    return shelf_set(depth, shelf, side, price, quantity)
+
+
+cdef int depth_reached(DepthC* depth, uint8_t side, int64_t price, int64_t quantity) except -1 nogil:
+    """A level at the best price of its side or beyond it was set: what the best is now."""
     if side == Side.BUY:
-        if price == depth.bid:
-            depth.bid = depth_next_down(depth, side, price)
-    elif price == depth.ask:
-        depth.ask = depth_next_up(depth, side, price)
-    if (shelf.bits[0] | shelf.bits[1]) == 0:
-        shelf_emptied(depth)
-    return 1
+        depth.bid = price if quantity else depth_next_down(depth, side, price)
+    else:
+        depth.ask = price if quantity else depth_next_up(depth, side, price)
+    return 0
 
 
 cdef inline ShelfC* shelf_near(DepthC* depth, int64_t number) noexcept nogil:
@@ -229,8 +212,7 @@ cdef int64_t depth_next_up(const DepthC* depth, uint8_t side, int64_t price) noe
     return NO_ASK
 
 
-cdef int64_t depth_quantity(const DepthC* depth, uint8_t side, int64_t price) noexcept nogil:
-    """Lots of a side at a price, 0 where there are none."""
+cdef int64_t depth_quantity_far(const DepthC* depth, uint8_t side, int64_t price) noexcept nogil:
     cdef const ShelfC* shelf = shelf_find(depth, price >> SHELF_BITS)
     return 0 if shelf == NULL else shelf.quantity[side][price & SHELF_MASK]
 

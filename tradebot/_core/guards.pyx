@@ -20,7 +20,7 @@ from tradebot._core.orders cimport OrderC, orders_count, orders_get, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add
 from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
-from tradebot._core.wishes cimport commit_amend, commit_place, hold, make_place, relock
+from tradebot._core.wishes cimport commit_amend, commit_place, hold, make_place, needed, relock
 
 cdef int64_t RETRY_NS = 1_000_000_000   # after the venue ended a guard by itself
 
@@ -50,6 +50,8 @@ cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const Record
                 relock(kernel, other, hold(kernel, other))
         elif record.kind == Kind.ORDER_TRIGGERED:
             protection.met = 1
+        elif record.kind == Kind.ORDER_AMENDED:
+            relock_reducing(kernel, order)
         if is_done:
             guard_ended(kernel, seat, order, record, extra)
     if kernel.context.wish_count:
@@ -69,7 +71,7 @@ cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const Record
         return 0
     if extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
         guard(kernel, seat, order.parent)      # nothing, unless more was opened meanwhile
-    elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY:
+    elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY and extra.reject != Reject.VENUE_LIQUIDATED:
         protection.timer = timers_add(&kernel.context.timers, kernel.context.time_ns + RETRY_NS, 0, KERNEL_OWNER)
     else:
         protection.closed = protection.filled   # by the strategy's wish, or with the position: nothing is left to guard
@@ -80,19 +82,21 @@ cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
     """A guard left: the orders of its list that reduce the same position now hold what they need by themselves."""
     cdef uint32_t handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
     cdef OrderC* order
-    cdef int64_t needed, freed = released(kernel, gone.strategy, gone.instrument)
+    cdef int64_t whole, freed = released(kernel, gone.strategy, gone.instrument)
     while handle:
         order = &kernel.context.orders.items[handle]
         handle = order.next
         if order.flags & OrderFlag.REDUCE_ONLY:
-            needed = hold(kernel, order)
-            relock(kernel, order, needed - freed if needed > freed and not order.flags & OrderFlag.PROTECTIVE else needed)
+            whole = hold(kernel, order)
+            relock(kernel, order, whole - freed if whole > freed and not order.flags & OrderFlag.PROTECTIVE else whole)
     return 0
 
 
 cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
     """Forget a protection that has nothing more to do."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    if protection == NULL:
+        return 0
     if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer):
         protections_remove(&kernel.protections, id)
     return 0
@@ -239,15 +243,19 @@ cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogi
 
 
 cdef int64_t released(Kernel kernel, uint16_t strategy, uint32_t index) noexcept nogil:
-    """Money units held by guards whose cancel is on its way: what reaches the venue after it may use them to reduce."""
+    """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce."""
     cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
     cdef const OrderC* order
     cdef int64_t sum = 0
     while handle:
         order = &kernel.context.orders.items[handle]
         handle = order.next
-        if order.state == OrderState.CANCELLING and order.flags & OrderFlag.PROTECTIVE:
+        if not order.flags & OrderFlag.PROTECTIVE:
+            continue
+        if order.state == OrderState.CANCELLING:
             sum += order.locked
+        elif order.asked < order.quantity and order.locked:
+            sum += order.locked - needed(kernel, &kernel.context.markets[order.instrument], order.is_sell, order.price, order.asked - order.filled - order.reduced)
     return sum
 
 

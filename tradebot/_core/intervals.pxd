@@ -1,6 +1,6 @@
 """A bar, and the intervals of a series by venue time, each in a slot that fills until it is closed."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from tradebot._core.types cimport RecordC
 
@@ -42,3 +42,9 @@ cdef int intervals_compose(const IntervalsC* intervals, int64_t open_ns, int64_t
 cdef int intervals_drop(IntervalsC* intervals, int64_t before_ns) noexcept nogil
 cdef list intervals_to_list(const IntervalsC* intervals)
 cdef int intervals_from_list(IntervalsC* intervals, list state) except -1
+
+
+cdef inline uint16_t interval_code(int64_t interval_ns) noexcept nogil:
+    """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
+    cdef int64_t seconds = interval_ns / 1_000_000_000
+    return <uint16_t>seconds if seconds * 1_000_000_000 == interval_ns and seconds <= 65535 else 0

@@ -62,9 +62,10 @@ cdef class Kernel:
     cdef int step_market(self, const RecordC* record) except -1
     cdef int step_timer(self, const RecordC* record) except -1
     cdef int step_account(self, const RecordC* record, const ExtraC* extra) except -1
+    cdef int step_margin(self, const RecordC* record, const ExtraC* extra) except -1
     cdef int step_state(self, const RecordC* record) except -1
     cdef uint32_t market_of(self, uint32_t instrument) except? 0xFFFFFFFF
-    cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1
+    cdef int tell_market(self, uint32_t index, const RecordC* record, int heard) except -1
     cdef int _tell_fill(self, Seat seat, const RecordC* record, const ExtraC* extra, const OrderC* order, uint32_t index) except -1
     cdef int _tell_refusal(self, Seat seat, object handler, const FactC* fact, uint32_t index) except -1
     cdef int note_answer(self, OrderC* order, const RecordC* record, const ExtraC* extra) except -1

@@ -19,20 +19,25 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
-from tradebot._core.book cimport book_apply, book_close, book_open, book_validate
-from tradebot._core.context cimport BY_LEVELS, BY_ORDERS, BY_QUOTES, NOBODY, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
-from tradebot._core.depth cimport depth_apply, depth_close, depth_open, depth_validate
+from tradebot._core.book cimport book_close, book_open, book_validate
+from tradebot._core.collateral cimport collateral_hold, collateral_post, collateral_validate
+from tradebot._core.compiled cimport Compiled, CompiledCall, compiled_call
+from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
+from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.guards cimport guard_again, note_guards, protect
-from tradebot._core.instrument cimport add, instrument_from_tuple
-from tradebot._core.ledger cimport ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised, position_validate
-from tradebot._core.market cimport is_best_touched, market_from_list, market_to_list, refresh_levels, refresh_orders, set_quote
+from tradebot._core.instrument cimport SPOT, add, instrument_from_tuple
+from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
+from tradebot._core.margin cimport margins_close, margins_open
+from tradebot._core.market cimport mark2_of, market_from_list, market_take, market_to_list
 from tradebot._core.orders cimport order_next_state, order_remaining, orders_close, orders_count, orders_from_list, orders_get, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.protection cimport protections_close, protections_from_list, protections_to_list
 from tradebot._core.risk cimport rate_close, rate_from_list, rate_open, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
 from tradebot._core.types cimport Flag, Kind, OrderState, TradingState
 from tradebot._core.wishes cimport cancel_open, commit_amend, commit_cancel, commit_place, hold, relock
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -55,7 +60,10 @@ cdef class Seat:
         self.number = number
         for name in HANDLERS:
             overridden = getattr(type(trader), name, None) is not getattr(base, name, None)
-            setattr_handler(self, name, getattr(trader, name) if overridden else None)
+            handler = getattr(trader, name) if overridden else None
+            if isinstance(trader, Compiled):
+                handler = compiled_call(trader, name, handler)
+            setattr_handler(self, name, handler)
         self.trade_views = [None] * markets
         self.bar_views = [None] * markets
         self.order_views = [None] * markets
@@ -110,12 +118,12 @@ cdef class Kernel:
 
     `instruments`: tuples of `_core.instrument`, with `names` beside them; `opening`: money units per asset number;
     `order_base`: account and epoch bits of order ids; `lock_fee`: taker fee in 1e-8; `worst_band`: how far a market order may fill
-    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit.
+    from the best, in 1e-8; `rate`: (orders, interval in ns), 0 orders is no limit; `margins`: those of `_core.margin`.
     """
 
     def __cinit__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (), fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         cdef uint32_t at, count = len(instruments)
         self.context.markets = <MarketC*>calloc(count + 1, sizeof(MarketC))
@@ -123,6 +131,7 @@ cdef class Kernel:
         if self.context.markets == NULL or self.limits == NULL:
             raise MemoryError("no memory for the markets")
         self.context.market_count = count
+        self.context.margins = margins_open(list(margins), count)
         self.context.calling = NOBODY
         self.context.call = 1               # views begin with 0, which is shut
         self.context.order_base = order_base
@@ -132,9 +141,11 @@ cdef class Kernel:
             instrument_from_tuple(&self.context.markets[at].terms, instruments[at])
             book_open(&self.context.markets[at].book)
             depth_open(&self.context.markets[at].depth)
+            assert self.context.markets[at].terms.kind == SPOT or self.context.margins[at].leverage > 0, "a contract has a margin"
             self.context.markets[at].feed_is_up = 1
             index_put(&self.by_id, self.context.markets[at].terms.id, at + 1)
         ledger_open(&self.context.ledger, 1, len(opening), strategies, count)
+        self.context.ledger.fee_asset = FeeAssetC(fee_asset[0], fee_asset[1], fee_asset[2])
         for at in range(len(opening)):
             self.context.ledger.balances[at].opening = opening[at]
             self.context.ledger.balances[at].total = opening[at]
@@ -149,7 +160,7 @@ cdef class Kernel:
 
     def __init__(
         self, instruments: list, names: list, opening: list, strategies: int, rate: tuple,
-        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int,
+        lock_fee: int, fee_in_base: bool, worst_band: int, order_base: int, margins: Sequence = (), fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         self.names = list(names)
         self.seats = []
@@ -164,6 +175,7 @@ cdef class Kernel:
             book_close(&self.context.markets[at].book)
             depth_close(&self.context.markets[at].depth)
         free(self.context.markets)
+        margins_close(self.context.margins, self.context.market_count)
         free(self.limits)
         free(self.context.wishes)
         free(self.audit)
@@ -241,6 +253,7 @@ cdef class Kernel:
             self.context.starting = 0
         for series in seat.trader.series:
             self.market_series[series.instrument].append((seat, series))
+            self.context.markets[series.instrument].listeners |= TO_BARS
             if series.timer:
                 self.timer_series[series.timer] = (seat, series)
 
@@ -279,82 +292,38 @@ cdef class Kernel:
         return found - 1
 
     cdef int step_market(self, const RecordC* record) except -1:
-        cdef uint32_t index = self.hot_market
-        cdef MarketC* market
-        cdef uint8_t kind = record.kind
-        cdef bint book_changed = 0, best_changed = 0
-        if self.context.markets[index].terms.id != record.instrument:
-            index = self.market_of(record.instrument)
-        market = &self.context.markets[index]
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef MarketC* market = &self.context.markets[index]
+        cdef int heard
         if record.flags & Flag.VOID:
             self.void_count += 1
             return 0
-        if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
-            market.book_kind = BY_ORDERS
-            book_changed = book_apply(&market.book, record)
-            if book_changed:
-                best_changed = refresh_orders(market, record)
-            if record.flags & Flag.SNAPSHOT:
-                if not record.flags & Flag.LAST:
-                    return 0
-                best_changed = book_changed = 1
-        elif kind == Kind.L2_LEVEL:
-            if depth_apply(&market.depth, record):
-                market.message_changed = 1
-                market.message_touched |= is_best_touched(market, record)
-            if not record.flags & Flag.LAST or market.book_kind == BY_ORDERS:
-                return 0
-            market.book_kind = BY_LEVELS
-            book_changed = market.message_changed
-            market.message_changed = 0
-            if market.message_touched:
-                market.message_touched = 0
-                best_changed = refresh_levels(market)
-        elif kind == Kind.TRADE:
-            market.last_price = record.price
-            market.last_quantity = record.quantity
-            market.trades += 1
-            if self.market_series[index]:
-                self.feed_series(index, record)
-        elif kind == Kind.BAR:
-            self.feed_series(index, record)
-        elif kind == Kind.QUOTE:
-            if market.book_kind == BY_QUOTES:
-                best_changed = set_quote(market, record)
-        elif kind == Kind.MARK:
-            if record.price:
-                market.mark_price = record.price
-        elif kind == Kind.GAP:
+        if record.kind == Kind.GAP:
             self.gap_count += 1
-        elif kind == Kind.FEED_STATE:
-            market.feed_is_up = record.id != 0
-        if market.listeners:
-            return self.tell_market(index, record, book_changed, best_changed)
-        return 0
+        heard = market_take(market, record) & market.listeners
+        return self.tell_market(index, record, heard) if heard else 0
 
-    cdef int tell_market(self, uint32_t index, const RecordC* record, bint book_changed, bint best_changed) except -1:
+    cdef int tell_market(self, uint32_t index, const RecordC* record, int heard) except -1:
+        """Tell the market's seats what there is to hear of a fact: Listener, or'ed. Bars that it closes are told before it is."""
         cdef Seat seat
         cdef TradeView trade
         cdef FeedView feed
-        cdef uint8_t listeners = self.context.markets[index].listeners
-        cdef bint is_feed = record.kind == Kind.GAP or record.kind == Kind.FEED_STATE
-        if not (
-            (record.kind == Kind.TRADE and listeners & TO_TRADES) or (book_changed and listeners & TO_BOOK)
-            or (best_changed and listeners & TO_QUOTES) or (is_feed and listeners & TO_FEED)
-        ):
+        if heard & TO_BARS:
+            self.feed_series(index, record)
+        if not heard & ~TO_BARS:
             return 0
         for seat in <list>self.market_seats[index]:
             if seat.quarantined:
                 continue
-            if record.kind == Kind.TRADE and seat.on_trade is not None:
+            if heard & TO_TRADES and seat.on_trade is not None:
                 trade = seat.trade_views[index]
                 trade.record = record
                 self.call(seat, seat.on_trade, trade)
-            if book_changed and seat.on_book is not None and not seat.quarantined:
+            if heard & TO_BOOK and seat.on_book is not None and not seat.quarantined:
                 self.call(seat, seat.on_book, seat.book_views[index])
-            if best_changed and seat.on_quote is not None and not seat.quarantined:
+            if heard & TO_QUOTES and seat.on_quote is not None and not seat.quarantined:
                 self.call(seat, seat.on_quote, seat.book_views[index])
-            if is_feed and seat.on_feed is not None:
+            if heard & TO_FEED and seat.on_feed is not None:
                 feed = seat.feed_views[index]
                 feed.record = record
                 self.call(seat, seat.on_feed, feed)
@@ -426,6 +395,8 @@ cdef class Kernel:
         fact.head = record[0]
         fact.tail = extra[0]
         self.record(&fact)
+        if kind == Kind.FUNDING_PAID or kind == Kind.LIQUIDATED:
+            return self.step_margin(record, extra)
         if order == NULL:
             if kind == Kind.AMEND_REJECTED:
                 return self.tell_reject(seat, seat.on_amend_reject, record, extra, index)
@@ -442,6 +413,8 @@ cdef class Kernel:
         if order.state == OrderState.DONE:
             relock(self, order, 0)
             orders_remove(&self.context.orders, order)
+            if self.context.markets[index].terms.kind != SPOT:
+                collateral_hold(&self.context, after.strategy, index, self.lock_fee)
         if after.guards or after.parent:
             note_guards(self, seat, &after, record, extra)
         if kind == Kind.ORDER_REJECTED:
@@ -453,6 +426,21 @@ cdef class Kernel:
         if kind == Kind.ORDER_FILLED:
             self._tell_fill(seat, record, extra, &after, index)
         return self.tell_order(seat, &after, index)
+
+    cdef int step_margin(self, const RecordC* record, const ExtraC* extra) except -1:
+        """The venue settled funding, or closed a position, which is told as a fill of no order."""
+        cdef Seat seat = self.seats[record.owner]
+        cdef uint32_t index = self.market_of(record.instrument)
+        cdef OrderC none
+        collateral_post(&self.context, record, extra, index, self.lock_fee)
+        if record.kind == Kind.LIQUIDATED:
+            self.fill_count += 1
+            memset(&none, 0, sizeof(OrderC))
+            none.state = OrderState.DONE
+            return self._tell_fill(seat, record, extra, &none, index)
+        if seat.on_position is not None and not seat.quarantined:
+            self.call(seat, seat.on_position, seat.position_views[index])
+        return 0
 
     cdef int post_fill(self, OrderC* order, const RecordC* record, const ExtraC* extra, uint32_t index) except -1:
         self.fill_count += 1
@@ -532,6 +520,8 @@ cdef class Kernel:
         try:
             if view is None:
                 handler()
+            elif type(handler) is CompiledCall:
+                (<CompiledCall>handler).run(<Compiled>seat.trader, view)
             else:
                 view.call = context.call
                 handler(view)
@@ -688,13 +678,17 @@ cdef class Kernel:
         return market.bid, market.ask, market.last_price, market.middle2
 
     def unrealised(self, strategy: int, index: int) -> int:
-        """Money units of quote at the last middle price."""
+        """Money units of the settle asset at the mark, where one is told, else at the last middle price."""
         cdef const MarketC* market = &self.context.markets[index]
-        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, market.middle2)
+        return position_unrealised(ledger_position(&self.context.ledger, strategy, index), &market.terms, mark2_of(market))
 
     def set_trading_state(self, state: int) -> None:
         """Where trading starts; a change during a run is a TRADING_STATE_CHANGED fact."""
         self.state = state
+
+    def set_triggers_by_mark(self, by_mark: bool) -> None:
+        """Whether conditional orders watch the mark price instead of the last trade; set before the run."""
+        self.context.by_mark = by_mark
 
     def validate(self) -> None:
         """Assert what books, ledger and orders promise; O(everything)."""
@@ -702,11 +696,7 @@ cdef class Kernel:
         for at in range(self.context.market_count):
             book_validate(&self.context.markets[at].book)
             depth_validate(&self.context.markets[at].depth)
-        for at in range(self.context.ledger.strategies * self.context.ledger.instruments):
-            position_validate(&self.context.ledger.positions[at])
-        for at in range(self.context.ledger.accounts * self.context.ledger.assets):
-            assert self.context.ledger.balances[at].locked >= 0
-            assert self.context.orders.count > 0 or self.context.ledger.balances[at].locked == 0
+        collateral_validate(&self.context)
 
     def snapshot(self) -> list:
         """Plain data from which `restore` goes on to the same digest. Taken between steps."""

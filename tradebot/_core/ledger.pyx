@@ -8,14 +8,20 @@ A position keeps cost and quantity, never an average price. A trade of signed va
 
 So realised - cost == -(sum of all v) holds exactly, always, whatever was rounded: `validate` asserts it against the cash.
 The value of a trade is ticks * lots * n / d, rounded down with the remainder carried to the position's next trade; with it no
-rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset.
+rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset; one of a third
+asset counts in the position at that asset's stated price, rounded down.
 
-Each account's balance of an asset is its opening amount plus all postings; `locked` is what open orders hold.
+A contract moves no base asset. Its trades have a signed value too, of which the profit is minus the sum: ticks * lots of
+quote for a linear one; for an inverse one -lots * contract / price of base, for what it is worth in base falls as the price rises. That quotient is taken up,
+against us, to a 2^-30 of a unit, which is then carried as above: a thousand million trades lose a unit. To the balance of
+the settle asset are posted the change of realised, the fee, and funding; so total == opening + realised - fees - funding, always.
+
+Each account's balance of an asset is its opening amount plus all postings; `locked` is what positions and open orders hold.
 """
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport add, instrument_from_tuple, muldiv_carry, muldiv_down, subtract
+from tradebot._core.instrument cimport INVERSE, SPOT, add, instrument_from_tuple, inverse_carry, muldiv_carry, muldiv_down, quotient, settle_asset, subtract
 
 
 cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32_t strategies, uint32_t instruments) except -1:
@@ -24,6 +30,7 @@ cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32
     ledger.assets = assets
     ledger.strategies = strategies
     ledger.instruments = instruments
+    ledger.fee_asset = FeeAssetC(NO_ASSET, 1, 1)
     ledger.balances = <BalanceC*>calloc(accounts * assets + 1, sizeof(BalanceC))
     ledger.positions = <PositionC*>calloc(strategies * instruments + 1, sizeof(PositionC))
     if ledger.balances == NULL or ledger.positions == NULL:
@@ -49,30 +56,15 @@ cdef int ledger_fill(
 ) except -1 nogil:
     """Post one trade: value, quantity and fee. Raises OverflowError where an amount leaves 64 bits; then nothing is posted."""
     cdef int overflow = 0
-    cdef int64_t signed_lots = -lots if is_sell else lots
-    cdef int64_t value, base
     cdef BalanceC* quote_balance = ledger_balance(ledger, position.account, instrument.quote)
     cdef BalanceC* base_balance = ledger_balance(ledger, position.account, instrument.base)
     cdef BalanceC* fee_balance = ledger_balance(ledger, position.account, fee_asset)
     cdef PositionC before = position[0]
     cdef int64_t quote_before = quote_balance.total, base_before = base_balance.total, fee_before = fee_balance.total
-    value = muldiv_carry(ticks, signed_lots, instrument.value_num, instrument.value_den, &position.remainder, &overflow)
-    base = muldiv_down(signed_lots, 1, instrument.base_num, instrument.base_den, &overflow)
-    subtract(&quote_balance.total, value, &overflow)
-    add(&base_balance.total, base, &overflow)
-    subtract(&fee_balance.total, fee, &overflow)
-    if fee_asset == instrument.base:
-        fee = muldiv_down(
-            ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, &overflow
-        )
-        add(&position.fees, fee, &overflow)
-    elif fee_asset == instrument.quote:
-        add(&position.fees, fee, &overflow)
-    if is_sell:
-        add(&position.sold, lots, &overflow)
+    if instrument.kind == SPOT:
+        spot_fill(ledger, position, instrument, is_sell, ticks, lots, fee, fee_asset, &overflow)
     else:
-        add(&position.bought, lots, &overflow)
-    position_post(position, signed_lots, value, &overflow)
+        contract_fill(ledger, position, instrument, is_sell, ticks, lots, fee, fee_asset, &overflow)
     if overflow:
         position[0] = before
         quote_balance.total = quote_before
@@ -80,6 +72,99 @@ cdef int ledger_fill(
         fee_balance.total = fee_before
         with gil:
             raise OverflowError(f"a posting of {ticks} ticks times {lots} lots leaves 64 bits")
+    return 0
+
+
+cdef int spot_fill(
+    LedgerC* ledger, PositionC* position, const InstrumentC* instrument, bint is_sell,
+    int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset, int* overflow,
+) noexcept nogil:
+    cdef int64_t signed_lots = -lots if is_sell else lots
+    cdef int64_t value, base
+    cdef BalanceC* quote_balance = ledger_balance(ledger, position.account, instrument.quote)
+    cdef BalanceC* base_balance = ledger_balance(ledger, position.account, instrument.base)
+    value = muldiv_carry(ticks, signed_lots, instrument.value_num, instrument.value_den, &position.remainder, overflow)
+    base = muldiv_down(signed_lots, 1, instrument.base_num, instrument.base_den, overflow)
+    subtract(&quote_balance.total, value, overflow)
+    add(&base_balance.total, base, overflow)
+    subtract(&ledger_balance(ledger, position.account, fee_asset).total, fee, overflow)
+    if fee_asset == instrument.base:
+        fee = muldiv_down(
+            ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, overflow
+        )
+        add(&position.fees, fee, overflow)
+    elif fee_asset == instrument.quote:
+        add(&position.fees, fee, overflow)
+    else:
+        count_fee(&ledger.fee_asset, position, fee, fee_asset, overflow)
+    if is_sell:
+        add(&position.sold, lots, overflow)
+    else:
+        add(&position.bought, lots, overflow)
+    return position_post(position, signed_lots, value, overflow)
+
+
+cdef int contract_fill(
+    LedgerC* ledger, PositionC* position, const InstrumentC* instrument, bint is_sell,
+    int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset, int* overflow,
+) noexcept nogil:
+    cdef uint16_t settle = settle_asset(instrument)
+    cdef int64_t signed_lots = -lots if is_sell else lots
+    cdef int64_t realised = position.realised
+    cdef int64_t held = position.quantity
+    cdef int64_t value = contract_value(instrument, ticks, signed_lots, &position.remainder, overflow)
+    position_post(position, signed_lots, value, overflow)
+    release_drawn(position, held, overflow)
+    add(&ledger_balance(ledger, position.account, settle).total, position.realised - realised, overflow)
+    subtract(&ledger_balance(ledger, position.account, fee_asset).total, fee, overflow)
+    if fee_asset == settle:
+        add(&position.fees, fee, overflow)
+    else:
+        count_fee(&ledger.fee_asset, position, fee, fee_asset, overflow)
+    if is_sell:
+        add(&position.sold, lots, overflow)
+    else:
+        add(&position.bought, lots, overflow)
+    return 0
+
+
+cdef int count_fee(const FeeAssetC* third, PositionC* position, int64_t fee, uint16_t asset, int* overflow) noexcept nogil:
+    """Count a fee of a third asset at its worth; one of an asset without a stated price is posted and not counted."""
+    cdef int64_t worth
+    if asset != third.asset:
+        return 0
+    worth = muldiv_down(fee, third.worth_num, 1, third.worth_den, overflow)
+    add(&position.fees, worth, overflow)
+    return add(&position.fees_elsewhere, worth, overflow)
+
+
+cdef int64_t contract_value(const InstrumentC* instrument, int64_t ticks, int64_t lots, int64_t* carry, int* overflow) noexcept nogil:
+    if instrument.kind == INVERSE:
+        return inverse_carry(-lots, instrument.value_num, ticks, instrument.value_den, carry, overflow)
+    return muldiv_carry(ticks, lots, instrument.value_num, instrument.value_den, carry, overflow)
+
+
+cdef int release_drawn(PositionC* position, int64_t held, int* overflow) noexcept nogil:
+    """What a position no longer holds has no margin that funding could have been drawn from."""
+    cdef int64_t now = position.quantity
+    if now == 0 or (now > 0) != (held > 0):
+        position.drawn = 0
+    elif (now > held) != (now > 0):
+        position.drawn = muldiv_down(position.drawn, now, 1, held, overflow) if held > 0 else muldiv_down(position.drawn, -now, 1, -held, overflow)
+    return 0
+
+
+cdef int ledger_funding(LedgerC* ledger, PositionC* position, const InstrumentC* instrument, int64_t paid) except -1 nogil:
+    """Post a payment of funding; positive is paid, out of the position's margin, and what is received fills that up again first."""
+    cdef int overflow = 0
+    subtract(&ledger_balance(ledger, position.account, settle_asset(instrument)).total, paid, &overflow)
+    add(&position.funding, paid, &overflow)
+    add(&position.drawn, paid, &overflow)
+    if position.drawn < 0:
+        position.drawn = 0
+    if overflow:
+        with gil:
+            raise OverflowError(f"a funding payment of {paid} money units leaves 64 bits")
     return 0
 
 
@@ -102,8 +187,12 @@ cdef int position_post(PositionC* position, int64_t lots, int64_t value, int* ov
 
 
 cdef int64_t position_unrealised(const PositionC* position, const InstrumentC* instrument, int64_t middle2) noexcept nogil:
-    """Money units of quote at the middle price (`middle2` is bid + ask in ticks), rounded down."""
+    """Money units of the settle asset at half of `middle2` (bid + ask, or twice the mark, in ticks), rounded down."""
     cdef int overflow = 0
+    if instrument.kind == INVERSE:
+        if middle2 == 0:
+            return 0
+        return quotient(-position.quantity, 2, instrument.value_num, 1, middle2, instrument.value_den, 0, &overflow) - position.cost
     return muldiv_down(middle2, position.quantity, instrument.value_num, 2 * instrument.value_den, &overflow) - position.cost
 
 
@@ -118,7 +207,8 @@ cdef object ledger_to_list(const LedgerC* ledger):
             ledger.positions[at].account, ledger.positions[at].strategy, ledger.positions[at].instrument,
             ledger.positions[at].side, ledger.positions[at].quantity, ledger.positions[at].cost,
             ledger.positions[at].realised, ledger.positions[at].fees, ledger.positions[at].remainder,
-            ledger.positions[at].bought, ledger.positions[at].sold,
+            ledger.positions[at].bought, ledger.positions[at].sold, ledger.positions[at].funding,
+            ledger.positions[at].drawn, ledger.positions[at].held, ledger.positions[at].fees_elsewhere,
         )
         for at in range(ledger.strategies * ledger.instruments)
     ]
@@ -139,7 +229,7 @@ cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
         (
             position.account, position.strategy, position.instrument, position.side, position.quantity,
             position.cost, position.realised, position.fees, position.remainder, position.bought,
-            position.sold,
+            position.sold, position.funding, position.drawn, position.held, position.fees_elsewhere,
         ) = state[1][at]
     return 0
 
@@ -149,26 +239,30 @@ cdef int position_validate(const PositionC* position) except -1:
     assert position.quantity == position.bought - position.sold
     assert position.quantity != 0 or position.cost == 0
     assert position.remainder >= 0
+    assert position.drawn >= 0
+    assert position.quantity != 0 or position.drawn == 0
     return 0
 
 
 cdef class Ledger:
     """One account's books with one strategy and instruments for Python: the subject of the oracle's suite.
 
-    Amounts are integer money units; `instruments` are the tuples of `_core.instrument`.
+    Amounts are integer money units; `instruments` are the tuples of `_core.instrument`; `fee_asset` is a third asset that
+    fees may be in, and the ratio of what one is worth.
     """
 
     cdef LedgerC ledger
     cdef InstrumentC* instruments
     cdef uint32_t count
 
-    def __cinit__(self, assets: int, instruments: list):
+    def __cinit__(self, assets: int, instruments: list, fee_asset: tuple = (NO_ASSET, 1, 1)):
         cdef uint32_t at
         self.count = len(instruments)
         self.instruments = <InstrumentC*>calloc(self.count, sizeof(InstrumentC))
         for at in range(self.count):
             instrument_from_tuple(&self.instruments[at], instruments[at])
         ledger_open(&self.ledger, 1, assets, 1, self.count)
+        self.ledger.fee_asset.asset, self.ledger.fee_asset.worth_num, self.ledger.fee_asset.worth_den = fee_asset
 
     def __dealloc__(self):
         ledger_close(&self.ledger)
@@ -181,6 +275,10 @@ cdef class Ledger:
             is_sell, ticks, lots, fee, fee_asset,
         )
 
+    def pay_funding(self, instrument: int, paid: int) -> None:
+        """Post a funding payment of the position in instrument index `instrument`; positive is paid."""
+        ledger_funding(&self.ledger, ledger_position(&self.ledger, 0, instrument), &self.instruments[instrument], paid)
+
     def unrealised(self, instrument: int, middle2: int) -> int:
         return position_unrealised(ledger_position(&self.ledger, 0, instrument), &self.instruments[instrument], middle2)
 
@@ -192,7 +290,7 @@ cdef class Ledger:
 
     def state(self) -> list:
         """[[(opening, total, locked) per asset], [(account, strategy, instrument, side, quantity, cost, realised, fees,
-        remainder, bought, sold) per instrument]]."""
+        remainder, bought, sold, funding, drawn, held, fees elsewhere) per instrument]]."""
         return ledger_to_list(&self.ledger)
 
     def restore(self, state: list) -> None:

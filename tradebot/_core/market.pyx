@@ -1,19 +1,21 @@
 """One instrument as the engine sees it: which of book, levels and quotes gives the best prices, and what they are.
 
 Order by order wins over levels, and levels over quotes: what is told in more detail is shown. The middle price is kept from the
-last moment at which both sides stood.
+last moment at which both sides stood; before a book or a quote was told, the last price stands for it.
 """
 
-from tradebot._core.book cimport NO_ASK, NO_BID, book_from_list, book_level_quantity, book_to_list
-from tradebot._core.context cimport MarketC
+from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_from_list, book_level_quantity, book_to_list
+from tradebot._core.context cimport BY_ORDERS, BY_QUOTES, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, MarketC
 from tradebot._core.depth cimport depth_from_list, depth_quantity, depth_to_list
 from tradebot._core.instrument cimport FEE_SCALE, muldiv_up
-from tradebot._core.types cimport Kind, RecordC, Side
+from tradebot._core.types cimport Flag, Kind, RecordC, Side
 
 
 cdef int64_t worst_price(const MarketC* market, bint is_sell, int64_t band) noexcept nogil:
-    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty."""
-    cdef int64_t best = market.bid if is_sell else market.ask
+    """The bound of a market order: `band` beyond the best of the other side, at least a tick; 0 where that side is empty. Beyond
+    the last price where there is no book.
+    """
+    cdef int64_t best = market.last_price if is_bare(market) else market.bid if is_sell else market.ask
     if best == 0:
         return market.middle2 >> 1 if market.middle2 > 1 else is_sell
     return bound_price(best, is_sell, band)
@@ -26,6 +28,31 @@ cdef int64_t bound_price(int64_t price, bint is_sell, int64_t band) noexcept nog
     if is_sell:
         return price - width if price > width else 1
     return price + width
+
+
+cdef int market_take_order(MarketC* market, const RecordC* record) except -1 nogil:
+    """Apply a record of one order; inside a snapshot nothing is told until it is whole."""
+    cdef int heard = 0
+    market.book_kind = BY_ORDERS
+    if book_apply(&market.book, record):
+        heard = TO_BOOK | TO_QUOTES if refresh_orders(market, record) else TO_BOOK
+    if record.flags & Flag.SNAPSHOT:
+        return TO_BOOK | TO_QUOTES if record.flags & Flag.LAST else 0
+    return heard
+
+
+cdef int market_take_rare(MarketC* market, const RecordC* record) except -1 nogil:
+    if record.kind == Kind.BAR:
+        if market.trades == 0 and not record.flags & Flag.RESTATED:
+            note_price(market, record.price)
+        return TO_BARS
+    if record.kind == Kind.QUOTE:
+        return TO_QUOTES if market.book_kind == BY_QUOTES and set_quote(market, record) else 0
+    if record.kind == Kind.MARK and record.price:
+        market.mark_price = record.price
+    if record.kind == Kind.FEED_STATE:
+        market.feed_is_up = record.id != 0
+    return TO_FEED if record.kind == Kind.FEED_STATE or record.kind == Kind.GAP else 0
 
 
 cdef bint refresh_orders(MarketC* market, const RecordC* record) noexcept nogil:

@@ -11,7 +11,7 @@ not guarding a position is the greater risk.
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_down, notional_up
+from tradebot._core.instrument cimport FEE_SCALE, instrument_from_tuple, muldiv_down, quote_notional_up
 from tradebot._core.types cimport OrderFlag, OrderType, TimeInForce, TradingState
 
 
@@ -81,7 +81,7 @@ cdef Reject check_form(const IntentC* intent) noexcept nogil:
 
 cdef Reject check_size(const LimitsC* limits, const InstrumentC* instrument, const IntentC* intent) noexcept nogil:
     cdef int overflow = 0
-    cdef int64_t notional = notional_up(instrument, intent.price, intent.quantity, &overflow)
+    cdef int64_t notional = quote_notional_up(instrument, intent.price, intent.quantity, &overflow)
     if intent.quantity == 0 or intent.quantity < instrument.quantity_min:
         return Reject.QUANTITY_TOO_SMALL
     if limits.quantity_max and intent.quantity > limits.quantity_max and not intent.flags & OrderFlag.PROTECTIVE:

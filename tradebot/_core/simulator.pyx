@@ -14,10 +14,12 @@ What is assumed, and said in every report: recorded flow does not react to us; w
 traded with has that much less, for good); an execution that went to us went in the record to another, whose own history is
 left as it is. After a book snapshot our orders stand behind everything in it.
 
-Where the data tells totals per price, the queue is modelled: by_levels.pyx.
+Where the data tells totals per price, the queue is modelled: by_levels.pyx; where it tells best quotes only, they are levels of
+which only the touch is known: by_quotes.pyx. Where it tells no book, orders are matched on bars (by_bars.pyx) or on trades
+(by_trades.pyx), as the run says.
 
 With `fee_in_base` a buy pays its fee out of what it bought, as on Binance without a fee coin; a sale pays in the quote asset
-always.
+always. With a `fee_asset` both pay in that third asset, at its stated price, while the account has enough of it, and then as without.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -26,20 +28,31 @@ from libc.string cimport memset
 
 from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID, book_apply, book_close, book_from_list, book_level_quantity, book_open, book_quantity_ahead, book_reduce, book_to_list
+from tradebot._core.by_bars cimport bars_fill, bars_market, bars_open, bars_order
 from tradebot._core.by_levels cimport levels_fill_crossed, levels_market, levels_match, levels_take
+from tradebot._core.by_price cimport price_cancel, price_order, price_would_take, priced_from_list, priced_to_list
+from tradebot._core.by_quotes cimport quotes_ahead, quotes_close, quotes_market
+from tradebot._core.by_trades cimport trades_market
+from tradebot._core.clearing cimport clearing_close, clearing_from_list, clearing_market, clearing_open, clearing_to_list
 from tradebot._core.conditional cimport conditional_check, conditional_find, conditional_release, conditional_take, conditional_watch, conditionals_from_list, conditionals_to_list
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
+from tradebot._core.doubts cimport doubts_from_bytes, doubts_to_bytes
 from tradebot._core.instrument cimport instrument_from_tuple
+from tradebot._core.intervals cimport interval_code
+from tradebot._core.ledger cimport NO_ASSET
 from tradebot._core.latency cimport latency_arrival, latency_close, latency_from_list, latency_open, latency_to_list
 from tradebot._core.match cimport match_find, matches_close
+from tradebot._core.priced cimport BY_BARS, BY_BOOK, BY_TRADES
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce, check_bounds
-from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_insert, resting_lots, resting_remove, trim_reducing
+from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_bound, resting_insert, resting_lots, resting_remove, trim_reducing
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, record_rows
+from tradebot._core.types import DOUBT_DTYPE, FACT_DTYPE, MARKOUT_DTYPE, record_rows
 
 assert MARKOUT_DTYPE.itemsize == sizeof(MarkoutC)
 
@@ -51,7 +64,14 @@ cdef int simulator_send(void* simulator, const FactC* command) except -1 nogil:
 
 
 cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
-    """Take in one recorded event at venue time `time_ns`."""
+    """Take in one recorded event at venue time `time_ns`; then see what contracts make of it."""
+    take_market(simulator, index, record, time_ns)
+    if simulator.clearing.margins != NULL:
+        return clearing_market(simulator, index, record)
+    return 0
+
+
+cdef int take_market(SimulatorC* simulator, uint32_t index, const RecordC* record, int64_t time_ns) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef uint64_t trades = simulator.trade_number
     markouts_settle(simulator, time_ns)
@@ -59,20 +79,35 @@ cdef int simulator_market(SimulatorC* simulator, uint32_t index, const RecordC* 
     note_instant(market, time_ns)
     if record.flags & Flag.VOID:
         return 0
+    if simulator.grade == BY_BARS:
+        bars_market(simulator, index, record)
+        return settle_linked(simulator, index, trades)
     if record.kind == Kind.TRADE:
         market.last_price = record.price
     elif record.kind == Kind.MARK and record.price:
         market.mark_price = record.price
-    elif record.kind > Kind.L3_EXECUTE:
+    elif record.kind > Kind.L3_EXECUTE and record.kind != Kind.QUOTE:
         return 0
     if market.conditionals.count and (record.kind == Kind.TRADE or record.kind == Kind.MARK):
         conditional_watch(simulator, index, record.price, record.kind == Kind.MARK)
-    if record.kind >= Kind.L3_ADD:
+    if simulator.grade == BY_TRADES:
+        trades_market(simulator, index, record)
+    elif record.kind == Kind.QUOTE:
+        if not market.by_orders and (market.by_quotes or not market.by_levels):
+            quotes_market(simulator, index, record)
+    elif record.kind >= Kind.L3_ADD:
         take_event(simulator, index, record)
     elif not market.by_orders:
+        if market.by_quotes and record.kind == Kind.L2_LEVEL:
+            quotes_close(market)
         market.by_levels |= record.kind == Kind.L2_LEVEL
         levels_market(simulator, index, record)
-    if market.linked and simulator.trade_number != trades:
+    return settle_linked(simulator, index, trades)
+
+
+cdef inline int settle_linked(SimulatorC* simulator, uint32_t index, uint64_t trades) except -1 nogil:
+    """After an event: `trades` is how many there were before it."""
+    if simulator.markets[index].linked and simulator.trade_number != trades:
         trim_reducing(simulator, index)
     return 0
 
@@ -86,6 +121,7 @@ cdef int take_event(SimulatorC* simulator, uint32_t index, const RecordC* record
         return 0
     market.by_orders = 1
     market.by_levels = 0
+    market.by_quotes = 0
     side = record.flags & Flag.SELL
     if record.kind == Kind.L3_EXECUTE and market.resting[side].count:
         handle = index_get(&market.book.by_id, record.id)
@@ -105,6 +141,16 @@ cdef int take_event(SimulatorC* simulator, uint32_t index, const RecordC* record
     if market.resting[0].count or market.resting[1].count:
         fill_crossed(simulator, index)
     return 0
+
+
+cdef int simulator_open(SimulatorC* simulator, uint32_t index, const RecordC* bar, int64_t time_ns) except -1 nogil:
+    """A bar opens at venue time `time_ns`; its range comes by `simulator_market`."""
+    cdef uint64_t trades = simulator.trade_number
+    markouts_settle(simulator, time_ns)
+    simulator.time_ns = time_ns
+    note_instant(&simulator.markets[index], time_ns)
+    bars_open(simulator, index, bar)
+    return settle_linked(simulator, index, trades)
 
 
 cdef int requeue_after_snapshot(VenueMarketC* market) noexcept nogil:
@@ -235,7 +281,8 @@ cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
         else:
             take_order(simulator, index, &command, Kind.ORDER_ACCEPTED)
     if simulator.trade_number != trades:
-        fill_crossed(simulator, index)          # what we took may have let a parked order rest through ours
+        if simulator.grade == BY_BOOK:
+            fill_crossed(simulator, index)      # what we took may have let a parked order rest through ours
         if simulator.markets[index].linked:
             trim_reducing(simulator, index)
     return 0
@@ -262,6 +309,8 @@ cdef int take_cancel(SimulatorC* simulator, uint32_t index, const FactC* command
                 return answer_gone(
                     simulator, index, resting.id, resting.strategy, side, resting.price, resting.remaining, Reject.ACCEPTED, command.tail.cause
                 )
+    if price_cancel(simulator, index, command):
+        return 0
     return refuse_change(simulator, index, command, Kind.CANCEL_REJECTED, Reject.VENUE_ORDER_UNKNOWN)
 
 
@@ -348,6 +397,8 @@ cdef int amend_resting(SimulatorC* simulator, uint32_t index, uint8_t side, uint
 
 cdef bint would_take(SimulatorC* simulator, uint32_t index, uint8_t side, int64_t price) except -1 nogil:
     cdef VenueMarketC* market = &simulator.markets[index]
+    if simulator.grade != BY_BOOK:
+        return price_would_take(market, side, price)
     if own_price_blocks(market, side, price):
         return 1
     find_matches(simulator, market, side, price, 1)
@@ -372,6 +423,10 @@ cdef int take_order(SimulatorC* simulator, uint32_t index, const FactC* command,
     cdef int64_t limit = reach_of(command, side), left = command.head.quantity
     cdef int64_t possible = may_fill(market, command, side, left)
     cdef bint meets_own = own_price_blocks(market, side, limit)
+    if simulator.grade == BY_BARS:
+        return bars_order(simulator, index, command, kind)
+    if simulator.grade == BY_TRADES:
+        return price_order(simulator, index, command, kind)
     if possible == 0:
         return answer_end(
             simulator, index, command, Kind.ORDER_REJECTED if kind == Kind.ORDER_ACCEPTED else Kind.ORDER_CANCELLED, left,
@@ -489,6 +544,10 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
     ahead = depth_quantity(&market.depth, side, order.price) if market.by_levels else book_level_quantity(&market.book, order.price)
     order.standing.ahead = <double>ahead
     order.standing.traded = 0
+    if market.by_quotes:
+        order.standing.ahead = quotes_ahead(market, side, order.price)
+        if order.standing.ahead != <double>ahead:
+            ahead = -1                          # it is not told
     resting_insert(&market.resting[side], &order, side)
     return answer_order(simulator, index, command, kind, ahead)
 
@@ -496,12 +555,19 @@ cdef int rest_order(SimulatorC* simulator, uint32_t index, const FactC* command,
 cdef class Simulator:
     """A simulated venue. Latencies as `_core.latency` takes them; fees are fractions in 1e-8, negative for a rebate; instruments
     as in the kernel. The queue model counts where the data tells levels; `half_powers` is twice the exponent of BY_POWER.
+
+    `grade` is what orders are matched on: (Grade, what a market order pays beyond the price told, the share of a bar's volume that
+    ours may take, both in 1e-8, and by instrument the interval in ns of the bars that fill); the last three count without a book.
+    Where any of `margins` is a row (`_core.margin`), the venue clears contracts for `strategies` of an account that has `opening`
+    money units by asset. `fee_asset`: (asset number, worth of one as a ratio of the settle asset).
     """
 
     def __cinit__(
         self, instruments: list, order_latency: tuple, answer_latency: tuple, maker_fee: int, taker_fee: int,
         fee_in_base: bool, queue_kind: int = QueueKind.RISK_AVERSE, half_powers: int = 6, whole_fills: bool = False,
-        horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+        grade: tuple = (BY_BOOK, 0, 0, ()), horizons_ns: tuple = (1_000_000_000, 5_000_000_000, 30_000_000_000),
+        margins: Sequence = (), opening: Sequence = (), strategies: int = 0, pays_funding: bool = True,
+        fee_asset: tuple = (NO_ASSET, 1, 1),
     ):
         cdef uint32_t at
         memset(&self.simulator, 0, sizeof(SimulatorC))
@@ -515,17 +581,26 @@ cdef class Simulator:
             book_open(&self.simulator.markets[at].book)
             depth_open(&self.simulator.markets[at].depth)
             index_open(&self.simulator.markets[at].taken, 64)
+            resting_bound(&self.simulator.markets[at].resting[0])
+            resting_bound(&self.simulator.markets[at].resting[1])
             index_put(&self.by_id, self.simulator.markets[at].terms.id, at + 1)
         latency_open(&self.simulator.order_latency, order_latency)
         latency_open(&self.simulator.answer_latency, answer_latency)
         self.simulator.queue_model.kind = queue_kind
         self.simulator.queue_model.half_powers = half_powers
         self.simulator.whole_fills = whole_fills
+        self.simulator.grade, self.simulator.paid, self.simulator.participation, intervals_ns = grade
+        for at, interval_ns in enumerate(intervals_ns):
+            self.simulator.markets[at].priced.bar_ns = interval_ns
+            self.simulator.markets[at].priced.bar_code = interval_code(interval_ns)
         self.simulator.maker_fee = maker_fee
         self.simulator.taker_fee = taker_fee
         self.simulator.fee_in_base = fee_in_base
         for at in range(HORIZONS):
             self.simulator.horizons_ns[at] = horizons_ns[at]
+        self.simulator.fee_asset.asset, self.simulator.fee_asset.worth_num, self.simulator.fee_asset.worth_den = fee_asset
+        self.simulator.fee_left = opening[fee_asset[0]] if fee_asset[0] < len(opening) else 0
+        clearing_open(&self.simulator, list(margins), list(opening), strategies, pays_funding)
 
     def __dealloc__(self):
         cdef uint32_t at
@@ -538,25 +613,45 @@ cdef class Simulator:
             free(self.simulator.markets[at].held)
             free(self.simulator.markets[at].resting[0].items)
             free(self.simulator.markets[at].resting[1].items)
+            free(self.simulator.markets[at].priced.waiting.items)
+            free(self.simulator.markets[at].priced.path.items)
         for at in range(HORIZONS):
             free(self.simulator.pending[at].items)
         free(self.simulator.markets)
         free(self.simulator.markouts)
+        free(self.simulator.doubts.items)
         queue_close(&self.simulator.arrivals)
         queue_close(&self.simulator.answers)
         matches_close(&self.simulator.matches)
         latency_close(&self.simulator.order_latency)
         latency_close(&self.simulator.answer_latency)
+        clearing_close(&self.simulator)
         index_close(&self.by_id)
 
     def market(self, records) -> None:
-        """Take in recorded events, each at its `venue_ns`; commands that arrive before one are taken first."""
+        """Take in recorded events, each at its `venue_ns`, bars that fill at their close; commands that arrive before are taken first."""
         cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at
+        cdef uint32_t index
+        cdef int64_t shown_ns
+        for at in range(rows.shape[0]):
+            check_bounds(&rows[at], at)
+            index = self.index_of(rows[at].instrument)
+            shown_ns = rows[at].venue_ns
+            if self.simulator.grade == BY_BARS and bars_fill(&self.simulator.markets[index], &rows[at]):
+                shown_ns = rows[at].time_ns
+            self.advance(shown_ns - 1)
+            simulator_market(&self.simulator, index, &rows[at], shown_ns)
+
+    def open(self, records) -> None:
+        """Let bars open, each at its `venue_ns`, its label; commands that arrive before one are taken first. By bars only."""
+        cdef const RecordC[::1] rows = record_rows(records)
+        cdef Py_ssize_t at
+        assert self.simulator.grade == BY_BARS
         for at in range(rows.shape[0]):
             check_bounds(&rows[at], at)
             self.advance(rows[at].venue_ns - 1)
-            simulator_market(&self.simulator, self.index_of(rows[at].instrument), &rows[at], rows[at].venue_ns)
+            simulator_open(&self.simulator, self.index_of(rows[at].instrument), &rows[at], rows[at].venue_ns)
 
     def send(self, commands) -> None:
         """Send commands: an array of FACT_DTYPE; each arrives `order_latency_ns` after its `time_ns`."""
@@ -597,6 +692,10 @@ cdef class Simulator:
         self.simulator.markout_count = 0
         return np.frombuffer(body, dtype=MARKOUT_DTYPE)
 
+    def doubts(self):
+        """At bar grade: the bars so far that reached a stop and a target of ours, as an array of DOUBT_DTYPE."""
+        return np.frombuffer(doubts_to_bytes(&self.simulator.doubts), dtype=DOUBT_DTYPE)
+
     def resting(self, index: int, side: int) -> list[tuple[int, int, int, int]]:
         """(order id, price, lots that remain, lots ahead of it) of our resting orders, the best first."""
         cdef const VenueMarketC* market = &self.simulator.markets[index]
@@ -611,6 +710,11 @@ cdef class Simulator:
             for at in range(list.count)
         ]
 
+    def clearing(self) -> list | None:
+        """The venue's own books of contracts, as `Ledger.state` has them; None where none are traded."""
+        found = clearing_to_list(&self.simulator)
+        return None if found is None else found[0]
+
     def snapshot(self) -> list:
         """Plain data that `restore` takes."""
         cdef uint32_t at
@@ -624,6 +728,9 @@ cdef class Simulator:
             [pending_to_bytes(&self.simulator.pending[at]) for at in range(HORIZONS)],
             latency_to_list(&self.simulator.order_latency),
             latency_to_list(&self.simulator.answer_latency),
+            self.doubts().tobytes(),
+            clearing_to_list(&self.simulator),
+            self.simulator.fee_left,
         ]
 
     def restore(self, state: list) -> None:
@@ -636,8 +743,12 @@ cdef class Simulator:
             venue_market_from_list(&self.simulator.markets[at], state[4][at])
         for at in range(HORIZONS):
             pending_from_bytes(&self.simulator.pending[at], state[5][at])
+        self.simulator.markout_ns = 0
         latency_from_list(&self.simulator.order_latency, state[6])
         latency_from_list(&self.simulator.answer_latency, state[7])
+        doubts_from_bytes(&self.simulator.doubts, state[8])
+        clearing_from_list(&self.simulator, state[9])
+        self.simulator.fee_left = state[10]
 
 
 cdef list venue_market_to_list(const VenueMarketC* market):
@@ -667,6 +778,7 @@ cdef list venue_market_to_list(const VenueMarketC* market):
         market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2,
         conditionals_to_list(&market.conditionals), market.last_price, market.mark_price, market.linked,
         [(at, market.held[at]) for at in range(market.held_max) if market.held[at]],
+        priced_to_list(&market.priced), market.by_quotes,
     ]
 
 
@@ -676,6 +788,7 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     book_from_list(&market.book, state[0])
     for side in range(2):
         market.resting[side].count = 0
+        resting_bound(&market.resting[side])
         for (
             order.id, order.price, order.remaining, order.rank, order.strategy, order.standing.ahead, order.standing.traded,
             order.total, order.parent, order.time_in_force, order.flags,
@@ -691,11 +804,11 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
         memset(market.held, 0, market.held_max * sizeof(int64_t))
     for strategy, lots in state[12]:
         note_held(market, strategy, Side.BUY, lots)
+    priced_from_list(&market.priced, state[13])
+    market.by_quotes = state[14]
     for id, lots in state[2]:
         market.taken_count += 1
         grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, market.taken_count + 1)
         market.taken_lots[market.taken_count] = lots
         index_put(&market.taken, id, market.taken_count)
     return 0
-
-

@@ -1,6 +1,6 @@
 """A strategy's hands: what it may ask for, and what it may look at."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from tradebot._core.bars cimport BarSeries
 from tradebot._core.context cimport ContextC, MarketC, WishC
@@ -25,9 +25,12 @@ cdef class Trader:
     cdef int put_trigger(self, const MarketC* market, WishC* wish, object stop, object touch, object follow) except -1
     cdef int put_guards(self, const MarketC* market, WishC* wish, object stop_loss, object take_profit, object trail) except -1
     cdef int64_t distance_of(self, const MarketC* market, object trail) except? -1
+    cdef int64_t wished_lots(self, uint32_t index) noexcept nogil
+    cdef int shrink_guards(self, uint32_t index, int64_t wanted) except -1
     cdef int cancel_guards(self, uint32_t index) except -1
     cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1
     cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type)
+    cdef int cancel_id(self, uint64_t order_id) except -1
     cdef BookView _open(self, BookView view)
     cdef object _timer(self, int64_t delay_ns, int64_t interval_ns)
     cdef BarSeries _series(self, int64_t warmup, object instrument)

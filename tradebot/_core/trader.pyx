@@ -12,7 +12,7 @@ from libc.string cimport memset
 from tradebot._core.arena cimport grow
 from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
 from tradebot._core.context cimport WISH_AMEND, WISH_CANCEL, WISH_PLACE, WISH_PROTECT, MarketC
-from tradebot._core.instrument cimport InstrumentC, price_of, quantity_of, steps_down, steps_up
+from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
 from tradebot._core.ledger cimport ledger_balance, ledger_position
 from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
@@ -163,6 +163,8 @@ cdef class Trader:
         reference = ticks or (market.bid if is_sell else market.ask) or market.last_price
         if reference <= 0:
             raise ValueError("notional= needs a price, and the market has none yet")
+        if market.terms.kind != SPOT:
+            return contracts_of(&market.terms, notional, reference)
         return to_steps(
             <double>notional / price_of(&market.terms, reference),
             market.terms.lot_num, market.terms.lot_den, False, "notional",
@@ -174,8 +176,8 @@ cdef class Trader:
     ):
         """Ask to buy; returns the order id.
 
-        `quantity` in base units or `notional` in quote units; without `price` a market order (IOC). `time_in_force` is
-        "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY".
+        `quantity` in base units (contracts of a contract) or `notional` in quote units; without `price` a market order (IOC).
+        `time_in_force` is "GTC" (default of a limit), "IOC", "FOK" or "POST_ONLY".
 
         `stop_loss`, `take_profit` (prices) and `trail` (a distance in quote units, or "1.5%") guard what the order fills: a stop, following at that
         distance where `trail` is given, and a limit, as one group that rests at the venue. `stop`: wait until the price has risen to it;
@@ -264,10 +266,14 @@ cdef class Trader:
 
     def cancel(self, order_id: int) -> None:
         """Ask to cancel one order. A cancel of an order that is done is refused by `on_cancel_reject`."""
+        self.cancel_id(order_id)
+
+    cdef int cancel_id(self, uint64_t order_id) except -1:
         cdef OrderC* order = orders_get(&self.seated().orders, order_id)
         cdef WishC* wish = self.wish(order.instrument if order != NULL and order.strategy == self.number else self.first)
         wish.kind = WISH_CANCEL
         wish.id = order_id
+        return 0
 
     def cancel_all(self, instrument=None, *, guards=False) -> None:
         """Ask to cancel every open order of this strategy in one instrument; those that guard its position only with `guards`."""
@@ -278,6 +284,17 @@ cdef class Trader:
             handle = order.next
             if guards or not order.flags & OrderFlag.PROTECTIVE:
                 self.cancel(order.id)
+
+    cdef int64_t wished_lots(self, uint32_t index) noexcept nogil:
+        """Lots that this callback has asked for already, sales negative."""
+        cdef const WishC* wish
+        cdef uint32_t at
+        cdef int64_t lots = 0
+        for at in range(self.context.wish_count):
+            wish = &self.context.wishes[at]
+            if wish.kind == WISH_PLACE and wish.instrument == index and wish.strategy == self.number and not wish.flags & OrderFlag.REDUCE_ONLY:
+                lots += -wish.quantity if wish.is_sell else wish.quantity
+        return lots
 
     cdef int cancel_guards(self, uint32_t index) except -1:
         cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
@@ -307,29 +324,54 @@ cdef class Trader:
     def target_position(self, quantity: float, *, price=None, post_only=False, instrument=None):
         """Ask for the order that brings the position to `quantity` (base units, negative is short); 0 where none is needed.
 
-        What is open counts as filled, so asking again for the same sends nothing; cancel what should not count. To go to zero, `close`
-        also cancels the guards; a smaller position leaves them, and the venue takes off them what they could no longer fill.
+        What is open counts as filled, so asking again for the same sends nothing; cancel what should not count. Guards of what goes are
+        made smaller, or cancelled at zero.
         """
         cdef uint32_t index = self.index_of(instrument)
         cdef const MarketC* market = &self.context.markets[index]
         cdef OrderListC* open = orders_list(&self.context.orders, self.number, index)
         cdef int64_t wanted = to_steps(quantity if quantity >= 0 else -quantity, market.terms.lot_num, market.terms.lot_den, False, "quantity")
+        cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
         cdef int64_t ticks = 0, missing
-        cdef bint is_sell
+        cdef bint is_sell, reduces
+        cdef object id
         cdef uint8_t force = TimeInForce.IOC
-        missing = (wanted if quantity >= 0 else -wanted) - ledger_position(&self.context.ledger, self.number, index).quantity
-        missing += open.open_sells - open.open_buys
+        missing = (wanted if quantity >= 0 else -wanted) - held
+        missing += open.open_sells - open.open_buys - self.wished_lots(index)
         is_sell = missing < 0
         if missing == 0:
             return 0
+        reduces = held != 0 and (held > 0) == is_sell and wanted <= (held if held > 0 else -held) and (wanted == 0 or (quantity > 0) == (held > 0))
+        if reduces:
+            self.shrink_guards(index, wanted)
         if price is not None:
             ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
             force = TimeInForce.POST_ONLY if post_only else TimeInForce.GTC
         elif post_only:
             raise ValueError("a post-only order needs a price")
-        return self.place_lots(
+        id = self.place_lots(
             index, is_sell, -missing if is_sell else missing, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT
         )
+        if reduces:
+            self.context.wishes[self.context.wish_count - 1].flags = OrderFlag.REDUCE_ONLY
+        return id
+
+    cdef int shrink_guards(self, uint32_t index, int64_t wanted) except -1:
+        """Ask that no guard of an instrument fills more than `wanted` lots."""
+        cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
+        cdef OrderC* order
+        cdef WishC* wish
+        if wanted == 0:
+            return self.cancel_guards(index)
+        while handle:
+            order = &self.context.orders.items[handle]
+            handle = order.next
+            if order.flags & OrderFlag.PROTECTIVE and order.asked - order.filled - order.reduced > wanted:
+                wish = self.wish(index)
+                wish.kind = WISH_AMEND
+                wish.id = order.id
+                wish.quantity = order.filled + order.reduced + wanted
+        return 0
 
     def refuse(self, later: dict):
         """Say by name what an order cannot take yet; `Strategy` says when it comes."""
@@ -488,12 +530,23 @@ cdef class Trader:
         return quantity_of(&self.seated().markets[self.first].terms, 1)
 
     def free(self, side: str = "quote") -> float:
-        """What open orders do not hold of the first instrument's "quote" or "base" asset."""
+        """What positions and open orders do not hold of the first instrument's "quote", "base" or "settle" asset.
+
+        A contract settles in its quote asset, an inverse one in its base asset; spot counts as settling in quote.
+        """
         cdef const InstrumentC* terms = &self.seated().markets[self.first].terms
-        cdef uint16_t asset = terms.quote if side == "quote" else terms.base
+        cdef uint16_t asset = terms.quote if side == "quote" else settle_asset(terms) if side == "settle" else terms.base
         return (
             ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked
         ) / 1e8
+
+
+cdef int64_t contracts_of(const InstrumentC* terms, object notional, int64_t ticks) except? -1:
+    """Whole lots of a contract that are worth at most `notional` quote units at a price."""
+    cdef double lot_value = <double>terms.base_num / <double>terms.base_den if terms.kind == INVERSE else (
+        <double>ticks * <double>terms.value_num / <double>terms.value_den
+    )
+    return to_steps(<double>notional * MONEY_UNIT / lot_value, 1, 1, False, "notional")
 
 
 cdef int64_t to_steps(object value, int64_t num, int64_t den, bint up, str what) except? -1:

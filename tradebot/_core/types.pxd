@@ -65,6 +65,8 @@ cpdef enum Kind:
     ORDER_AMENDED = 69
     AMEND_REJECTED = 70
     ORDER_TRIGGERED = 71
+    FUNDING_PAID = 72
+    LIQUIDATED = 73
     STRATEGY_QUARANTINED = 80
     TRADING_STATE_CHANGED = 81
     PLACE_ORDER = 128
@@ -165,6 +167,7 @@ cpdef enum Reject:
     VENUE_AMEND_TOO_SMALL = 906
     VENUE_GROUP_DONE = 907
     VENUE_REDUCE_ONLY = 908
+    VENUE_LIQUIDATED = 910
 
 
 cdef int refuse_record(const RecordC* record, int64_t number) except -1 nogil

@@ -39,6 +39,8 @@ class Kind(IntEnum):
     ORDER_AMENDED = 69
     AMEND_REJECTED = 70
     ORDER_TRIGGERED = 71
+    FUNDING_PAID = 72
+    LIQUIDATED = 73
     STRATEGY_QUARANTINED = 80
     TRADING_STATE_CHANGED = 81
     PLACE_ORDER = 128
@@ -100,6 +102,7 @@ class Reject(IntEnum):
     VENUE_AMEND_TOO_SMALL = 906
     VENUE_GROUP_DONE = 907
     VENUE_REDUCE_ONLY = 908
+    VENUE_LIQUIDATED = 910
 
 class Side(IntEnum):
     BUY = 0
@@ -121,6 +124,7 @@ EXTRA_DTYPE: np.dtype[np.void]
 FACT_DTYPE: np.dtype[np.void]
 SAMPLE_DTYPE: np.dtype[np.void]
 MARKOUT_DTYPE: np.dtype[np.void]
+DOUBT_DTYPE: np.dtype[np.void]
 BBO_DTYPE: np.dtype[np.void]
 RECORD_TABLE: dict[Kind, dict[str, str]]
 

@@ -56,12 +56,13 @@ SAMPLE_DTYPE = np.dtype(
         ("bid", "<i8"),          # ticks; 0 where the side is empty
         ("ask", "<i8"),          # ticks; 0 where the side is empty
         ("position", "<i8"),     # lots, signed
-        ("realised", "<i8"),     # money units of the quote asset, before fees
-        ("unrealised", "<i8"),   # money units of the quote asset, at the middle price
-        ("fees", "<i8"),         # money units of the quote asset paid so far, of the base asset at the trade's price
+        ("realised", "<i8"),     # money units of the settle asset, before fees; funding is taken off
+        ("unrealised", "<i8"),   # money units of the settle asset, at the mark, else at the middle price
+        ("fees", "<i8"),         # money units of the settle asset paid so far, of the base asset at the trade's price
         ("instrument", "<u4"),
         ("strategy", "<u2"),
         ("pad", "<u2"),
+        ("mark", "<i8"),         # ticks, of a contract; 0 where unknown
     ]
 )
 
@@ -80,6 +81,22 @@ MARKOUT_DTYPE = np.dtype(
     ]
 )
 
+# A bar that reached a stop and a target of ours: which came first, and what the other would have brought. Bar grade only.
+DOUBT_DTYPE = np.dtype(
+    [
+        ("time_ns", "<i8"),      # when the bar opened at the venue
+        ("stop", "<u8"),         # order id
+        ("target", "<u8"),       # order id
+        ("lots", "<i8"),         # that the one taken filled at once
+        ("stop_price", "<i8"),   # ticks, costs included
+        ("target_price", "<i8"),
+        ("difference", "<i8"),   # money units of quote that the target first would have brought more, fees included; 0 where known
+        ("instrument", "<u4"),
+        ("strategy", "<u2"),
+        ("known", "<u2"),        # 1: stored trades told which came first
+    ]
+)
+
 # Best bid and offer after a book event; prices are 0 where a side is empty.
 BBO_DTYPE = np.dtype(
     [
@@ -91,8 +108,9 @@ BBO_DTYPE = np.dtype(
     ]
 )
 
-assert SAMPLE_DTYPE.itemsize == 64
+assert SAMPLE_DTYPE.itemsize == 72
 assert MARKOUT_DTYPE.itemsize == 64
+assert DOUBT_DTYPE.itemsize == 64
 assert RECORD_DTYPE.itemsize == sizeof(RecordC)
 assert FACT_DTYPE.itemsize == sizeof(FactC)
 
@@ -176,6 +194,16 @@ RECORD_TABLE = {
     Kind.ORDER_TRIGGERED: {
         "price": "ticks", "quantity": "lots that remain", "id": "order id", "flags": "side", "owner": "strategy",
         "trigger": "ticks, where it stood when it was met",
+    },
+    Kind.FUNDING_PAID: {
+        "price": "mark in ticks that it was reckoned at, rounded down", "quantity": "lots held, signed",
+        "id": "rate in 1e-12, two's complement", "owner": "strategy", "fee": "money units, positive is paid", "fee_asset": "asset number",
+    },
+    Kind.LIQUIDATED: {
+        "price": "ticks", "quantity": "lots closed", "flags": "side of the closing trade", "owner": "strategy",
+        "fee": "money units: what was left of the margin, negative where the venue's fund made up for a loss beyond it",
+        "fee_asset": "asset number", "trade_id": "of this fill",
+        "trigger": "bid + ask at the venue before the instant, ticks; 0 where a side was empty",
     },
     Kind.STRATEGY_QUARANTINED: {"owner": "strategy", "id": "sequence of the fact it raised on"},
     Kind.TRADING_STATE_CHANGED: {"id": "TradingState"},

@@ -11,9 +11,11 @@ exceeds that is taken off it after each event. A venue knows an account, not str
 from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow
-from tradebot._core.instrument cimport FEE_SCALE, muldiv_up, notional_up
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, InstrumentC, muldiv_up, notional_up, settle_asset
 from tradebot._core.latency cimport latency_arrival
+from tradebot._core.ledger cimport NO_ASSET, ledger_fill, ledger_position
 from tradebot._core.queue cimport queue_push
+from tradebot._core.timers cimport NEVER_NS
 from tradebot._core.types cimport Flag, Kind, OrderFlag, Side
 
 assert sizeof(MarkoutC) == 64
@@ -51,21 +53,52 @@ cdef int answer_fill(
     if is_maker:
         fact.head.flags |= Flag.MAKER
         fact.tail.display = ahead
-    if simulator.fee_in_base and side == Side.BUY:
-        fact.tail.fee_asset = market.terms.base
-        fact.tail.fee = muldiv_up(muldiv_up(lots, 1, market.terms.base_num, market.terms.base_den, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
-    else:
-        fact.tail.fee_asset = market.terms.quote
-        fact.tail.fee = muldiv_up(notional_up(&market.terms, price, lots, &overflow), fee_rate, 1, FEE_SCALE, &overflow)
+    charge_fee(simulator, &market.terms, &fact, fee_rate, &overflow)
     if overflow:
         with gil:
             raise OverflowError(f"the fee of {lots} lots at {price} ticks leaves 64 bits")
+    if market.terms.kind != SPOT and simulator.clearing.margins != NULL:
+        clear_fill(simulator, index, &fact)
     markouts_add(simulator, &fact)
     queue_push(&simulator.answers, fact.head.time_ns, &fact)
     note_held(market, order.strategy, side, lots)
     if order.parent:
         group_take(simulator, index, order.parent, order.id, lots)
     return 0
+
+
+cdef int charge_fee(SimulatorC* simulator, const InstrumentC* terms, FactC* fill, int64_t rate, int* overflow) noexcept nogil:
+    """What a fill costs: in the third asset while there is enough of it, a spot buy perhaps in base, else in the settle asset."""
+    cdef int64_t notional = notional_up(terms, fill.head.price, fill.head.quantity, overflow)
+    cdef int64_t fee = muldiv_up(notional, rate, 1, FEE_SCALE, overflow), base
+    cdef int64_t third
+    if simulator.fee_asset.asset != NO_ASSET:
+        third = muldiv_up(fee, simulator.fee_asset.worth_den, 1, simulator.fee_asset.worth_num, overflow)
+        if third <= simulator.fee_left:
+            simulator.fee_left -= third
+            fill.tail.fee_asset = simulator.fee_asset.asset
+            fill.tail.fee = third
+            return 0
+    if simulator.fee_in_base and not fill.head.flags & Flag.SELL and terms.kind == SPOT:
+        base = muldiv_up(fill.head.quantity, 1, terms.base_num, terms.base_den, overflow)
+        fill.tail.fee_asset = terms.base
+        fill.tail.fee = muldiv_up(base, rate, 1, FEE_SCALE, overflow)
+        return 0
+    fill.tail.fee_asset = settle_asset(terms)
+    fill.tail.fee = fee
+    return 0
+
+
+cdef int clear_fill(SimulatorC* simulator, uint32_t index, const FactC* fill) except -1 nogil:
+    """Post a fill of a contract to the venue's own books."""
+    cdef ClearingC* clearing = &simulator.clearing
+    cdef int64_t mark2 = venue_mark2(&simulator.markets[index])
+    clearing.price2[index] = mark2 if mark2 else 2 * fill.head.price
+    clearing.due[index] = 1
+    return ledger_fill(
+        &clearing.ledger, ledger_position(&clearing.ledger, fill.head.owner, index), &simulator.markets[index].terms,
+        fill.head.flags & Flag.SELL, fill.head.price, fill.head.quantity, fill.tail.fee, fill.tail.fee_asset,
+    )
 
 
 cdef int answer_taken(
@@ -141,12 +174,32 @@ cdef int resting_insert(RestingListC* list, const RestingC* order, uint8_t side)
         at -= 1
     list.items[at] = order[0]
     list.count += 1
+    list.prices |= <uint64_t>1 << (order.price & 63)
+    if order.price < list.low:
+        list.low = order.price
+    if order.price > list.high:
+        list.high = order.price
     return 0
 
 
 cdef int resting_remove(RestingListC* list, uint32_t at) noexcept nogil:
     list.count -= 1
     memmove(&list.items[at], &list.items[at + 1], (list.count - at) * sizeof(RestingC))
+    return resting_bound(list)
+
+
+cdef int resting_bound(RestingListC* list) noexcept nogil:
+    """Note where a list stands, so that what happens elsewhere is told from it without a look at the orders."""
+    cdef int64_t price
+    cdef uint32_t at
+    list.low, list.high, list.prices = NO_ASK, NO_BID, 0
+    for at in range(list.count):
+        price = list.items[at].price
+        list.prices |= <uint64_t>1 << (price & 63)
+        if price < list.low:
+            list.low = price
+        if price > list.high:
+            list.high = price
     return 0
 
 
@@ -282,6 +335,23 @@ cdef int markouts_add(SimulatorC* simulator, const FactC* fill) except -1 nogil:
         markout.horizon_ns = simulator.horizons_ns[at]
         pending.items[pending.tail] = markout
         pending.tail += 1
+        if markout.time_ns + markout.horizon_ns < simulator.markout_ns:
+            simulator.markout_ns = markout.time_ns + markout.horizon_ns
+    return 0
+
+
+cdef int markouts_settle_due(SimulatorC* simulator, int64_t time_ns) except -1 nogil:
+    cdef PendingC* pending
+    cdef int64_t next_ns
+    cdef uint32_t at
+    simulator.markout_ns = NEVER_NS
+    for at in range(HORIZONS):
+        pending = &simulator.pending[at]
+        markouts_settle_one(simulator, pending, time_ns)
+        if pending.head != pending.tail:
+            next_ns = pending.items[pending.head].time_ns + simulator.horizons_ns[at]
+            if next_ns < simulator.markout_ns:
+                simulator.markout_ns = next_ns
     return 0
 
 

@@ -6,6 +6,7 @@ from tradebot._core.bars cimport BarSeries
 from tradebot._core.context cimport ContextC, MarketC
 from tradebot._core.intervals cimport BarC
 from tradebot._core.ledger cimport PositionC
+from tradebot._core.margin cimport MarginC
 from tradebot._core.orders cimport OrderC
 from tradebot._core.types cimport ExtraC, RecordC
 
@@ -49,6 +50,7 @@ cdef class RejectView(View):
 
 cdef class PositionView(View):
     cdef const PositionC* position
+    cdef const MarginC* _margin(self) noexcept
 
 
 cdef class TimerView(View):

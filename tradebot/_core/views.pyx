@@ -5,10 +5,13 @@ value, keep the value: reading a view later raises StaleViewError, instead of sh
 """
 
 from tradebot._core.book cimport NO_ASK, NO_BID, book_level_quantity, book_next_down, book_next_up
+from tradebot._core.collateral cimport collateral_wallet
 from tradebot._core.context cimport BY_LEVELS, NOBODY
 from tradebot._core.depth cimport depth_next_down, depth_next_up, depth_quantity
-from tradebot._core.instrument cimport price_of, quantity_of
+from tradebot._core.instrument cimport INVERSE, SPOT, price_of, quantity_of
 from tradebot._core.ledger cimport position_unrealised
+from tradebot._core.margin cimport liquidation_ticks, position_margin
+from tradebot._core.market cimport mark2_of
 from tradebot._core.orders cimport order_remaining
 from tradebot._core.types cimport Flag, Kind, OrderFlag, OrderState, Side
 
@@ -112,6 +115,12 @@ cdef class BookView(View):
         if self.market.bid == 0 or self.market.ask == 0:
             return NAN_VALUE
         return price_of(&self.market.terms, self.market.ask - self.market.bid)
+
+    @property
+    def last(self) -> float:
+        """Price of the last trade, or the close of the last bar where trades are not told; nan before there is one."""
+        self.check()
+        return price_of(&self.market.terms, self.market.last_price) if self.market.last_price else NAN_VALUE
 
     def bids(self, levels: int = 10) -> list[tuple[float, float]]:
         """(price, quantity) of up to `levels` prices, the best first. Empty where only quotes are fed."""
@@ -289,8 +298,15 @@ cdef class FillView(View):
 
     @property
     def order_id(self) -> int:
+        """0 of a liquidation, which is no order's."""
         self.check()
         return self.record.id
+
+    @property
+    def is_liquidation(self) -> bool:
+        """The venue closed the position, because its margin no longer sufficed."""
+        self.check()
+        return self.record.kind == Kind.LIQUIDATED
 
     @property
     def price(self) -> float:
@@ -357,16 +373,22 @@ cdef class RejectView(View):
 
 
 cdef class PositionView(View):
-    """What the strategy holds in one instrument by its own trades. Readable in any callback."""
+    """What the strategy holds in one instrument by its own trades. Readable in any callback.
+
+    Money is in the settle asset: quote, of an inverse contract base. A contract's quantity is in contracts.
+    """
 
     cdef int check(self) except -1:
         if self.context.calling == NOBODY:
             raise StaleViewError("a position is read inside callbacks only")
         return 0
 
+    cdef const MarginC* _margin(self) noexcept:
+        return &self.context.margins[self.position.instrument]
+
     @property
     def quantity(self) -> float:
-        """Base units, negative when short."""
+        """Base units or contracts, negative when short."""
         self.check()
         return quantity_of(&self.market.terms, self.position.quantity)
 
@@ -377,27 +399,74 @@ cdef class PositionView(View):
 
     @property
     def cost(self) -> float:
-        """Quote units paid for what is held, negative when short."""
+        """Paid for what is held, negative when short; of an inverse contract negative when long."""
         self.check()
         return <double>self.position.cost / MONEY_UNIT
 
     @property
+    def entry(self) -> float:
+        """The average price of what is held, for show; nan when flat. The books keep the cost."""
+        cdef double worth, cost
+        self.check()
+        if self.position.quantity == 0 or self.position.cost == 0:
+            return NAN_VALUE
+        worth = <double>self.position.quantity * <double>self.market.terms.value_num / <double>self.market.terms.value_den
+        cost = <double>self.position.cost
+        return (-worth / cost if self.market.terms.kind == INVERSE else cost / worth) * price_of(&self.market.terms, 1)
+
+    @property
     def realised(self) -> float:
-        """Quote units, before fees."""
+        """Before fees and funding."""
         self.check()
         return <double>self.position.realised / MONEY_UNIT
 
     @property
     def unrealised(self) -> float:
-        """Quote units at the last middle price."""
+        """At the last middle price; of a contract at the mark price, where one is told."""
         self.check()
-        return <double>position_unrealised(self.position, &self.market.terms, self.market.middle2) / MONEY_UNIT
+        return <double>position_unrealised(
+            self.position, &self.market.terms, mark2_of(self.market)
+        ) / MONEY_UNIT
 
     @property
     def fees(self) -> float:
-        """Quote units paid so far."""
+        """Paid so far."""
         self.check()
         return <double>self.position.fees / MONEY_UNIT
+
+    @property
+    def funding(self) -> float:
+        """Paid so far; negative when more was received."""
+        self.check()
+        return <double>self.position.funding / MONEY_UNIT
+
+    @property
+    def mark(self) -> float:
+        """The price at which the position is judged: the venue's mark, else the middle; nan before either."""
+        cdef int64_t mark2
+        self.check()
+        mark2 = mark2_of(self.market)
+        return price_of(&self.market.terms, mark2) / 2.0 if mark2 else NAN_VALUE
+
+    @property
+    def margin(self) -> float:
+        """What backs a contract's position, 0 for spot; cross, its initial margin."""
+        cdef int overflow = 0
+        self.check()
+        if self.market.terms.kind == SPOT:
+            return 0.0
+        return <double>position_margin(self._margin(), self.position, &overflow) / MONEY_UNIT
+
+    @property
+    def liquidation_price(self) -> float:
+        """The mark at which the venue would close a contract's position as things stand; nan where there is none."""
+        self.check()
+        if self.market.terms.kind == SPOT or self.position.quantity == 0:
+            return NAN_VALUE
+        return price_of(&self.market.terms, 1) * liquidation_ticks(
+            self._margin(), &self.market.terms, self.position.quantity, self.position.cost,
+            collateral_wallet(self.context, self.position),
+        )
 
 
 cdef class TimerView(View):

@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from tradebot._core.book cimport NO_ASK
-from tradebot._core.context cimport ContextC, MarketC, WishC
-from tradebot._core.instrument cimport FEE_SCALE, add, muldiv_up, notional_up
+from tradebot._core.collateral cimport collateral_free, collateral_hold, collateral_needed
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, muldiv_up, notional_up
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
@@ -107,6 +107,9 @@ cdef int fill_intent(Kernel kernel, IntentC* intent, Seat seat, const WishC* wis
         intent.needed -= released(kernel, seat.number, wish.instrument)
         if intent.needed < 0 or shares_lots(kernel, wish.parent, wish.id):
             intent.needed = 0
+    if market.terms.kind != SPOT:
+        intent.free_quote = intent.free_base = collateral_free(context, wish.instrument)
+        intent.needed = collateral_needed(context, intent, wish.id, seat.number, wish.instrument, kernel.lock_fee)
     return 0
 
 
@@ -243,8 +246,10 @@ cdef int64_t needed(Kernel kernel, const MarketC* market, bint is_sell, int64_t 
 
 
 cdef int relock(Kernel kernel, OrderC* order, int64_t needed) noexcept nogil:
-    """Hold `needed` for an order instead of what it held."""
+    """Hold `needed` for an order instead of what it held. Orders of contracts hold together with their position."""
     cdef const MarketC* market = &kernel.context.markets[order.instrument]
+    if market.terms.kind != SPOT:
+        return collateral_hold(&kernel.context, order.strategy, order.instrument, kernel.lock_fee)
     cdef BalanceC* balance = ledger_balance(&kernel.context.ledger, 0, market.terms.base if order.is_sell else market.terms.quote)
     balance.locked += needed - order.locked
     order.locked = needed

@@ -27,14 +27,26 @@ def run(call: Call) -> int:
 
 def draw_run(output: Output, found: Mapping[str, object]) -> None:
     """A run for people: what it did, its metrics, where the report lies."""
-    names = ("run_id", "events", "seconds", "events_per_s", "orders", "fills", "digest")
+    names = ("run_id", "grade", "events", "seconds", "events_per_s", "orders", "fills", "digest")
     metrics = cast(Mapping[str, object], found["metrics"])
     output.table(("run", "value"), [(name, found[name]) for name in names])
+    if found["note"]:
+        output.line(str(found["note"]))
     output.line("")
     output.table(("metric", "value"), [(name, value) for name, value in metrics.items() if not isinstance(value, list | dict)])
     _draw_refusals(output, cast(Mapping[str, int], metrics["rejects_by_reason"]), cast(int, found["fills"]))
+    _draw_doubts(output, cast(Mapping[str, object], found["doubts"]))
     output.line("")
     output.line(f"report: {found['report']}")
+
+
+def _draw_doubts(output: Output, doubts: Mapping[str, object]) -> None:
+    if doubts["bars"]:
+        output.line("")
+        output.line(
+            f"{doubts['bars']} bars reached a stop and a target: the stop was taken; the target first would have brought "
+            f"{doubts['difference']} more"
+        )
 
 
 def _draw_refusals(output: Output, refusals: Mapping[str, int], fills: int) -> None:

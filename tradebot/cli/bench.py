@@ -1,9 +1,13 @@
 """`bench`: how fast this machine runs it. Figures of a shared machine drift; compare ratios of one run."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final, cast
 
 from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import EXIT_DONE
+
+STORE_ROWS: Final = 10_000_000
 
 
 def add(verbs: Verbs) -> None:
@@ -13,11 +17,18 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--strategy", choices=("none", "grid"), default="none", help="what trades (default none: one order a side rests)"
     )
-    verb.add_argument("--face", choices=("python",), default="python", help="how the strategy is written")
+    verb.add_argument("--face", choices=("python", "compiled"), default="python", help="how the grid is written (default python)")
     verb.add_argument("--interval", metavar="T", default="100ms", help="time between two steps of the grid (default 100ms)")
     verb.add_argument("--latency", metavar="T", default="1ms", help="of orders and answers each (default 1ms)")
     verb.add_argument("--tick", metavar="T", default="0.1", help="price step of the file (default 0.1)")
     verb.add_argument("--lot", metavar="L", default="0.001", help="quantity step of the file (default 0.001)")
+    store_verb = group.add("store", store, "ticks into the store and back in order, beside the engine alone and Parquet")
+    store_verb.add_argument(
+        "--rows", metavar="N", type=int, default=STORE_ROWS, help=f"of trades and of levels each (default {STORE_ROWS:,})"
+    )
+    store_verb.add_argument("--input", metavar="PATH", type=Path, help="a recording that an importer knows, in their place")
+    store_verb.add_argument("--format", metavar="F", default="auto", help="of the recording (default auto)")
+    store_verb.add_argument("--instrument", metavar="I", help="of the recording, where it does not say")
     verb = group.add("match", match, "the matcher alone over a stream of orders")
     verb.add_argument("--input", metavar="FILE", type=Path, required=True, help="ops.npy of benchmarks/yardsticks/gen_stream.py")
 
@@ -36,6 +47,26 @@ def replay(call: Call) -> int:
     from tradebot.testing.calls import replay_answer
 
     words = call.words
-    found = replay_answer(words.input, words.strategy, words.interval, words.latency, words.tick, words.lot)
+    found = replay_answer(words.input, words.strategy, words.interval, words.latency, words.tick, words.lot, words.face)
     call.output.answer(found, lambda: call.output.table(("bench replay", "value"), list(found.items())))
+    return EXIT_DONE
+
+
+def store(call: Call) -> int:
+    call.refuse_config("a benchmark is one fixed run; choose it by its options")
+    from tradebot.testing.calls import store_answer
+
+    words, progress = call.words, call.output.progress
+    progress.start("measuring the store", None)
+    found = store_answer(words.rows, words.input, words.format, words.instrument, call.make_home() / "data", progress.advance)
+    progress.done()
+
+    def draw() -> None:
+        streams = cast(Mapping[str, Mapping[str, object]], found["streams"])
+        names = [name for name in found if name != "streams"]
+        call.output.table(
+            ("bench store", "all", *streams), [(name, found[name], *(one[name] for one in streams.values())) for name in names]
+        )
+
+    call.output.answer(found, draw)
     return EXIT_DONE

@@ -37,6 +37,12 @@ class Call:
 
         return load_config(self.files, os.environ, self.settings)
 
+    def load_dsn(self) -> str | None:
+        """The server that the configuration names as the store; None: the home's own. Raises ConfigError."""
+        from tradebot.node.config import load_store
+
+        return load_store(self.files, os.environ, self.settings)
+
     def refuse_config(self, why: str) -> None:
         """For verbs that take none: a setting that changes nothing would be believed. Raises UsageError."""
         if self.files or self.settings:

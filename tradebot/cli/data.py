@@ -51,7 +51,7 @@ def add(verbs: Verbs) -> None:
 def sample(call: Call) -> int:
     from tradebot.node.ticks import import_sample
 
-    found = import_sample(call.make_home(), call.output.progress)
+    found = import_sample(call.make_home(), call.output.progress, call.load_dsn())
     call.output.answer(found, lambda: _draw_fields(call.output, found))
     if found["note"]:
         call.output.note(str(found["note"]))
@@ -72,6 +72,7 @@ def import_files(call: Call) -> int:
         words.tick,
         words.lot,
         call.output.progress,
+        call.load_dsn(),
     )
     call.output.answer(found, lambda: _draw_import(call.output, found))
     if found["late"]:
@@ -92,7 +93,14 @@ def export(call: Call) -> int:
 
     words = call.words
     found = export_ticks(
-        call.make_home(), words.instrument, words.start, words.end, words.out, words.text, call.output.progress
+        call.make_home(),
+        words.instrument,
+        words.start,
+        words.end,
+        words.out,
+        words.text,
+        call.output.progress,
+        call.load_dsn(),
     )
     call.output.answer(found, lambda: _draw_fields(call.output, found))
     return EXIT_DONE
@@ -101,7 +109,7 @@ def export(call: Call) -> int:
 def list_data(call: Call) -> int:
     from tradebot.node.ticks import list_catalogue
 
-    entries = list_catalogue(call.make_home())
+    entries = list_catalogue(call.make_home(), call.load_dsn())
     call.output.answer({"instruments": entries}, lambda: _draw_catalogue(call.output, entries))
     return EXIT_DONE
 

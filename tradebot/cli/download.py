@@ -40,7 +40,8 @@ def download(call: Call) -> int:
     from tradebot.node.downloads import Wish, download
 
     settings = load_download(call.files, environ, call.settings)
-    wish = Wish(**{name: getattr(call.words, name) for name in Wish._fields})
+    given = {name: getattr(call.words, name) for name in Wish._fields if name != "dsn"}
+    wish = Wish(**given, dsn=call.load_dsn())
     found = download(call.make_home(), wish, settings, call.output.progress)
     call.output.answer(found, lambda: _draw(call.output, found))
     if found["paths"]:

@@ -35,7 +35,7 @@ def show_book(call: Call) -> int:
     from tradebot.node.inspection import show_book
 
     words = call.words
-    found = show_book(call.make_home(), words.instrument, words.at, words.depth, words.kind)
+    found = show_book(call.make_home(), words.instrument, words.at, words.depth, words.kind, call.load_dsn())
 
     def draw() -> None:
         bids, asks = (cast(Sequence[Sequence[str]], found[side]) for side in ("bids", "asks"))
@@ -55,7 +55,8 @@ def stream_bbo(call: Call) -> int:
     from tradebot.node.inspection import stream_bbo
 
     words = call.words
-    with closing(stream_bbo(call.make_home(), words.instrument, words.start, words.end, words.kind)) as blocks:
+    found = stream_bbo(call.make_home(), words.instrument, words.start, words.end, words.kind, call.load_dsn())
+    with closing(found) as blocks:
         call.output.stream(_json_lines(blocks) if call.output.is_json else _table_lines(blocks))
     return EXIT_DONE
 
@@ -92,7 +93,8 @@ def audit_ticks(call: Call) -> int:
     from tradebot.node.audit import audit_store
 
     words = call.words
-    found = audit_store(call.make_home(), words.instrument, words.start, words.end, call.output.progress)
+    dsn = call.load_dsn()
+    found = audit_store(call.make_home(), words.instrument, words.start, words.end, call.output.progress, dsn)
 
     def draw() -> None:
         days = cast(Sequence[Mapping[str, object]], found["audit"])

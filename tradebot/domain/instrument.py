@@ -2,13 +2,15 @@
 
 Kinds: ``spot`` (base against quote), ``linear`` (a contract on base, margined and settled in quote) and ``inverse`` (a contract
 worth `multiplier` units of quote a lot of one, margined and settled in base). The name carries the kind as ccxt writes
-it: ``BTC/USDT``, ``BTC/USDT:USDT``, ``BTC/USD:BTC``.
+it: ``BTC/USDT``, ``BTC/USDT:USDT``, ``BTC/USD:BTC``. A date behind it, ``BTC/USDT:USDT-240628``, is a future: a contract that
+settles no funding.
 
 A change of any of them is a new version with a new `id`; rows in the store carry that id, so old rows keep their
 meaning. `name` is how people write it: the unified symbol, an at sign, the venue: ``BTC/USD@bitstamp``.
 """
 
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 
 from msgspec import Struct
@@ -40,6 +42,8 @@ class Instrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     valid_from_ns: int = 0
     quantity_min: str = "0"
     notional_min: str = "0"
+    margin_tiers: list[tuple[str, str]] = []
+    """Of maintenance margin: (notional in the settle asset above which it holds, share of the notional), the first from "0"."""
 
     @property
     def name(self) -> str:
@@ -53,15 +57,37 @@ class Instrument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     def lot_size(self) -> Decimal:
         return parse_decimal(self.lot)
 
+    @property
+    def is_contract(self) -> bool:
+        return self.kind != SPOT
+
+    @property
+    def is_perpetual(self) -> bool:
+        """A contract that settles funding: it has no date."""
+        return self.is_contract and "-" not in self.symbol.partition(":")[2]
+
+    @property
+    def settle(self) -> str:
+        """The asset in which profit, fees and margin are counted."""
+        return self.base if self.kind == INVERSE else self.quote
+
+    @property
+    def unit(self) -> str:
+        """What a quantity counts, in words."""
+        return "contracts" if self.is_contract else self.base
+
     @cached_property
     def notional_ratio(self) -> tuple[int, int]:
-        """(n, d): ticks * lots * n / d is a notional in money units of the quote asset."""
+        """(n, d): ticks * lots * n / d is a notional in money units of the quote asset; of an inverse contract
+        lots * n / (ticks * d) is one in money units of the base asset."""
+        if self.kind == INVERSE:
+            return value_ratio(1 / Fraction(self.tick_size), self.lot_size, parse_decimal(self.multiplier))
         return value_ratio(self.tick_size, self.lot_size, parse_decimal(self.multiplier))
 
     @cached_property
     def base_ratio(self) -> tuple[int, int]:
-        """(n, d): lots * n / d is an amount in money units of the base asset."""
-        return value_ratio(Decimal(1), self.lot_size, Decimal(1))
+        """(n, d): lots * n / d is an amount in money units of the base asset; of an inverse contract, of the quote asset."""
+        return value_ratio(Decimal(1), self.lot_size, parse_decimal(self.multiplier) if self.is_contract else Decimal(1))
 
     def ticks(self, text: str) -> int:
         """A price in ticks. Raises ValueError where the text is off the grid or not a number."""

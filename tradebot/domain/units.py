@@ -69,7 +69,7 @@ def money_text(units: int, scale: int = MONEY_SCALE, digits: int | None = None) 
         return f"{value:f}"
 
 
-def value_ratio(tick: Decimal, lot: Decimal, multiplier: Decimal, scale: int = MONEY_SCALE) -> tuple[int, int]:
+def value_ratio(tick: Decimal | Fraction, lot: Decimal, multiplier: Decimal, scale: int = MONEY_SCALE) -> tuple[int, int]:
     """(n, d): ticks * lots * n / d is a notional in money units of the quote asset."""
     ratio = Fraction(tick) * Fraction(lot) * Fraction(multiplier) * 10**scale
     return ratio.numerator, ratio.denominator

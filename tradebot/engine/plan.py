@@ -5,6 +5,8 @@ behave alike.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
+from enum import IntEnum
 from typing import Final
 
 from msgspec import Struct
@@ -14,12 +16,16 @@ from tradebot._core.latency import LatencyKind
 from tradebot._core.merge import Merge
 from tradebot._core.queue_model import QueueKind
 from tradebot._core.simulator import Simulator
-from tradebot.domain.instrument import Instrument
+from tradebot.domain.instrument import INVERSE, LINEAR, SPOT, Instrument
 from tradebot.domain.orders import TradingState, client_order_id
+from tradebot.domain.units import parse_decimal, steps_exactly
 from tradebot.strategies.strategy import Strategy
 
 FEE_SCALE: Final = 10**8
+NO_ASSET: Final = 65_535
+KINDS: Final = {SPOT: 0, LINEAR: 1, INVERSE: 2}
 ACCOUNT: Final = 1
+FEED_LAG_MAX_NS: Final = 10_000_000_000
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -53,10 +59,35 @@ class Latency(Struct, frozen=True, kw_only=True):
         return self.kind, self.least_ns, self.spread_ns, self.seed, self.times_ns, self.values_ns
 
 
+class Grade(IntEnum):
+    """What orders are matched on: the numbers are those of `_core.venue`."""
+
+    BOOK = 0
+    BARS = 1
+    TRADES = 2
+
+
+class Margin(Struct, frozen=True, kw_only=True):
+    """What backs the contracts of one instrument. Tiers of maintenance margin are (floor, rate, amount): money units of the
+    settle asset and fractions in 1e-8, as `_core.margin` takes them.
+    """
+
+    leverage: int = 1
+    is_cross: bool = False
+    tiers: list[tuple[int, int, int]]
+
+    def row(self) -> tuple[int, bool, list[tuple[int, int, int]]]:
+        return self.leverage, self.is_cross, self.tiers
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """A run over one account. `opening` is in money units by asset; fees are fractions in 1e-8, latencies ns.
 
-    A latency model stands in the place of the constant latency of its direction. `queue` counts where data tells levels.
+    A latency model stands in the place of the constant latency of its direction. `queue` counts where data tells levels. Without
+    a book a market order pays `half_spread`, and by bars also `slippage`, beyond the price that is told, and ours take at most
+    `participation` of a bar's volume, all in 1e-8; `bars_ns` is the interval of the bars that fill, by instrument.
+    `margins` has one entry per instrument, None for spot; empty where all are. `fee_asset` is a third asset that fees are paid
+    in, and one of it is worth `fee_worth` (a ratio) of the settle asset.
     """
 
     instruments: list[Instrument]
@@ -72,18 +103,43 @@ class Plan(Struct, frozen=True, kw_only=True):
     queue: int = int(QueueKind.RISK_AVERSE)
     queue_half_powers: int = 6
     whole_fills: bool = False
+    grade: int = int(Grade.BOOK)
+    half_spread: int = 0
+    slippage: int = 0
+    participation: int = FEE_SCALE
+    bars_ns: list[int] = []
     rate_orders: int = 0
     rate_interval_ns: int = 1
     worst_band: int = FEE_SCALE // 20
     trading_state: int = int(TradingState.ACTIVE)
+    triggers_by_mark: bool = False
     sample_interval_ns: int = 0
+    margins: list[Margin | None] = []
+    pays_funding: bool = True
+    fee_asset: str = ""
+    fee_worth: tuple[int, int] = (1, 1)
     epoch: int = 1
+
+    @property
+    def paid_beyond(self) -> int:
+        """What a market order pays beyond the price told, in 1e-8 of it."""
+        return self.half_spread + (self.slippage if self.grade == Grade.BARS else 0)
+
+    @property
+    def feed_lag_max_ns(self) -> int:
+        """How long after the venue showed it a fact may come; a bar is told an interval after it opened, or later."""
+        return max([FEED_LAG_MAX_NS, *(2 * one for one in self.bars_ns)])
 
     @property
     def assets(self) -> list[str]:
         """Names by asset number: sorted, so that numbers do not depend on how the configuration is written."""
         names = {name for one in self.instruments for name in (one.base, one.quote)}
-        return sorted(names | set(self.opening))
+        return sorted(names | set(self.opening) | ({self.fee_asset} if self.fee_asset else set()))
+
+    @property
+    def fee_asset_row(self) -> tuple[int, int, int]:
+        """As ledger and simulated venue take it."""
+        return (self.assets.index(self.fee_asset) if self.fee_asset else NO_ASSET, *self.fee_worth)
 
 
 def core_terms(instrument: Instrument, assets: Sequence[str]) -> tuple[int, ...]:
@@ -99,7 +155,27 @@ def core_terms(instrument: Instrument, assets: Sequence[str]) -> tuple[int, ...]
         *instrument.base_ratio,
         instrument.lots(instrument.quantity_min),
         _money(instrument.notional_min),
+        KINDS[instrument.kind],
     )
+
+
+def margin_tiers(rates: Sequence[tuple[str, str]]) -> list[tuple[int, int, int]]:
+    """Tiers with their amounts from (floor, rate) as an instrument has them: so much is taken off that the margin does not jump.
+
+    An amount that is no whole money unit is rounded down, which asks for more margin. Raises ValueError where floors and rates do
+    not rise from "0" on.
+    """
+    tiers: list[tuple[int, int, int]] = []
+    for floor_text, rate_text in rates:
+        floor, rate = _money(floor_text), steps_exactly(parse_decimal(rate_text) * FEE_SCALE, Decimal(1))
+        before = tiers[-1] if tiers else (0, 0, 0)
+        rises = floor > before[0] and rate > before[1] if tiers else floor == 0
+        if not rises or not 0 < rate < FEE_SCALE:
+            raise ValueError(f"expected tiers whose floors and rates rise from a floor of 0, found {floor_text} and {rate_text}")
+        tiers.append((floor, rate, before[2] + floor * (rate - before[1]) // FEE_SCALE))
+    if not tiers:
+        raise ValueError("expected at least one tier of maintenance margin, found none")
+    return tiers
 
 
 def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
@@ -107,18 +183,23 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
     assert len(strategies) == len(plan.places)
     assets = plan.assets
     terms = [core_terms(one, assets) for one in plan.instruments]
+    margins = [None if one is None else one.row() for one in plan.margins]
+    opening = [plan.opening.get(asset, 0) for asset in assets]
     kernel = Kernel(
         terms,
         [one.name for one in plan.instruments],
-        [plan.opening.get(asset, 0) for asset in assets],
+        opening,
         len(strategies),
         (plan.rate_orders, plan.rate_interval_ns),
         max(plan.maker_fee, plan.taker_fee, 0),
         plan.fee_in_base,
         plan.worst_band,
         client_order_id(ACCOUNT, plan.epoch, 1) - 1,
+        margins,
+        plan.fee_asset_row,
     )
     kernel.set_trading_state(plan.trading_state)
+    kernel.set_triggers_by_mark(plan.triggers_by_mark)
     for strategy, place in zip(strategies, plan.places, strict=True):
         kernel.seat(strategy, Strategy, place.markets, [_limits(limits) for limits in place.limits])
     simulator = Simulator(
@@ -131,8 +212,14 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
         plan.queue,
         plan.queue_half_powers,
         plan.whole_fills,
+        (plan.grade, plan.paid_beyond, plan.participation, plan.bars_ns),
+        margins=margins,
+        opening=opening,
+        strategies=len(strategies),
+        pays_funding=plan.pays_funding,
+        fee_asset=plan.fee_asset_row,
     )
-    return Merge(kernel, simulator, plan.sample_interval_ns)
+    return Merge(kernel, simulator, plan.sample_interval_ns, plan.feed_lag_max_ns)
 
 
 def _latency(model: Latency | None, constant_ns: int) -> tuple[int, int, int, int, list[int], list[int]]:

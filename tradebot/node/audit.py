@@ -13,8 +13,8 @@ import msgspec
 from tradebot.domain.errors import EmptyRange
 from tradebot.domain.instrument import Instrument
 from tradebot.node.inspection import check_range, held_versions, overlaps, range_ns
+from tradebot.node.places import store_place
 from tradebot.node.progress import Progress
-from tradebot.node.ticks import store_path
 from tradebot.research.arrivals import DAY_NS
 from tradebot.research.audit import DayAudit, audit_days
 from tradebot.research.audit_page import write_audit
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from tradebot.store.client import Store
 
 
-def audit_store(home: Path, name: str | None, start: str | None, end: str | None, progress: Progress) -> dict[str, object]:
+def audit_store(
+    home: Path, name: str | None, start: str | None, end: str | None, progress: Progress, dsn: str | None = None
+) -> dict[str, object]:
     """Score every day of an instrument, or of all; the keys are those of CLI.md, totals of the same names, and the picture.
 
     Raises UsageError, UnknownInstrument, EmptyRange, StoreFull.
@@ -32,7 +34,7 @@ def audit_store(home: Path, name: str | None, start: str | None, end: str | None
     from tradebot.store.client import open_store
 
     from_ns, to_ns = range_ns(start, end)
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         held = held_versions(store, name)
         check_range(held, from_ns, to_ns)
         days = []

@@ -18,17 +18,19 @@ from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, pa
 from tradebot.engine.plan import Limits, Place, Plan
 from tradebot.engine.ports import Nobody, Recorder, Records
 from tradebot.node import identity, runs
-from tradebot.node.config import Config, Grid, Loaded, config_from_dict, config_identity, config_to_dict
+from tradebot.node.config import Config, FeeRates, Grid, Loaded, config_from_dict, config_identity, config_to_dict
+from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, resolved
 from tradebot.node.latencies import latency_models, latency_text
+from tradebot.node.margins import check_funding, make_margins, margin_text
+from tradebot.node.places import store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
 from tradebot.node.strategies import load_class, make_strategy, source_hash
-from tradebot.node.ticks import store_path
 from tradebot.research import backtest
 from tradebot.research.recording import FolderRecorder
 from tradebot.research.replay import changed_environment, first_difference
-from tradebot.research.results import BookCheck, GridCell, Manifest, open_results
+from tradebot.research.results import Beside, BookCheck, GridCell, Manifest, open_results
 
 if TYPE_CHECKING:
     from tradebot.store.client import Store
@@ -51,6 +53,7 @@ class Setup(Struct, frozen=True):
     plan: Plan
     from_ns: int | None
     to_ns: int | None
+    graded: Graded
 
     @property
     def names(self) -> list[str]:
@@ -61,7 +64,7 @@ def run_backtest(loaded: Loaded, home: Path, progress: Progress, command: str) -
     """One backtest of a configuration over the home's store; the keys are those of CLI.md, and `quarantined`."""
     from tradebot.store.client import open_store
 
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, loaded.config.store)) as store:
         return backtest_in(store, loaded.config, home, progress, command)
 
 
@@ -72,12 +75,13 @@ def backtest_in(
     progress: Progress,
     command: str,
     check: BookCheck | None = None,
+    beside: Beside | None = None,
 ) -> dict[str, object]:
     """One backtest over an open store: run, measure, report, and put the results into the store."""
     setup = prepare(store, config)
     manifest = describe(setup, command)
     folder = runs.make_folder(home, identity.identity(manifest["identity"]))
-    manifest = {"run_id": folder.name, **manifest, "book_check": msgspec.to_builtins(check)}
+    manifest = {"run_id": folder.name, **manifest, **msgspec.to_builtins({"book_check": check, "beside": beside})}
     try:
         runs.write_manifest(folder, manifest)
         with FolderRecorder(folder) as recorder:
@@ -93,7 +97,7 @@ def backtest_in(
     runs.write_manifest(folder, manifest)
     report = write_report(folder)
     keep_results(store, folder, manifest, setup.names)
-    return answer(folder, done, report)
+    return answer(folder, done, report, setup.graded)
 
 
 def prepare(store: "Store", config: Config) -> Setup:
@@ -106,11 +110,13 @@ def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: in
     names = list(dict.fromkeys(name for use in config.strategy for name in use.instrument_names(config.account.venue)))
     instruments = [store.instrument(name) for name in names]
     selection = store.selection([one.id for one in instruments], from_ns, to_ns)
-    plan = make_plan(config, instruments, selection.last_ns - selection.first_ns)
-    return Setup(config, instruments, selection, plan, from_ns, to_ns)
+    check_funding(store, config, instruments)
+    graded = find_grade(store, config.data, instruments, from_ns, to_ns)
+    plan = make_plan(config, instruments, selection.last_ns - selection.first_ns, graded)
+    return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded)
 
 
-def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Plan:
+def make_plan(config: Config, instruments: list[Instrument], span_ns: int, graded: Graded = BY_BOOK) -> Plan:
     """Everything that decides what a run does, as integers."""
     fees, latency, rate = config.fee_rates, config.costs.latency_ns, config.risk.order_rate_max
     order_latency, answer_latency = latency_models(config.costs)
@@ -134,17 +140,27 @@ def make_plan(config: Config, instruments: list[Instrument], span_ns: int) -> Pl
         queue=int(QUEUES[config.costs.queue]),
         queue_half_powers=round(2 * config.costs.queue_power),
         whole_fills=config.costs.fills == "whole",
+        grade=int(graded.grade),
+        half_spread=config.costs.half_spread,
+        slippage=config.costs.slippage_fraction,
+        participation=config.costs.participation_fraction,
+        bars_ns=graded.bars_ns,
         rate_orders=rate.count_max,
         rate_interval_ns=rate.window_ns,
         worst_band=config.risk.price_band_fraction,
         trading_state=int(TradingState[config.risk.trading_state.upper()]),
+        triggers_by_mark=config.risk.stop_trigger == "mark",
         sample_interval_ns=config.report.sample_ns or _sample_interval(span_ns),
+        margins=make_margins(config.account, instruments),
+        pays_funding=config.costs.funding == "recorded",
+        fee_asset=fees.third,
+        fee_worth=parse_decimal(fees.price or "1").as_integer_ratio(),
     )
 
 
 def check_opening(opening: Mapping[str, int], instruments: Sequence[Instrument]) -> None:
     """Raise ConfigError where nothing that the account holds can trade any of the instruments."""
-    usable = sorted({asset for one in instruments for asset in (one.base, one.quote)})
+    usable = sorted({asset for one in instruments for asset in ((one.settle,) if one.is_contract else (one.base, one.quote))})
     if not any(opening.get(asset, 0) > 0 for asset in usable):
         raise ConfigError(
             f"account.start: expected some of {', '.join(usable)}, which the run trades, found {', '.join(opening) or 'nothing'}"
@@ -197,20 +213,27 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "costs": {
             "maker_fee": fraction_text(fees.maker),
             "taker_fee": fraction_text(fees.taker),
-            "fee_asset": fees.asset,
+            "fee_asset": fee_asset_text(fees, setup.instruments),
+            "fee_price": fees.price or "",
             "fee_origin": fees.origin,
             "order_latency_ns": plan.order_latency_ns,
             "answer_latency_ns": plan.answer_latency_ns,
             "order_latency": latency_text(plan.order_latency),
             "answer_latency": latency_text(plan.answer_latency),
             "queue": queue_text(config.costs),
+            "spread": fraction_text(2 * plan.half_spread),
+            "slippage": fraction_text(plan.slippage),
+            "participation": fraction_text(plan.participation),
+            "funding": config.costs.funding,
+            "margin": margin_text(plan.margins, config.account, setup.instruments),
         },
+        "grade": {"name": setup.graded.name, "note": setup.graded.note},
         "account": {
             "start": [{"asset": name, "amount": money_text(units)} for name, units in plan.opening.items()]
         },
         "assets": plan.assets,
         "opening": {name: money_text(units) for name, units in plan.opening.items()},
-        "assumptions": backtest.ASSUMPTIONS,
+        "assumptions": backtest.ASSUMPTIONS[plan.grade] + (backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
         "identity": {
             "config": config_identity(config),
             "plan": msgspec.to_builtins(plan),
@@ -219,6 +242,13 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
             "code": identity.code_hash(),
         },
     }
+
+
+def fee_asset_text(fees: FeeRates, instruments: Sequence[Instrument]) -> str:
+    """For people."""
+    if fees.third:
+        return f"{fees.third} at {fees.price}, while it lasts"
+    return instruments[0].settle if instruments[0].is_contract else fees.asset
 
 
 def queue_text(costs: Costs) -> str:
@@ -242,7 +272,7 @@ def run_once(
 
 
 def _counted(store: "Store", setup: Setup, advance: Callable[[int], None]) -> Iterator[Records]:
-    for batch in store.stream([one.id for one in setup.instruments], setup.from_ns, setup.to_ns):
+    for batch in graded_stream(store, setup.graded, setup.instruments, setup.from_ns, setup.to_ns):
         yield batch
         advance(len(batch))
 
@@ -270,6 +300,7 @@ def result_of(setup: Setup, done: backtest.Outcome, late: int) -> dict[str, obje
         "counters": counters,
         "digest": done.digest,
         "quarantined": done.failures,
+        "doubts": msgspec.to_builtins(done.doubts),
         "closing": {
             name: money_text(total) for name, (_, total, _) in zip(setup.plan.assets, done.balances, strict=True)
         },
@@ -327,7 +358,7 @@ def _chunks(path: Path, dtype: np.dtype[np.void]) -> Iterator[Records]:
             yield np.frombuffer(body, dtype=dtype)
 
 
-def answer(folder: Path, done: backtest.Outcome, report: Path) -> dict[str, object]:
+def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -> dict[str, object]:
     """What `backtest` answers, as CLI.md says."""
     from tradebot.research.metrics import metrics
 
@@ -343,6 +374,9 @@ def answer(folder: Path, done: backtest.Outcome, report: Path) -> dict[str, obje
         "metrics": metrics(folder),
         "report": str(report),
         "quarantined": done.failures,
+        "grade": graded.name,
+        "note": graded.note,
+        "doubts": msgspec.to_builtins(done.doubts),
     }
 
 
@@ -351,7 +385,8 @@ def run_replay(run: str, home: Path, verify: bool, progress: Progress) -> dict[s
     from tradebot.store.client import open_store
 
     folder = runs.find_folder(home, run)
-    with open_store(store_path(home)) as store:
+    dsn = recorded_config(folder, finished_manifest(folder)).store
+    with open_store(store_place(home, dsn)) as store:
         return replay_in(store, folder, progress)
 
 

@@ -14,6 +14,7 @@ from typing import Final, cast
 import msgspec
 
 from tradebot.domain.errors import ConfigError
+from tradebot.node.places import parse_store
 from tradebot.node.schema import Config, Download, FeeRates, Grid, Latency, StrategyUse
 from tradebot.node.shape import Shape
 from tradebot.node.sources import (
@@ -35,8 +36,11 @@ from tradebot.node.sources import (
 from tradebot.node.values import (
     Rate,
     Target,
+    parse_asset,
     parse_balances,
+    parse_floor,
     parse_fraction,
+    parse_fraction_from_zero,
     parse_fraction_positive,
     parse_from,
     parse_interval,
@@ -66,32 +70,40 @@ __all__ = [
     "json_schema",
     "load_config",
     "load_download",
+    "load_store",
     "merge_sources",
 ]
 
 # Keys and values of parts that a later version brings: refused by name, so that nobody trades without a limit
 # that he believes he set.
 KEYS_LATER: Final = frozenset(
-    {"risk.daily_loss", "risk.drawdown", "risk.gross", "risk.on_breach", "risk.stop_trigger"}
+    {"risk.daily_loss", "risk.drawdown", "risk.gross", "risk.on_breach"}
 )
 CHOICES_BUILT: Final = {
     "mode": "backtest",
-    "account.margin": "isolated",
-    "account.leverage": 1,
-    "data.grade": "book",
 }
 
-SECRET: Final = frozenset({"account.key"})
+SECRET: Final = frozenset({"account.key", "store"})
 
 # How each text is read, for the check; `*` is any index. Texts that are a choice of words are in the schema.
 READERS: Final[dict[str, Callable[[str], object]]] = {
     "account.start": parse_balances,
     "account.key": parse_key,
+    "store": parse_store,
+    "account.maintenance": parse_fraction_positive,
+    "account.maintenance.*.floor": parse_floor,
+    "account.maintenance.*.rate": parse_fraction_positive,
     "data.from": parse_from,
     "data.to": parse_to,
+    "data.bars": parse_interval,
     "costs.fees": lambda text: None if text == "account" else _refuse_fees(text),
     "costs.fees.maker": parse_fraction,
     "costs.fees.taker": parse_fraction,
+    "costs.spread": parse_fraction_from_zero,
+    "costs.slippage": parse_fraction_from_zero,
+    "costs.participation": parse_fraction_positive,
+    "costs.fees.asset": parse_asset,
+    "costs.fees.price": parse_positive,
     "costs.latency": parse_latency_model,
     "costs.latency.order": parse_latency_model,
     "costs.latency.answer": parse_latency_model,
@@ -137,6 +149,12 @@ def load_download(files: Sequence[Path], environment: Mapping[str, str], setting
     return msgspec.convert(present.get("download", {}), Download)
 
 
+def load_store(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> str | None:
+    """The key `store` alone, of sources that need not describe a run. Raises ConfigError, as `load_download`."""
+    layers = merge_sources(files, environment, settings)
+    return cast(str | None, _checked_tree(layers.values, layers.sources, whole=False).get("store"))
+
+
 def merge_sources(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Layers:
     """The merged tree before any check of its keys, for `explain` of a configuration that is not whole."""
     layers = Layers()
@@ -158,11 +176,11 @@ def config_from_dict(values: Mapping[str, object]) -> Config:
 
 
 def config_identity(config: Config) -> Table:
-    """What makes two runs the same run: paths of strategy files are reduced to their names, how ticks are fetched is left
-    out.
+    """What makes two runs the same run: paths of strategy files are reduced to their names; how ticks are fetched, and where
+    they are kept, is left out.
     """
     values = config_to_dict(config)
-    del values["download"]
+    del values["download"], values["store"]
     for entry, use in zip(cast(list[Table], values["strategy"]), config.strategy, strict=True):
         if use.target.is_file:
             entry["use"] = f"{Path(use.target.module).name}:{use.target.name}"
@@ -188,7 +206,7 @@ def explain(values: Table, sources: Mapping[str, str], key: str) -> dict[str, ob
         raise ConfigError(_shape().unknown(path, {key: "config explain"}))
     described = {
         "key": key,
-        "value": _value_at(values, path),
+        "value": _value_shown(values, path),
         "source": source_of(sources, key),
         "type": _shape().expected(node),
         "default": node.get("default"),
@@ -197,6 +215,17 @@ def explain(values: Table, sources: Mapping[str, str], key: str) -> dict[str, ob
     }
     keys = _shape().keys_at(path)
     return {**described, "keys": keys} if keys else described
+
+
+def _value_shown(values: Table, path: KeyPath) -> Value | None:
+    """A secret that is none by its form may be the secret itself."""
+    value, key = _value_at(values, path), ".".join(path)
+    if key in SECRET and isinstance(value, str):
+        try:
+            READERS[key](value)
+        except ValueError:
+            return "not shown: it is no reference"
+    return value
 
 
 @cache
@@ -267,6 +296,17 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
         raise ConfigError(
             f"{_where(sources, 'data.to')}: expected an end after {config.data.from_}, found {config.data.to}"
         )
+    if config.data.bars is not None and config.data.grade != "bars":
+        where = _where(sources, "data.bars")
+        raise ConfigError(f'{where}: counts at bar grade only: set data.grade = "bars", or remove the key')
+    fees = config.fee_rates
+    if (fees.price is None) != (not fees.third):
+        raise ConfigError(
+            f"{_where(sources, 'costs.fees.price')}: expected a price where fees are paid in an asset such as BNB, and none for "
+            f"quote and base, found asset {fees.asset} with {'no price' if fees.price is None else fees.price}"
+        )
+    if fees.third and not config.account.balances.get(fees.third):
+        raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"

@@ -1,4 +1,4 @@
-"""The first thing a newcomer sees: a market maker over half an hour of a real order-by-order book, in six lines.
+"""The first thing a newcomer sees: a market maker over half an hour of a real order-by-order book, in seven lines.
 
 Nothing is polished for show: fees are those of the venue's lowest tier, latency is 50 ms each way, and the loss is stated.
 """
@@ -7,27 +7,32 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+import msgspec
 
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import time_text
 from tradebot.engine.ports import Records
 from tradebot.node.build import backtest_in, replay_in
+from tradebot.node.comparison import compare_folders
 from tradebot.node.config import Config, config_from_dict
+from tradebot.node.places import store_path
 from tradebot.node.progress import Progress
 from tradebot.node.runs import find_folder
-from tradebot.node.ticks import import_sample_into, store_path
+from tradebot.node.ticks import import_sample_into
 from tradebot.research.book_check import check_book
-from tradebot.research.results import BookCheck
+from tradebot.research.results import Beside, BookCheck, GradeEntry
 
 if TYPE_CHECKING:
     from tradebot.store.client import Store
 
 # Enough of both assets that capital never decides; the position limit does.
 START: Final = ["100000 USD", "1 BTC"]
+BARS: Final = "1m"
 STRATEGY: Final = "tradebot.strategies.maker:InventoryMaker"
 
 
@@ -39,11 +44,15 @@ def demo(home: Path, progress: Progress, command: str) -> dict[str, object]:
         sample = import_sample_into(store, home, progress)
         instrument = store.instrument(str(sample["instrument"]))
         check = _check(store, instrument, progress)
-        found = backtest_in(store, demo_config(instrument), home, progress, command, check)
-        replayed = replay_in(store, find_folder(home, str(found["run_id"])), progress)
+        bars = _run_on_bars(store, instrument, home, progress, command)
+        found = backtest_in(store, demo_config(instrument), home, progress, command, check, bars)
+        folders = [find_folder(home, str(run_id)) for run_id in (bars.run_id, found["run_id"])]
+        replayed = replay_in(store, folders[1], progress)
         checksum = store.selection([instrument.id]).checksum
     found["replayed_identical"] = replayed["identical"]
     found["data"] = sample
+    found["bar_grade"] = msgspec.to_builtins(bars)
+    found["comparison"] = compare_folders(folders)["page"]
     found["lines"] = [
         *([str(sample["note"])] if sample["note"] else []),
         _data_line(sample, checksum),
@@ -51,6 +60,7 @@ def demo(home: Path, progress: Progress, command: str) -> dict[str, object]:
         _run_line(found),
         _replay_line(replayed),
         _pnl_line(found),
+        _grades_line(found, bars),
         _end_line(found, sample, home),
     ]
     return found
@@ -66,6 +76,24 @@ def demo_config(instrument: Instrument) -> Config:
             "strategy": [{"use": STRATEGY, "name": "maker", "instruments": [instrument.symbol]}],
             "report": {"sample": "1s", "grid": True},
         }
+    )
+
+
+def _run_on_bars(store: "Store", instrument: Instrument, home: Path, progress: Progress, command: str) -> Beside:
+    """The same run at bar grade, before the other, so that `last` means that."""
+    config = demo_config(instrument)
+    data = msgspec.structs.replace(config.data, grade="bars", bars=BARS)
+    report = msgspec.structs.replace(config.report, grid=False)
+    found = backtest_in(store, msgspec.structs.replace(config, data=data, report=report), home, progress, command)
+    metrics = cast(Mapping[str, str], found["metrics"])
+    return Beside(
+        run_id=str(found["run_id"]),
+        grade=GradeEntry(str(found["grade"]), str(found["note"])),
+        gross_pnl=metrics["gross_pnl"],
+        fees=metrics["fees"],
+        net_pnl=metrics["net_pnl"],
+        orders=int(str(found["orders"])),
+        fills=int(str(found["fills"])),
     )
 
 
@@ -119,6 +147,15 @@ def _pnl_line(found: dict[str, object]) -> str:
         f"P&L     spread earned {_money(metrics['spread_earned'])}, adverse selection {_money(metrics['adverse_selection'])}, "
         f"fees {_money('-' + str(metrics['fees']))}: net {_money(metrics['net_pnl'])} {metrics['quote_asset']}; "
         f"it would break even at a maker fee of {even_text}"
+    )
+
+
+def _grades_line(found: dict[str, object], bars: Beside) -> str:
+    metrics = cast(Mapping[str, str], found["metrics"])
+    apart = abs(Decimal(metrics["net_pnl"]) - Decimal(bars.net_pnl)).quantize(Decimal("0.01"))
+    return (
+        f"grades  bar grade {_money(bars.net_pnl)} with {bars.fills} fills, book grade {_money(metrics['net_pnl'])} with "
+        f"{found['fills']}: difference {apart:,} {metrics['quote_asset']} is what bars of {BARS} do not see"
     )
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tradebot.domain.errors import NotBuiltYet, UnknownInstrument, UsageError
 from tradebot.domain.instrument import split_name
 from tradebot.node.config import Download
+from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
-from tradebot.node.ticks import import_paths, store_path
+from tradebot.node.ticks import import_paths
 from tradebot.node.values import parse_from, parse_to
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Steps(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What the user asked for, in his words."""
+    """What the user asked for, in his words; `dsn` is the server that his configuration names."""
 
     symbol: str
     venue: str
@@ -63,6 +64,7 @@ class Wish(NamedTuple):
     instrument: str | None = None
     tick: str | None = None
     lot: str | None = None
+    dsn: str | None = None
 
 
 def download(home: Path, wish: Wish, settings: Download, progress: Progress) -> dict[str, object]:
@@ -218,7 +220,7 @@ def _check_import(home: Path, wish: Wish, format_name: str, steps: Steps) -> Non
     name = _instrument_name(wish)
     if format_name not in FORMATS:
         raise NotBuiltYet(f"expected an importer of {format_name} for --import, found none in this version: leave it away")
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, wish.dsn)) as store:
         known = store.instruments()
     try:
         find_instrument(known, name)
@@ -256,7 +258,7 @@ def _imported(
     from tradebot.store.client import open_store
 
     name = _instrument_name(wish)
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, wish.dsn)) as store:
         is_known = any(one.name == name for one in store.instruments())
     tick, lot = (wish.tick, wish.lot) if is_known else steps[:2]
-    return import_paths(home, paths, format_name, name, tick, lot, progress)
+    return import_paths(home, paths, format_name, name, tick, lot, progress, wish.dsn)

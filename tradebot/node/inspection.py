@@ -21,7 +21,7 @@ from tradebot._core.types import Kind
 from tradebot.domain.errors import EmptyRange, UsageError
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import time_text
-from tradebot.node.ticks import store_path
+from tradebot.node.places import store_place
 from tradebot.node.values import DAY_NS, parse_instant
 from tradebot.research.book_view import Book, Level, view_book
 
@@ -38,7 +38,9 @@ _BOOK_KINDS: Final = {"auto": (Kind.L2_LEVEL, *_ORDER_KINDS), "l3": _ORDER_KINDS
 Quote = tuple[int, int, str | None, str | None, str | None, str | None]
 
 
-def show_book(home: Path, name: str, at: str, levels: int, sort: str = "auto") -> dict[str, object]:
+def show_book(
+    home: Path, name: str, at: str, levels: int, sort: str = "auto", dsn: str | None = None
+) -> dict[str, object]:
     """The book of an instrument at a moment; the keys are those of CLI.md and where it comes from.
 
     Raises UsageError, UnknownInstrument, or EmptyRange where the moment is outside the facts or there is no book.
@@ -48,7 +50,7 @@ def show_book(home: Path, name: str, at: str, levels: int, sort: str = "auto") -
     at_ns = instant_ns("--at", at)
     if levels < 1:
         raise UsageError(f"expected a --depth of at least 1, found {levels}")
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         instrument = _version_at(held_versions(store, name), at_ns)
         book = _empty_book(store, instrument, None, at_ns + 1, sort)
         base_ns = _snapshot_ns(store, instrument, book, at_ns + 1)
@@ -65,7 +67,9 @@ def show_book(home: Path, name: str, at: str, levels: int, sort: str = "auto") -
     }
 
 
-def stream_bbo(home: Path, name: str, start: str | None, end: str | None, sort: str = "auto") -> Generator[list[Quote]]:
+def stream_bbo(
+    home: Path, name: str, start: str | None, end: str | None, sort: str = "auto", dsn: str | None = None
+) -> Generator[list[Quote]]:
     """The best bid and offer after each book event from `start` to `end`, block by block.
 
     Raises UsageError, UnknownInstrument, or EmptyRange where there are no book facts, before the first block.
@@ -73,7 +77,7 @@ def stream_bbo(home: Path, name: str, start: str | None, end: str | None, sort: 
     from tradebot.store.client import open_store
 
     from_ns, to_ns = range_ns(start, end)
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         held = held_versions(store, name)
         check_range(held, from_ns, to_ns)
         for instrument in [one for one, data in held if overlaps(data, from_ns, to_ns)]:

@@ -1,7 +1,9 @@
 """The results folders of a home: made, named, found again."""
 
+import re
 import shutil
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,8 @@ from tradebot.domain.errors import UsageError
 from tradebot.research.recording import explained
 
 MANIFEST: Final = "manifest.json"
+
+_LAST: Final = re.compile(r"last(?:~(\d{1,6}))?")
 
 
 def make_folder(home: Path, identity: str) -> Path:
@@ -28,19 +32,36 @@ def make_folder(home: Path, identity: str) -> Path:
 
 
 def find_folder(home: Path, name: str) -> Path:
-    """The folder of a run by id, by the start of one, by path, or "last". Raises UsageError that lists what there is."""
+    """The folder of a run by id, by the start of one, by path, "last", or "last~2" for the second before the last.
+
+    Raises UsageError that lists what there is, and what is near.
+    """
     if (Path(name) / MANIFEST).is_file():
         return Path(name)
     runs = sorted(path.parent for path in (home / "results").glob(f"*/{MANIFEST}"))
-    if name == "last" and runs:
-        return max(runs, key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns)
+    back = _LAST.fullmatch(name)
+    if back and runs:
+        return _last(runs, int(back[1] or 0), name)
     matching = [folder for folder in runs if folder.name.startswith(name)]
     exact = [folder for folder in matching if folder.name == name]
     if len(exact or matching) == 1:
         return (exact or matching)[0]
     known = ", ".join(folder.name for folder in runs[-3:]) or "none: start one with `tradebot demo`"
     found = f"{len(matching)} that begin so" if matching else "none"
-    raise UsageError(f"expected a run {name!r} in {home / 'results'}, found {found}; the latest runs: {known}")
+    near = "" if matching else _nearest(name, [folder.name for folder in runs])
+    raise UsageError(f"expected a run {name!r} in {home / 'results'}, found {found}{near}; the latest runs: {known}")
+
+
+def _last(runs: list[Path], back: int, name: str) -> Path:
+    """By the time in which they ended. Raises UsageError where there are not so many."""
+    if back >= len(runs):
+        raise UsageError(f"expected at least {back + 1} runs for {name!r}, found {len(runs)}: name an earlier one by its id")
+    return sorted(runs, key=lambda folder: ((folder / MANIFEST).stat().st_mtime_ns, folder.name))[-1 - back]
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    near = get_close_matches(name, names, n=2)
+    return f"; the nearest: {', '.join(near)}" if near else ""
 
 
 def remove_folder(folder: Path) -> None:

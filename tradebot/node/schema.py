@@ -3,12 +3,13 @@
 The names, bounds and descriptions here are the JSON schema, the text of `config explain` and the
 documentation: there is no second list. Numbers that money depends on are written as text, so that they stay
 exact; the properties give them as integers. Defaults are pessimistic: the highest fees of the venue, 50 ms
-each way, nothing borrowed.
+each way, a wide spread where none is told, nothing borrowed.
 
 Absent on purpose: secrets (only references to the vault), paths of the machine, and keys of parts that are
 not built.
 """
 
+from decimal import Decimal
 from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
@@ -20,6 +21,8 @@ from tradebot.node.values import (
     Target,
     parse_balances,
     parse_fraction,
+    parse_fraction_from_zero,
+    parse_fraction_positive,
     parse_from,
     parse_interval,
     parse_latency,
@@ -38,8 +41,14 @@ class FeeRates(NamedTuple):
 
     maker: int
     taker: int
-    asset: FeeAsset
+    asset: str
     origin: str
+    price: str | None = None
+
+    @property
+    def third(self) -> str:
+        """The asset beside the pair that fees are paid in; nothing where there is none."""
+        return "" if self.asset in ("quote", "base") else self.asset
 
 
 class Latency(NamedTuple):
@@ -58,15 +67,38 @@ class Latency(NamedTuple):
         return self.answer.least_ns
 
 
-# The lowest tier of each venue's spot schedule, which has the highest fees; promotions are left out. A venue
+# The lowest tier of each venue's schedule, which has the highest fees; promotions are left out. A venue
 # that is not listed costs more than any that is: a wrong guess then makes a backtest worse, not better.
 FEES_OF_ACCOUNT: Final[dict[str, tuple[str, str, FeeAsset]]] = {
     "binance": ("0.1%", "0.1%", "base"),
     "bitstamp": ("0.3%", "0.4%", "quote"),
     "bybit": ("0.1%", "0.1%", "base"),
     "kraken": ("0.25%", "0.4%", "quote"),
+    # Contracts, VIP 0 and the like; they always pay in the asset they settle in.
+    "binance-inverse": ("0.02%", "0.05%", "quote"),
+    "binance-linear": ("0.02%", "0.05%", "quote"),
+    "bybit-inverse": ("0.02%", "0.055%", "quote"),
+    "bybit-linear": ("0.02%", "0.055%", "quote"),
 }
 FEES_ELSEWHERE: Final[tuple[str, str, FeeAsset]] = ("0.5%", "0.5%", "quote")
+
+
+def fraction_of(share: str) -> str:
+    """"1%" as "0.01"."""
+    return f"{Decimal(parse_fraction(share)).scaleb(-8):f}"
+
+
+# Of the notional: above what venues publish for the lowest tier of their larger contracts (0.4 % to 1 %).
+MAINTENANCE_ELSEWHERE: Final = "1%"
+
+
+class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A bracket of maintenance margin."""
+
+    floor: Annotated[
+        str, Meta(description="Notional above which it holds, in the asset the contract settles in.", examples=["0", "50000"])
+    ]
+    rate: Annotated[str, Meta(description="Share of the notional.", examples=["0.4%"])]
 
 
 class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,9 +112,18 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ]
     margin: Annotated[
-        Literal["isolated", "cross"], Meta(description="How positions share margin; spot has none.")
+        Literal["isolated", "cross"],
+        Meta(description="isolated: each position has its own margin; cross: the balance backs all contracts. Spot has none."),
     ] = "isolated"
-    leverage: Annotated[int, Meta(description="Notional over margin; spot has 1.", ge=1)] = 1
+    leverage: Annotated[int, Meta(description="Notional over margin; spot has 1.", ge=1, le=200)] = 1
+    maintenance: Annotated[
+        str | list[Tier] | None,
+        Meta(
+            description="Maintenance margin of contracts: a share of the notional, or brackets by notional from a floor of 0; "
+            "absent: the brackets of the instrument, where it has none 1 %.",
+            examples=["1%"],
+        ),
+    ] = None
     key: Annotated[
         str | None,
         Meta(description="A reference to the venue's key, never the key itself.", examples=["vault:main"]),
@@ -92,6 +133,13 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def balances(self) -> dict[str, int]:
         """Money units (1e-8) by asset, in the order written."""
         return parse_balances(self.start)
+
+    @property
+    def maintenance_tiers(self) -> list[tuple[str, str]] | None:
+        """(floor, rate as a fraction) as text; None where the instrument decides."""
+        if isinstance(self.maintenance, str):
+            return [("0", fraction_of(self.maintenance))]
+        return None if self.maintenance is None else [(tier.floor, fraction_of(tier.rate)) for tier in self.maintenance]
 
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,9 +160,17 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = None
     grade: Annotated[
-        Literal["bars", "trades", "book"],
-        Meta(description="How fine the facts are that orders are matched on."),
-    ] = "book"
+        Literal["bars", "trades", "book"] | None,
+        Meta(description="How fine the facts are that orders are matched on; absent: the finest that are stored."),
+    ] = None
+    bars: Annotated[
+        str | None,
+        Meta(
+            description="At bar grade: the interval of the bars that fill; made of the trades where no such bars are stored. "
+            "Absent: the smallest that is stored.",
+            examples=["1m", "1s"],
+        ),
+    ] = None
 
     @property
     def from_ns(self) -> int | None:
@@ -126,6 +182,11 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Exclusive, nanoseconds since 1970 UTC."""
         return None if self.to is None else parse_to(self.to)
 
+    @property
+    def bars_ns(self) -> int | None:
+        """Nanoseconds."""
+        return None if self.bars is None else parse_interval(self.bars)
+
 
 class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fees as a share of the notional."""
@@ -135,9 +196,17 @@ class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     taker: Annotated[str, Meta(description="Share paid where our order took.", examples=["0.4%"])]
     asset: Annotated[
-        FeeAsset,
-        Meta(description="Asset that the fee of a buy is taken from; a sale always pays in the quote asset."),
+        str,
+        Meta(
+            description='Asset that the fee of a spot buy is taken from, "quote" or "base" (a sale pays in quote); or another, '
+            "such as BNB, in which all fees are paid while the account has it. Contracts pay in the asset they settle in.",
+            examples=["quote", "base", "BNB"],
+        ),
     ] = "quote"
+    price: Annotated[
+        str | None,
+        Meta(description="What one of such another asset is worth in the quote (settle) asset.", examples=["600"]),
+    ] = None
 
 
 class Delays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,8 +253,19 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["partial", "whole"],
         Meta(description="In such a level: fill what reaches our order, or all of it as soon as anything does."),
     ] = "partial"
+    spread: Annotated[
+        str,
+        Meta(description="Where no book is told: the spread, a share of the price; a market order pays half.", examples=["0.1%"]),
+    ] = "0.1%"
+    slippage: Annotated[
+        str, Meta(description="At bar grade: what a market order pays beyond that, a share of the price.", examples=["0.05%"])
+    ] = "0.05%"
+    participation: Annotated[
+        str, Meta(description="At bar grade: the share of a bar's volume that our orders may take.", examples=["10%"])
+    ] = "10%"
     funding: Annotated[
-        Literal["recorded", "none"], Meta(description="Funding payments of perpetuals; spot has none.")
+        Literal["recorded", "none"],
+        Meta(description="Funding of perpetuals, from recorded settlements, which must be there; or left out. Spot has none."),
     ] = "recorded"
 
     @property
@@ -193,6 +273,21 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if isinstance(self.latency, str):
             return Latency(parse_latency_model(self.latency), parse_latency_model(self.latency))
         return Latency(parse_latency_model(self.latency.order), parse_latency_model(self.latency.answer))
+
+    @property
+    def half_spread(self) -> int:
+        """In 1e-8 of the price, rounded up."""
+        return -(-parse_fraction_from_zero(self.spread) // 2)
+
+    @property
+    def slippage_fraction(self) -> int:
+        """In 1e-8 of the price."""
+        return parse_fraction_from_zero(self.slippage)
+
+    @property
+    def participation_fraction(self) -> int:
+        """In 1e-8 of a bar's volume."""
+        return parse_fraction_positive(self.participation)
 
     def fee_rates(self, venue: str) -> FeeRates:
         """What the account pays at `venue`, in 1e-8 of the notional."""
@@ -202,6 +297,7 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 parse_fraction(self.fees.taker),
                 self.fees.asset,
                 "configured",
+                self.fees.price,
             )
         maker, taker, asset = FEES_OF_ACCOUNT.get(venue, FEES_ELSEWHERE)
         known = venue in FEES_OF_ACCOUNT
@@ -231,6 +327,9 @@ class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Orders per time, for each account.", examples=["100/s", "10/100ms"])
     ] = "100/s"
     orders_open_max: Annotated[int, Meta(description="Orders open at once.", ge=1, le=1_000_000)] = 200
+    stop_trigger: Annotated[
+        Literal["last", "mark"], Meta(description="What triggers of conditional orders watch: the last trade, or the mark price.")
+    ] = "last"
     trading_state: Annotated[
         Literal["active", "reducing", "halted"],
         Meta(description="The state to start in: reducing only brings positions nearer to zero."),
@@ -356,6 +455,13 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strategy: Annotated[
         list[StrategyUse], Meta(description="The strategies, each a [[strategy]] table.", min_length=1)
     ]
+    store: Annotated[
+        str | None,
+        Meta(
+            description="The server that ticks and results are on, and where its password is; absent: the home's own store.",
+            examples=["clickhouse://tradebot@db.example:8123/ticks?password=env:STORE_PASSWORD"],
+        ),
+    ] = None
     mode: Annotated[
         Literal["backtest", "sandbox", "live"],
         Meta(description="Which clock, source and outlet the engine gets: the only line that changes."),

@@ -13,6 +13,7 @@ import msgspec
 
 from tradebot.domain.errors import DownloadFailed, StoreError, UsageError
 from tradebot.domain.market import kind_name
+from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 ROUND_TRIP_EVENTS: Final = 2_000
 
 
-def store_path(home: Path) -> Path:
-    """Where the embedded store of a home lies."""
-    return home / "data"
-
-
 def import_paths(
     home: Path,
     paths: Sequence[Path],
@@ -37,6 +33,7 @@ def import_paths(
     tick: str | None,
     lot: str | None,
     progress: Progress,
+    dsn: str | None = None,
 ) -> dict[str, object]:
     """Import each path; what cannot be opened is refused before the first row is written.
 
@@ -45,7 +42,7 @@ def import_paths(
     from tradebot.store.client import open_store
     from tradebot.store.formats import open_import
 
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         known = store.instruments()
         imports = [open_import(path, format_name, instrument, tick, lot, known) for path in paths]
         reports = [_import_one(store, one, progress) for one in imports]
@@ -60,6 +57,7 @@ def export_ticks(
     out: Path,
     with_text: bool,
     progress: Progress,
+    dsn: str | None = None,
 ) -> dict[str, object]:
     """Write a range of the home's store as Parquet. `start` and `end` are times as people write them.
 
@@ -73,7 +71,7 @@ def export_ticks(
         from_ns, to_ns = parse_from(start) if start else None, parse_to(end) if end else None
     except ValueError as error:
         raise UsageError(str(error)) from error
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         chosen = store.instrument(instrument)
         selection = store.selection([chosen.id], from_ns, to_ns)
         progress.start(f"exporting {chosen.name}", selection.rows)
@@ -91,11 +89,11 @@ def export_ticks(
     }
 
 
-def import_sample(home: Path, progress: Progress) -> dict[str, object]:
+def import_sample(home: Path, progress: Progress, dsn: str | None = None) -> dict[str, object]:
     """The sample ticks in the home's store; see `import_sample_into`."""
     from tradebot.store.client import open_store
 
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         return import_sample_into(store, home, progress)
 
 
@@ -124,12 +122,12 @@ def import_sample_into(store: "Store", home: Path, progress: Progress) -> dict[s
     }
 
 
-def list_catalogue(home: Path) -> list[dict[str, object]]:
+def list_catalogue(home: Path, dsn: str | None = None) -> list[dict[str, object]]:
     """What the home's store holds, one entry an instrument version, with its rows by kind."""
     from tradebot.store.client import open_store
     from tradebot.store.facts import count_all_kinds
 
-    with open_store(store_path(home)) as store:
+    with open_store(store_place(home, dsn)) as store:
         counts = count_all_kinds(store)
         return [_with_kinds(msgspec.to_builtins(entry), counts.get(entry.instrument_id, {})) for entry in store.catalogue()]
 

@@ -83,6 +83,14 @@ def parse_fraction_positive(text: str) -> int:
     return units
 
 
+def parse_fraction_from_zero(text: str) -> int:
+    """As `parse_fraction`, not below zero."""
+    units = parse_fraction(text)
+    if units < 0:
+        raise ValueError(f"expected a percentage of at least zero, found {text!r}")
+    return units
+
+
 def parse_balance(text: str) -> Balance:
     """ "10000 USD" as (USD, 10000 * 10**8)."""
     number, _, asset = text.strip().partition(" ")
@@ -116,6 +124,21 @@ def parse_positive(text: str) -> Decimal:
             f"expected a number above zero, at most {INTEGER_MAX // 10**MONEY_SCALE}, found {text!r}"
         )
     return value
+
+
+def parse_asset(text: str) -> str:
+    """ "quote", "base", or the name of an asset."""
+    if text not in ("quote", "base") and not _ASSET.fullmatch(text):
+        raise ValueError(f'expected "quote", "base" or an asset such as "BNB", found {text!r}')
+    return text
+
+
+def parse_floor(text: str) -> int:
+    """An amount from nothing on, in 1e-8."""
+    units = steps_exactly(parse_decimal(text), Decimal(1).scaleb(-MONEY_SCALE))
+    if not 0 <= units <= INTEGER_MAX:
+        raise ValueError(f"expected an amount from 0 to {INTEGER_MAX // 10**MONEY_SCALE}, found {text!r}")
+    return units
 
 
 def parse_latency(text: str) -> int:

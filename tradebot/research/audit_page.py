@@ -154,7 +154,7 @@ def _rules() -> Html:
     meanings = [
         ("coverage", "minutes with facts, of those between the first and the last; of a day of bars: intervals with their bar"),
         ("gap", "a GAP fact, a break of consecutive numbers, or a silence; signs that overlap in time are one gap"),
-        ("break", f"a step of more than one where at least {numbering.CONSECUTIVE:.0%} of a stream's steps are one"),
+        ("break", f"a step of more than one, where {numbering.CONSECUTIVE:.0%} of a stream's steps, or all but one, are one"),
         (
             "silence",
             f"no fact for longer than {arrivals.SILENCE_FACTOR} times the distance that {arrivals.SILENCE_SHARE:.0%} of the "

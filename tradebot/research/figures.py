@@ -4,6 +4,8 @@ Prices and money become floats here and only here, on their way to pixels. Texts
 integers.
 """
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -24,7 +26,7 @@ _UNIT: Final = 10.0**-MONEY_SCALE
 
 
 def price_figure(run: RunFiles, instrument: Instrument, books: list[Book]) -> Html:
-    """Bid-ask band, middle price and fills of one instrument."""
+    """Bid-ask band, middle price and fills of one instrument; without a book the last price in their place."""
     samples = _own_samples(run, instrument)
     if not len(samples):
         return element("p", f"No samples of {instrument.name}.", classes="note")
@@ -40,7 +42,8 @@ def price_figure(run: RunFiles, instrument: Instrument, books: list[Book]) -> Ht
     chart.line(samples["time_ns"], (bid + ask) / 2, "thin")
     chart.marks(shown)
     left_out = f"{count - len(shown):,} fills are left out of the drawing." if count > len(shown) else ""
-    return figure(chart.to_svg(), _price_legend(instrument, ask - bid), left_out)
+    spreads = ask - bid if run.manifest.grade.name == "book" else None
+    return figure(chart.to_svg(), _price_legend(instrument, spreads), left_out)
 
 
 def spread_figure(run: RunFiles, instrument: Instrument) -> Html:
@@ -108,19 +111,22 @@ def position_figure(run: RunFiles, book: Book) -> Html:
     chart.area(samples["time_ns"], lots, 0.0, "")
     chart.line(samples["time_ns"], lots, "", step=True)
     chart.level(0.0, "zero")
-    return figure(chart.to_svg(), f"{name}, in {book.instrument.base}.")
+    return figure(chart.to_svg(), f"{name}, in {book.instrument.unit}.")
 
 
 def waterfall_figure(metrics: Metrics) -> Html:
-    """Spread earned, then what followed, then fees, down to the net P&L."""
-    spread, adverse, fees, net = (
+    """Spread earned, then what followed, then fees and funding, down to the net P&L."""
+    spread, adverse, fees, funding, net = (
         money_from_text(amount)
-        for amount in (metrics.spread_earned, metrics.adverse_selection, metrics.fees, metrics.net_pnl)
-    )
+        for amount in (
+            metrics.spread_earned, metrics.adverse_selection, metrics.fees, metrics.funding, metrics.net_pnl,
+        )
+    )  # fmt: skip
     asset = metrics.quote_asset
     steps = [
         ("spread earned", 0, spread), ("adverse selection", spread, spread + adverse),
-        ("fees", spread + adverse, spread + adverse - fees), ("net P&L", 0, net),
+        ("fees", spread + adverse, spread + adverse - fees),
+        *([("funding", spread + adverse - fees, net)] if funding else []), ("net P&L", 0, net),
     ]  # fmt: skip
     bars = [
         Bar(
@@ -133,6 +139,23 @@ def waterfall_figure(metrics: Metrics) -> Html:
         for name, start, end in steps
     ]
     return figure(waterfall(f"P&L as a sum, in {asset}", bars), f"In {asset}.")
+
+
+def steps_figure(
+    title: str, asset: str, start: tuple[str, Decimal], steps: Sequence[tuple[str, Decimal]], end_name: str
+) -> Html:
+    """From one amount of money to another, step by step."""
+    name, at = start
+    bars = [Bar(name, 0.0, float(at), money(str(at), asset, sign=True), _tone(at))]
+    for name, step in steps:
+        bars.append(Bar(name, float(at), float(at + step), money(str(step), asset, sign=True), _tone(step)))
+        at += step
+    bars.append(Bar(end_name, 0.0, float(at), money(str(at), asset, sign=True), _tone(at)))
+    return figure(waterfall(f"{title}, in {asset}", bars), f"{title}, in {asset}.")
+
+
+def _tone(amount: Decimal) -> str:
+    return "up" if amount >= 0 else "down"
 
 
 def evenly(count: int, count_max: int) -> Integers:
@@ -152,13 +175,13 @@ def _mark(run: RunFiles, book: Book, fill: np.void, fee: int, wait_ns: int, ahea
         f"{'sold' if flags & Flag.SELL else 'bought'} as {'maker' if flags & Flag.MAKER else 'taker'} · "
         f"{run.manifest.strategy_name(book.strategy)}",
         clock(int(fill["time_ns"])) + " UTC",
-        f"{quantity} {instrument.base} at {price} {instrument.quote}",
-        f"fee {money(fee, instrument.quote)} {instrument.quote}",
+        f"{quantity} {instrument.unit} at {price} {instrument.quote}",
+        f"fee {money(fee, instrument.settle)} {instrument.settle}",
     ]
     if flags & Flag.MAKER:
         lines.append(f"in the queue {span(wait_ns) if wait_ns >= 0 else 'for an unknown time'}")
-        lines.append(f"ahead when accepted {ahead_text(ahead_lots, instrument)} {instrument.base}")
-        lines.append(f"ahead at the fill {ahead_text(int(fill['display']), instrument)} {instrument.base}")
+        lines.append(f"ahead when accepted {ahead_text(ahead_lots, instrument)} {instrument.unit}")
+        lines.append(f"ahead at the fill {ahead_text(int(fill['display']), instrument)} {instrument.unit}")
     return Mark(
         float(fill["time_ns"]),
         int(fill["price"]) * float(instrument.tick_size),
@@ -193,10 +216,14 @@ def _range(bid: Floats, ask: Floats, marks: list[Mark]) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
 
 
-def _price_legend(instrument: Instrument, spreads: Floats) -> Html:
-    seen = spreads[~np.isnan(spreads)]
-    usual = f" (median spread {float(np.median(seen)):,.6g})" if len(seen) else ""
-    names = [element("span", name) for name in (f"▒ bid to ask{usual}", "━ middle price")]
+def _price_legend(instrument: Instrument, spreads: Floats | None) -> Html:
+    """`spreads` is None where no book told any: the line is then the last price."""
+    lines = ["━ last price"]
+    if spreads is not None:
+        seen = spreads[~np.isnan(spreads)]
+        usual = f" (median spread {float(np.median(seen)):,.6g})" if len(seen) else ""
+        lines = [f"▒ bid to ask{usual}", "━ middle price"]
+    names = [element("span", name) for name in lines]
     for shape, who in (("●", "maker"), ("◆", "taker")):
         names += [
             element("span", element("b", shape, classes=side), f" {word} as {who}")

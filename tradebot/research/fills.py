@@ -7,7 +7,10 @@ remainder), what is held is rounded down at the middle price, a fee in the base 
 price and rounded down.
 
 Money is an int of 1e-8 quote units everywhere; between, sums are ints of half-ticks times lots, which is
-exact because a middle price is half a number of ticks. No float is used.
+exact because a middle price is half a number of ticks; `valuation` has the rule for inverse contracts. No float is used.
+
+Contracts: a liquidation is a fill of no order, marked prices are the venue's marks where it told any, and funding comes from the
+FUNDING_PAID facts. For them money is in the asset that the contract settles in.
 """
 
 import math
@@ -24,15 +27,17 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import Kind
 from tradebot.domain.units import money_text
 from tradebot.research.results import Records, RunFiles
+from tradebot.research.valuation import held_units, trade_values, units_down, units_nearest
 
 Integers = npt.NDArray[np.int64]
 Key = tuple[int, int]  # (strategy, instrument)
 
 
 class Book(Struct, frozen=True, kw_only=True):
-    """What one strategy did in one instrument; money in units of 1e-8 of the quote asset.
+    """What one strategy did in one instrument; money in units of 1e-8 of the settle asset.
 
-    `gross` is marked at `middle2`, the last bid + ask in ticks; `spread` is what the fills earned against the
+    `gross` is marked at `middle2`, the last bid + ask in ticks, or twice the last mark of a contract, and is before `fees` and
+    `funding`, which are positive where they were paid; `spread` is what the fills earned against the
     middle price at the venue just before each of them; `unmarked` counts the fills where that middle was not
     known.
     """
@@ -46,6 +51,8 @@ class Book(Struct, frozen=True, kw_only=True):
     gross: int
     spread: int
     fees: int
+    funding: int
+    liquidations: int
     turnover: int
     maker_turnover: int
     maker_fees: int
@@ -57,14 +64,22 @@ class Book(Struct, frozen=True, kw_only=True):
 
 
 def all_fills(facts: Records) -> Records:
-    """The ORDER_FILLED facts, in order."""
-    return np.asarray(facts[facts["kind"] == Kind.ORDER_FILLED])
+    """The ORDER_FILLED and LIQUIDATED facts, in order."""
+    return np.asarray(facts[(facts["kind"] == Kind.ORDER_FILLED) | (facts["kind"] == Kind.LIQUIDATED)])
+
+
+def all_funding(facts: Records) -> Records:
+    """The FUNDING_PAID facts, in order."""
+    return np.asarray(facts[facts["kind"] == Kind.FUNDING_PAID])
 
 
 def books(run: RunFiles) -> list[Book]:
     """One book per strategy and instrument that filled or was sampled, in the order of their numbers."""
-    fills = all_fills(run.facts)
-    return [_book(run, key, fills[_of_key(fills, "owner", key)]) for key in keys(run, fills)]
+    fills, funding = all_fills(run.facts), all_funding(run.facts)
+    return [
+        _book(run, key, fills[_of_key(fills, "owner", key)], funding[_of_key(funding, "owner", key)])
+        for key in keys(run, fills)
+    ]
 
 
 def keys(run: RunFiles, fills: Records) -> list[Key]:
@@ -94,29 +109,21 @@ def is_maker(fills: Records) -> npt.NDArray[np.bool_]:
     return np.asarray(fills["flags"] & Flag.MAKER, dtype=np.bool_)
 
 
-def exact_sum(left: Integers, right: Integers) -> int:
-    """The sum of products, in Python integers: a tick times a lot already fills 57 bits, a sum of them would
-    wrap."""
-    return sum(a * b for a, b in zip(left.tolist(), right.tolist(), strict=True))
-
-
-def money(half_ticks_lots: int, instrument: Instrument) -> int:
-    """Money units of the quote asset for a number of half-ticks times lots; rounded once, half to even."""
-    numerator, denominator = instrument.notional_ratio
-    return round(Fraction(half_ticks_lots * numerator, 2 * denominator))
-
-
-def fees_in_quote(fills: Records, instrument: Instrument, assets: list[str]) -> Integers:
-    """The fee of each fill in money units of the quote asset; a fee in the base asset is valued at the price
-    of its trade, rounded down. Raises NotBuiltYet on any other asset."""
+def fees_in_settle(fills: Records, instrument: Instrument, assets: list[str], price: str = "") -> Integers:
+    """The fee of each fill in money units of the settle asset, rounded down; a spot fee in the base asset is valued at the
+    price of its trade, one of a third asset at `price`. Raises NotBuiltYet on an asset without a price."""
     fees = np.array(fills["fee"], dtype=np.int64)
     worth = Fraction(*instrument.notional_ratio) / Fraction(*instrument.base_ratio)  # of a base unit, a tick
     for index in np.flatnonzero(fees).tolist():
         number = int(fills["fee_asset"][index])
         asset = assets[number] if number < len(assets) else f"number {number}"
-        if asset == instrument.base:
+        if asset == instrument.settle:
+            continue
+        if asset == instrument.base and not instrument.is_contract:
             fees[index] = math.floor(worth * int(fees[index]) * int(fills["price"][index]))
-        elif asset != instrument.quote:
+        elif price:
+            fees[index] = math.floor(Fraction(price) * int(fees[index]))
+        else:
             raise NotBuiltYet(
                 f"expected fees in {instrument.quote} or {instrument.base}, found asset {asset} in fill "
                 f"{index}; name one of the two as the fee asset in the run's costs"
@@ -127,10 +134,9 @@ def fees_in_quote(fills: Records, instrument: Instrument, assets: list[str]) -> 
 def gross(fills: Records, middle2: int, instrument: Instrument) -> int:
     """Money units received less paid, what is held marked at half of `middle2`; rounded as the ledger
     rounds."""
-    numerator, denominator = instrument.notional_ratio
-    lots = signed_lots(fills)
-    held = exact_sum(lots, np.full(len(lots), middle2, np.int64)) * numerator // (2 * denominator)
-    return held - exact_sum(lots, fills["price"]) * numerator // denominator
+    lots = signed_lots(fills).tolist()
+    paid = sum(trade_values(instrument, lots, (2 * fills["price"]).tolist()))
+    return held_units(instrument, sum(lots), middle2) - units_down(instrument, paid)
 
 
 def disagreements(run: RunFiles, books_: list[Book]) -> list[str]:
@@ -151,10 +157,10 @@ def _of_key(records: Records, owner: str, key: Key) -> npt.NDArray[np.bool_]:
     return np.asarray((records[owner] == key[0]) & (records["instrument"] == key[1]), dtype=np.bool_)
 
 
-def _book(run: RunFiles, key: Key, fills: Records) -> Book:
+def _book(run: RunFiles, key: Key, fills: Records, funding: Records) -> Book:
     instrument = run.manifest.instrument(key[1])
     lots, price2 = signed_lots(fills), 2 * fills["price"]
-    fees_each = fees_in_quote(fills, instrument, run.manifest.assets)
+    fees_each = fees_in_settle(fills, instrument, run.manifest.assets, run.manifest.costs.fee_price)
     position, middle2, maker = sum(lots.tolist()), _last_middle2(run, key), is_maker(fills)
     if position and not middle2:
         raise BadContainer(
@@ -162,6 +168,10 @@ def _book(run: RunFiles, key: Key, fills: Records) -> Book:
             "run the backtest again"
         )
     known = fills["trigger"] != 0
+    at_middle = trade_values(instrument, lots[known].tolist(), fills["trigger"][known].tolist())
+    at_price = trade_values(instrument, lots.tolist(), price2.tolist())
+    at_known = [value for value, is_known in zip(at_price, known.tolist(), strict=True) if is_known]
+    at_maker = [abs(value) for value, is_own in zip(at_price, maker.tolist(), strict=True) if is_own]
     return Book(
         strategy=key[0],
         instrument=instrument,
@@ -170,10 +180,12 @@ def _book(run: RunFiles, key: Key, fills: Records) -> Book:
         middle2=middle2,
         position_lots=position,
         gross=gross(fills, middle2, instrument),
-        spread=money(exact_sum(lots[known], (fills["trigger"] - price2)[known]), instrument),
+        spread=units_nearest(instrument, sum(at_middle) - sum(at_known)),
         fees=sum(fees_each.tolist()),
-        turnover=money(exact_sum(fills["quantity"], price2), instrument),
-        maker_turnover=money(exact_sum(fills["quantity"][maker], price2[maker]), instrument),
+        funding=sum(funding["fee"].tolist()),
+        liquidations=int(np.count_nonzero(fills["kind"] == Kind.LIQUIDATED)),
+        turnover=units_nearest(instrument, sum(map(abs, at_price))),
+        maker_turnover=units_nearest(instrument, sum(at_maker)),
         maker_fees=sum(fees_each[maker].tolist()),
         unmarked=int(np.count_nonzero(~known)),
     )
@@ -181,6 +193,8 @@ def _book(run: RunFiles, key: Key, fills: Records) -> Book:
 
 def _last_middle2(run: RunFiles, key: Key) -> int:
     samples = samples_of(run, key)
+    if len(samples) and samples["mark"][-1] > 0:
+        return int(2 * samples["mark"][-1])
     both = np.flatnonzero((samples["bid"] > 0) & (samples["ask"] > 0))
     return int(samples["bid"][both[-1]] + samples["ask"][both[-1]]) if len(both) else 0
 
@@ -197,8 +211,9 @@ def _book_disagreements(run: RunFiles, book: Book) -> Iterator[str]:
     if book.position_lots != last["position"]:
         yield f"{name}: position is {book.position_lots} lots by the fills, {last['position']} by the ledger"
     total = int(last["realised"]) + int(last["unrealised"])
-    if book.gross != total:
-        yield f"{name}: gross P&L is {money_text(book.gross)} by the fills, {money_text(total)} by the ledger"
+    earned = book.gross - book.funding
+    if earned != total:
+        yield f"{name}: gross P&L is {money_text(earned)} by the fills, {money_text(total)} by the ledger"
     if book.fees != last["fees"]:
         fees = money_text(int(last["fees"]))
         yield f"{name}: fees are {money_text(book.fees)} by the fills, {fees} by the ledger"

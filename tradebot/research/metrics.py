@@ -21,13 +21,14 @@ import numpy as np
 from msgspec import Struct
 
 from tradebot.domain.errors import NotBuiltYet
-from tradebot.domain.instrument import Instrument
+from tradebot.domain.instrument import INVERSE, Instrument
 from tradebot.domain.orders import Kind
 from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, parse_decimal, time_text
 from tradebot.research.equity import EquityCurve
-from tradebot.research.fills import Book, books, disagreements, is_maker, money, signed_lots
+from tradebot.research.fills import Book, books, disagreements, is_maker, signed_lots
 from tradebot.research.markouts import Markout, markouts
 from tradebot.research.order_lives import of_kind, rejects_by_reason, times_in_queue_ns
+from tradebot.research.postings import balance_differences
 from tradebot.research.results import Manifest, Records, RunFiles, open_results
 from tradebot.research.returns import (
     annual_return,
@@ -37,6 +38,7 @@ from tradebot.research.returns import (
     sortino_ratio,
 )
 from tradebot.research.round_trips import expectancy_t, mean_units, profit_factor, round_trips, win_rate
+from tradebot.research.valuation import trade_values, units_nearest
 
 DAILY_RETURNS_MIN: Final = 30
 
@@ -54,7 +56,8 @@ class BuyAndHold(Struct, frozen=True, kw_only=True):
 
 
 class Metrics(Struct, frozen=True, kw_only=True):
-    """Every figure of a run. Money is decimal text in `quote_asset`; None where a figure has no value."""
+    """Every figure of a run. Money is decimal text in `quote_asset`, of contracts the asset they settle in; None where a figure
+    has no value."""
 
     quote_asset: str
     span_s: float
@@ -65,6 +68,8 @@ class Metrics(Struct, frozen=True, kw_only=True):
     spread_earned: str
     adverse_selection: str
     fees: str
+    funding: str
+    liquidations: int
     break_even_maker_fee: float | None
     turnover: str
     maker_share: float | None
@@ -107,19 +112,27 @@ class Metrics(Struct, frozen=True, kw_only=True):
 
 # figure -> (unit, definition). "quote" stands for the quote asset.
 DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
-    "quote_asset": ("", "The asset in which money is counted."),
+    "quote_asset": (
+        "",
+        "The asset in which money is counted: the quote asset; of contracts the one they settle in, which for an inverse "
+        "contract is the base asset.",
+    ),
     "span_s": ("s", "From the first to the last tick of the selection."),
     "opening_equity": (
         "quote",
         "Opening balances in the quote asset, plus those in the base asset at the first middle price. "
         "Balances in other assets are not valued.",
     ),
-    "net_pnl": ("quote", "Gross P&L less fees. Recomputed from the fills and compared with the ledger."),
+    "net_pnl": (
+        "quote",
+        "Gross P&L less fees and funding. Recomputed from the fills and compared with the ledger.",
+    ),
     "net_return_fraction": ("fraction", "Net P&L divided by the opening equity."),
     "gross_pnl": (
         "quote",
         "Money received for sales less money paid for purchases, with what is held at the end marked at the "
-        "last middle price: realised plus unrealised, before fees.",
+        "last middle price, or at the venue's last mark of a contract: realised plus unrealised, before fees and funding. "
+        "An inverse contract is worth contract / price of its base asset.",
     ),
     "spread_earned": (
         "quote",
@@ -132,12 +145,15 @@ DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "fees": (
         "quote",
-        "Fees paid, rebates negative. A fee in the base asset is valued at the price of its trade.",
+        "Fees paid, rebates negative. A fee in the base asset is valued at the price of its trade. What a liquidation left of "
+        "a margin counts as a fee, for the venue keeps it.",
     ),
+    "funding": ("quote", "Funding paid by positions in perpetual contracts, received negative."),
+    "liquidations": ("count", "Positions that the venue closed because their margin no longer sufficed."),
     "break_even_maker_fee": (
         "fraction of notional",
         "The maker fee at which this run's net P&L would be zero: gross P&L less the fees of taker fills, "
-        "divided by the maker notional. Negative: a rebate would be needed. The fills are taken as they "
+        "and funding, divided by the maker notional. Negative: a rebate would be needed. The fills are taken as they "
         "are.",
     ),
     "turnover": ("quote", "The notional of all fills, purchases and sales added."),
@@ -228,7 +244,8 @@ DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
     ),
     "books_agree": (
         "",
-        "Whether position, P&L and fees recomputed from the fills equal the ledger's last sample.",
+        "Whether position, P&L and fees recomputed from the fills equal the ledger's last sample, and opening balances with all "
+        "postings its closing balances.",
     ),
     "books_differences": ("", "Where they do not."),
 }
@@ -251,6 +268,8 @@ def measure(run: RunFiles) -> Metrics:
     opening = opening_equity(run)
     gross, spread = sum(book.gross for book in books_), sum(book.spread for book in books_)
     fees, turnover = sum(book.fees for book in books_), sum(book.turnover for book in books_)
+    funding = sum(book.funding for book in books_)
+    net = gross - fees - funding
     placed = of_kind(run.facts, Kind.PLACE_ORDER)
     fills, maker_fills = sum(len(book.fills) for book in books_), sum(_maker_count(book) for book in books_)
     trips = [trip for book in books_ for trip in round_trips(book)]
@@ -258,17 +277,19 @@ def measure(run: RunFiles) -> Metrics:
     fall = curve.largest_fall()
     returns = curve.daily_returns()
     long_enough = len(returns) >= DAILY_RETURNS_MIN
-    differences = disagreements(run, books_)
+    differences = disagreements(run, books_) + balance_differences(run)
     return Metrics(
         quote_asset=quote_asset(run.manifest),
         span_s=span_ns(run) / NS_PER_SECOND,
         opening_equity=money_text(opening),
-        net_pnl=money_text(gross - fees),
-        net_return_fraction=ratio(gross - fees, opening),
+        net_pnl=money_text(net),
+        net_return_fraction=ratio(net, opening),
         gross_pnl=money_text(gross),
         spread_earned=money_text(spread),
         adverse_selection=money_text(gross - spread),
         fees=money_text(fees),
+        funding=money_text(funding),
+        liquidations=sum(book.liquidations for book in books_),
         break_even_maker_fee=break_even_maker_fee(books_),
         turnover=money_text(turnover),
         maker_share=ratio(sum(book.maker_turnover for book in books_), turnover),
@@ -318,8 +339,8 @@ def span_ns(run: RunFiles) -> int:
 
 
 def quote_asset(manifest: Manifest) -> str:
-    """The one asset in which all instruments are quoted. Raises NotBuiltYet where there are several."""
-    quotes = sorted({instrument.quote for instrument in manifest.instruments})
+    """The one asset in which all instruments are counted: quoted, or settled. Raises NotBuiltYet where there are several."""
+    quotes = sorted({instrument.settle for instrument in manifest.instruments})
     if len(quotes) > 1:
         raise NotBuiltYet(
             f"expected one quote asset, found {', '.join(quotes)}; run each quote asset by itself"
@@ -336,7 +357,7 @@ def opening_equity(run: RunFiles) -> int:
     valued = {quote}
     for instrument in manifest.instruments:
         middle2 = _first_middle2(run, instrument)
-        if instrument.base in opening and instrument.base not in valued and middle2:
+        if not instrument.is_contract and instrument.base in opening and instrument.base not in valued and middle2:
             valued.add(instrument.base)
             units = money_from_text(opening[instrument.base])
             total += round(Fraction(instrument.tick_size) * units * middle2 / 2)
@@ -346,8 +367,8 @@ def opening_equity(run: RunFiles) -> int:
 def break_even_maker_fee(books_: list[Book]) -> float | None:
     """The maker fee, a fraction of maker notional, at which net P&L is zero; None without maker fills."""
     gross = sum(book.gross for book in books_)
-    taker_fees = sum(book.fees - book.maker_fees for book in books_)
-    return ratio(gross - taker_fees, sum(book.maker_turnover for book in books_))
+    others = sum(book.fees - book.maker_fees + book.funding for book in books_)
+    return ratio(gross - others, sum(book.maker_turnover for book in books_))
 
 
 def ratio(numerator: int, denominator: int) -> float | None:
@@ -366,9 +387,10 @@ def buy_and_hold(run: RunFiles, opening: int) -> BuyAndHold | None:
         return None
     ask, middle2 = int(samples["ask"][0]), int(samples["bid"][-1] + samples["ask"][-1])
     fee_rate = Fraction(parse_decimal(run.manifest.costs.taker_fee))
-    lots = int(opening // (ask * Fraction(*instrument.notional_ratio) * (1 + fee_rate)))
-    fee = round(money(2 * ask * lots, instrument) * fee_rate)
-    net = money((middle2 - 2 * ask) * lots, instrument) - fee
+    lots = int(opening // (_lot_worth(instrument, ask) * (1 + fee_rate)))
+    bought, sold = trade_values(instrument, (lots, lots), (2 * ask, middle2))
+    fee = round(units_nearest(instrument, abs(bought)) * fee_rate)
+    net = units_nearest(instrument, sold - bought) - fee
     return BuyAndHold(
         instrument=instrument.name,
         quantity=instrument.quantity_text(lots),
@@ -378,6 +400,12 @@ def buy_and_hold(run: RunFiles, opening: int) -> BuyAndHold | None:
         net_pnl=money_text(net),
         return_fraction=ratio(net, opening),
     )
+
+
+def _lot_worth(instrument: Instrument, ticks: int) -> Fraction:
+    """Money units of the settle asset for a lot at a price."""
+    worth = Fraction(*instrument.notional_ratio)
+    return worth / ticks if instrument.kind == INVERSE else worth * ticks
 
 
 def middle_text(instrument: Instrument, middle2: int) -> str:

@@ -82,9 +82,9 @@ def reject_name(number: int) -> str:
         return f"REJECT_{number}"
 
 
-def order_lives(facts: Records, count_max: int) -> list[OrderLife]:
-    """The lives of the first `count_max` orders sent, in order."""
-    placed = of_kind(facts, Kind.PLACE_ORDER)[:count_max]
+def order_lives(facts: Records, count_max: int, first: int = 0) -> list[OrderLife]:
+    """The lives of `count_max` orders in the order in which they were sent, from order `first` on."""
+    placed = of_kind(facts, Kind.PLACE_ORDER)[first : first + count_max]
     accepted, rejected = of_kind(facts, Kind.ORDER_ACCEPTED), of_kind(facts, Kind.ORDER_REJECTED)
     cancelled, fills = of_kind(facts, Kind.ORDER_CANCELLED), of_kind(facts, Kind.ORDER_FILLED)
     rows = [index_by_id(records, placed["id"]).tolist() for records in (accepted, rejected, cancelled)]

@@ -163,7 +163,8 @@ body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-a
 main{max-width:1080px;margin:0 auto;padding:20px 16px 60px}
 h1{font-size:1.5rem;line-height:1.25;margin:.2em 0}h2{font-size:1.15rem;margin:2.2em 0 .3em;padding-top:.7em;
 border-top:1px solid var(--rule)}h3{font-size:1rem;margin:1.2em 0 .2em}
-p{margin:.4em 0}.note,figcaption,.soft{color:var(--soft);font-size:.9rem}
+p{margin:.4em 0}.grade{border-left:3px solid var(--soft);padding-left:.6em}
+.note,figcaption,.soft{color:var(--soft);font-size:.9rem}
 .banner{background:var(--bad);color:#fff;padding:12px 16px;border-radius:8px;margin:0 0 16px;font-weight:600}
 @media(prefers-color-scheme:dark){.banner{background:#a3222a}}
 .banner ul{margin:.2em 0;padding-left:1.2em}
@@ -199,6 +200,10 @@ stroke:var(--page);stroke-width:4px;paint-order:stroke}
 .zero{stroke:var(--soft);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke:var(--line)}.line.second{stroke:var(--second);
 stroke-dasharray:5 3}.line.thin{stroke-width:1}
+.line.r0{stroke-width:4}.line.r1{stroke:var(--buy);stroke-width:3.2}.line.r2{stroke:var(--sell);stroke-width:2.6}
+.line.r3{stroke:var(--second);stroke-width:2.1}.line.r4{stroke:var(--good)}.line.r5{stroke:var(--bad);stroke-width:1.2}
+.line.again{stroke-dasharray:7 3}b.r1{color:var(--buy)}b.r2{color:var(--sell)}
+b.r3{color:var(--second)}b.r4{color:var(--good)}b.r5{color:var(--bad)}
 .band{fill:var(--band);fill-opacity:.35;stroke:var(--band);stroke-width:1}
 .area{stroke:none;fill:var(--line);fill-opacity:.15}.area.fall{fill:var(--bad);fill-opacity:.3}
 .mark{stroke:var(--page);stroke-width:1}.mark.buy{fill:var(--buy)}.mark.sell{fill:var(--sell)}

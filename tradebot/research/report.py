@@ -20,6 +20,7 @@ from tradebot._core.types import Flag
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import Kind, OrderType, TimeInForce
 from tradebot.domain.units import NS_PER_SECOND, duration_text, money_from_text, parse_decimal
+from tradebot.research.beside import beside_section
 from tradebot.research.equity import EquityCurve
 from tradebot.research.figures import (
     ahead_text,
@@ -64,6 +65,7 @@ from tradebot.research.results import GridCell, Manifest, RunFiles, StrategyEntr
 HTML_NAME: Final = "report.html"
 JSON_NAME: Final = "report.json"
 SCHEMA: Final = 1
+BOOK, BARS, TRADES = "book", "bars", "trades"  # grades
 SYNTHETIC: Final = "synthetic"  # the venue of streams that are made up here
 
 ORDERS_MAX: Final = 300  # rows of the orders table
@@ -109,6 +111,8 @@ def report_json(manifest: Manifest, metrics: Metrics) -> bytes:
         "book_check": manifest.book_check,
         "quarantined": manifest.quarantined,
         "assumptions": manifest.assumptions,
+        "grade": manifest.grade,
+        "doubts": manifest.doubts,
         "versions": manifest.versions,
         "command": manifest.command,
         "config": manifest.config,
@@ -124,6 +128,7 @@ def report_html(run: RunFiles, metrics: Metrics) -> str:
         f"{manifest.run_id} · {manifest.mode}",
         _banner(warnings(manifest, metrics)),
         _headline(run, metrics),
+        _interval(manifest, metrics),
         _prices(run, books_),
         section(
             "Equity and drawdown",
@@ -137,6 +142,7 @@ def report_html(run: RunFiles, metrics: Metrics) -> str:
         _orders(run),
         _fills(run, books_),
         _buy_and_hold(metrics),
+        beside_section(manifest, metrics),
         _metrics_table(metrics),
         _assumptions(manifest),
         _data(manifest, metrics),
@@ -182,6 +188,20 @@ def _warnings(manifest: Manifest, metrics: Metrics) -> Iterator[str]:
     constant = not costs.order_latency and not costs.answer_latency
     if constant and (not costs.order_latency_ns or not costs.answer_latency_ns):
         yield "The latency of this run is zero. No machine is that fast: its fills flatter it."
+    if manifest.grade.name != BOOK and parse_decimal(costs.spread) == 0:
+        yield "The spread of this run is zero. Every market has one: its market orders flatter it."
+    if manifest.grade.name == BARS and parse_decimal(costs.slippage) == 0:
+        yield "The slippage of this run is zero. The price moves while a bar opens: its market orders flatter it."
+    if manifest.grade.name == BARS and parse_decimal(costs.participation) == 1:
+        yield "Orders of this run may take the whole volume of a bar. Nobody trades alone: its fills flatter it."
+    if metrics.liquidations:
+        yield (
+            f"Liquidated: the venue closed {metrics.liquidations:,} positions whose margin no longer sufficed, and kept what was "
+            "left of it."
+        )
+    for instrument in manifest.instruments:
+        if instrument.is_perpetual and manifest.costs.funding == "none":
+            yield f"Funding of {instrument.name} is left out: who holds a perpetual pays or receives it."
     for name in _quarantined(manifest):
         yield f"{name} raised an error and was quarantined: what follows is not its whole story."
     for line in metrics.books_differences:
@@ -210,6 +230,7 @@ def _headline(run: RunFiles, metrics: Metrics) -> Html:
     return element(
         "header",
         element("h1", f"{names} on {markets}"),
+        _grade(manifest),
         element("p", f"{manifest.mode} · run {manifest.run_id} · {manifest.created}", classes="note"),
         _pnl_sum(metrics),
         element("p", claim(metrics), classes="claim"),
@@ -238,6 +259,33 @@ def _headline(run: RunFiles, metrics: Metrics) -> Html:
     )
 
 
+def _grade(manifest: Manifest) -> Html:
+    """Said before any figure where the run was not matched on a book."""
+    if manifest.grade.name == BOOK:
+        return Html("")
+    name, _, rest = manifest.grade.note.partition(":")
+    return element("p", element("b", name), f":{rest}", classes="grade")
+
+
+def _interval(manifest: Manifest, metrics: Metrics) -> Html:
+    """At bar grade the order of prices inside a bar is not told: the result is what lies between two bounds."""
+    if manifest.grade.name != BARS:
+        return Html("")
+    doubts, asset = manifest.doubts, metrics.quote_asset
+    best = Decimal(metrics.net_pnl) + Decimal(doubts.difference)
+    known = f" In {doubts.known:,} more, trades told which came first." if doubts.known else ""
+    rows = [
+        ("the stop first, as in this run", money(metrics.net_pnl, asset, sign=True)),
+        ("the target first", money(str(best), asset, sign=True)),
+        ("difference", money(doubts.difference, asset)),
+    ]
+    return section(
+        "The result as an interval",
+        table([f"{doubts.bars:,} bars reached a stop and a target", f"net P&L, {asset}"], rows),
+        note=f"A bar does not tell which of its prices came first.{known} Decisions after such a bar are those of the run.",
+    )
+
+
 def _pnl_sum(metrics: Metrics) -> Html:
     asset = metrics.quote_asset
 
@@ -254,10 +302,19 @@ def _pnl_sum(metrics: Metrics) -> Html:
         term("adverse selection", metrics.adverse_selection),
         element("i", "−"),
         element("div", element("span", "fees"), element("b", money(metrics.fees, asset))),
+        *_funding_term(metrics),
         element("i", "="),
         term(f"net P&L, {asset}", metrics.net_pnl, "total"),
         classes="sum",
     )
+
+
+def _funding_term(metrics: Metrics) -> tuple[Html, ...]:
+    """Nothing where none was paid or received: spot has no funding."""
+    if not Decimal(metrics.funding):
+        return ()
+    amount = element("b", money(metrics.funding, metrics.quote_asset))
+    return element("i", "−"), element("div", element("span", "funding"), amount)
 
 
 def _break_even(manifest: Manifest, metrics: Metrics) -> str:
@@ -291,10 +348,17 @@ def _prices(run: RunFiles, books_: list[Book]) -> Html:
         *(
             part
             for one in instruments[:CHARTS_MAX]
-            for part in (price_figure(run, one, books_), spread_figure(run, one))
+            for part in _price_figures(run, one, books_)
         ),
         note=note,
     )
+
+
+def _price_figures(run: RunFiles, instrument: Instrument, books_: list[Book]) -> Iterator[Html]:
+    """Without a book there is no spread to draw."""
+    yield price_figure(run, instrument, books_)
+    if run.manifest.grade.name == BOOK:
+        yield spread_figure(run, instrument)
 
 
 def _positions(run: RunFiles, books_: list[Book]) -> Html:
@@ -352,6 +416,9 @@ def _heat(cell: GridCell | None, largest: int, manifest: Manifest, asset: str) -
 
 
 def _markouts(run: RunFiles, metrics: Metrics) -> Html:
+    if run.manifest.grade.name == BARS:
+        said = "Bars do not tell where the price stood some seconds after a fill."
+        return section("Markouts", element("p", said, classes="note"))
     if not any(one.count for one in metrics.markouts):
         return section("Markouts", element("p", "No fills to follow.", classes="note"))
     horizons = sorted({one.horizon_s for one in metrics.markouts})
@@ -473,10 +540,10 @@ def _fill_row(run: RunFiles, book: Book, index: int, wait_ns: int, ahead: int, m
         clock(int(fill["time_ns"])),
         run.manifest.strategy_name(book.strategy),
         _side(int(fill["flags"]), "bought", "sold"),
-        "maker" if maker else "taker",
+        "liquidated" if fill["kind"] == Kind.LIQUIDATED else "maker" if maker else "taker",
         number(instrument.price_text(int(fill["price"]))),
         _quantity(instrument, int(fill["quantity"])),
-        money(int(book.fees_each[index]), instrument.quote),
+        money(int(book.fees_each[index]), instrument.settle),
         *(queue if maker else [NOTHING] * 3),
     ]
 
@@ -568,12 +635,25 @@ def _assumptions(manifest: Manifest) -> Html:
             ("fee paid in", costs.fee_asset or "the quote asset"),
             ("latency to the venue", costs.order_latency or duration_text(costs.order_latency_ns)),
             ("latency of its answer", costs.answer_latency or duration_text(costs.answer_latency_ns)),
-            ("queue model", costs.queue or NOTHING),
+            *_matching(manifest),
+            *([("margin", costs.margin)] if costs.margin else []),
         ]
     )
     return section(
         "Assumptions", stated, element("ul", *(element("li", one) for one in manifest.assumptions))
     )
+
+
+def _matching(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    costs = manifest.costs
+    if manifest.grade.name == BOOK:
+        yield "orders are matched on", "the recorded book"
+        yield "queue model", costs.queue or NOTHING
+        return
+    yield "spread", percent(costs.spread, 4)
+    if manifest.grade.name == BARS:
+        yield "slippage of a market order", percent(costs.slippage, 4)
+        yield "share of a bar's volume", percent(costs.participation)
 
 
 def _data(manifest: Manifest, metrics: Metrics) -> Html:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from tradebot._core.types import FACT_DTYPE, MARKOUT_DTYPE, SAMPLE_DTYPE
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.research.doubts import Doubts
 
 MANIFEST_NAME: Final = "manifest.json"
 ARRAYS: Final = {"facts.bin": FACT_DTYPE, "samples.bin": SAMPLE_DTYPE, "markouts.bin": MARKOUT_DTYPE}
@@ -54,11 +55,17 @@ class Costs(Struct, frozen=True, kw_only=True):
     maker_fee: str = "0"
     taker_fee: str = "0"
     fee_asset: str = ""
+    fee_price: str = ""
     order_latency_ns: int = 0
     answer_latency_ns: int = 0
     order_latency: str = ""
     answer_latency: str = ""
     queue: str = ""
+    spread: str = "0"
+    slippage: str = "0"
+    participation: str = "1"
+    funding: str = ""
+    margin: str = ""
 
 
 class Amount(Struct, frozen=True):
@@ -92,6 +99,25 @@ class GridCell(Struct, frozen=True):
     fills: int = 0
 
 
+class GradeEntry(Struct, frozen=True):
+    """What orders were matched on: book, trades or bars, and a sentence that says which."""
+
+    name: str = "book"
+    note: str = ""
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """The same strategy on the same ticks at another grade, a run of its own; money as decimal text of the quote asset."""
+
+    run_id: str
+    grade: GradeEntry
+    gross_pnl: str
+    fees: str
+    net_pnl: str
+    orders: int
+    fills: int
+
+
 class BookCheck(Struct, frozen=True, kw_only=True):
     """How many of the venue's real takers and trades the book reproduced, and the misses by name."""
 
@@ -121,9 +147,13 @@ class Manifest(Struct, frozen=True, kw_only=True):
     quarantined: list[str | int] = []
     assets: list[str] = []
     opening: dict[str, str] = {}
+    closing: dict[str, str] = {}
     grid: list[GridCell] | None = None
     book_check: BookCheck | None = None
+    beside: Beside | None = None
     assumptions: list[str] = []
+    grade: GradeEntry = GradeEntry()
+    doubts: Doubts = Doubts()
 
     def instrument(self, id_: int) -> Instrument:
         """The instrument version of that id. Raises BadContainer where the manifest does not list it."""

@@ -3,7 +3,8 @@
 A **round trip** is the path of one strategy's position in one instrument from zero back to zero. A fill that
 crosses zero is split pro rata: the part that closes belongs to the trip that ends, the rest opens the next
 one, and its fee is divided in the same proportion (rounded down for the closing part, so that the parts add
-up). A position that is still open at the end is no round trip. Money is in units of 1e-8 of the quote asset.
+up). A position that is still open at the end is no round trip. Funding is not divided over round trips. Money is in units of
+1e-8 of the settle asset.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,11 +13,12 @@ from fractions import Fraction
 import numpy as np
 from msgspec import Struct
 
-from tradebot.research.fills import Book, money, signed_lots
+from tradebot.research.fills import Book, signed_lots
+from tradebot.research.valuation import trade_values, units_nearest
 
 
 class RoundTrip(Struct, frozen=True):
-    """From flat to flat. `pnl` is after fees, in money units of the quote asset."""
+    """From flat to flat. `pnl` is after fees, in money units of the settle asset."""
 
     opened_ns: int
     closed_ns: int
@@ -55,27 +57,17 @@ def expectancy_t(trips: Sequence[RoundTrip]) -> float | None:
 
 
 def _trips(book: Book) -> Iterator[RoundTrip]:
-    position = cash2 = fees = fills = opened_ns = 0  # cash2: half-ticks times lots received
+    position = paid = fees = fills = opened_ns = 0  # paid: the signed value of the trip's trades
     columns = (signed_lots(book.fills), book.fills["price"], book.fees_each, book.fills["time_ns"])
     for lots, price, fee, time_ns in zip(*(column.tolist() for column in columns), strict=True):
         if position == 0:
-            cash2 = fees = fills = 0
+            paid = fees = fills = 0
             opened_ns = time_ns
         closing = -position if position * (position + lots) < 0 else lots  # all of it, unless it crosses zero
         fee_closing = fee * closing // lots
-        position, cash2, fees, fills = (
-            position + closing,
-            cash2 - 2 * price * closing,
-            fees + fee_closing,
-            fills + 1,
-        )
+        value_closing, value_opening = trade_values(book.instrument, (closing, lots - closing), (2 * price, 2 * price))
+        position, paid, fees, fills = position + closing, paid + value_closing, fees + fee_closing, fills + 1
         if position == 0:
-            yield RoundTrip(opened_ns, time_ns, money(cash2, book.instrument) - fees, fees, fills)
+            yield RoundTrip(opened_ns, time_ns, units_nearest(book.instrument, -paid) - fees, fees, fills)
         if closing != lots:
-            position, cash2, fees, fills, opened_ns = (
-                lots - closing,
-                -2 * price * (lots - closing),
-                fee - fee_closing,
-                1,
-                time_ns,
-            )
+            position, paid, fees, fills, opened_ns = lots - closing, value_opening, fee - fee_closing, 1, time_ns

@@ -6,13 +6,14 @@ where another process is it; a ClickHouse server. Everything else is a method of
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
 
+from tradebot._core.types import Kind
 from tradebot.domain.errors import StoreError, StoreFull, StoreGone, UsageError
 from tradebot.domain.instrument import Instrument
 from tradebot.store import intake, results, ticks
@@ -23,10 +24,11 @@ from tradebot.store.following import Following, Opened
 from tradebot.store.imports import ImportReport, ImportSource
 from tradebot.store.instruments import find_instrument
 from tradebot.store.intake import Progress
-from tradebot.store.migrations import prepare
+from tradebot.store.migrations import prepare, version_of
 from tradebot.store.owner import Held, Owner
 from tradebot.store.remote import Remote
 from tradebot.store.results import Chunk
+from tradebot.store.schema import VERSION
 from tradebot.store.server import Server, read_dsn
 from tradebot.store.share import Share
 from tradebot.store.ticks import Dataset, Selection
@@ -63,12 +65,46 @@ def _connect(dsn: str) -> "Store":
     return Store(server, server.close)
 
 
-def _open_path(path: Path) -> Opened:
+def is_store(path: Path) -> bool:
+    """Whether a store lies there; nothing is opened."""
+    return (path / "store").is_dir()
+
+
+@contextmanager
+def open_as_it_is(place: Path | str, is_alone: bool) -> Iterator[Backend]:
+    """The backend of a store of whatever version, to copy or to migrate it. Where it `is_alone`, no other process may
+    have the path open, else it is used through that process.
+
+    Raises as `open_store`, but for the version.
+    """
+    if isinstance(place, str):
+        with closing(Server(read_dsn(place))) as server:
+            yield server
+        return
+    opened = _own_as_it_is(place.absolute()) if is_alone else _open_path(place.absolute(), _own_as_it_is)
+    try:
+        yield opened.backend
+    finally:
+        opened.close()
+
+
+def _own_as_it_is(path: Path) -> Opened:
+    """Others are let in where they could use it."""
+    with ExitStack() as opened:
+        opened.enter_context(Owner(path))
+        engine = opened.enter_context(closing(Engine(path)))
+        if version_of(engine) == VERSION:
+            with suppress(OSError):
+                opened.enter_context(closing(Share(engine)))
+        return Opened(engine, opened.pop_all().close)
+
+
+def _open_path(path: Path, own: Callable[[Path], Opened] | None = None) -> Opened:
     end = time.monotonic() + OWNER_WAIT_S
     while True:
         try:
             _make_folders(path)
-            return _own(path)
+            return (own or _own)(path)
         except Held as held:
             if not held.shares:
                 raise
@@ -178,19 +214,25 @@ class Store:
         from_ns: int | None = None,
         to_ns: int | None = None,
         batch_rows: int = ticks.BLOCK_ROWS,
+        kinds: Sequence[int] | None = None,
     ) -> Iterator[Records]:
-        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive.
+        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive; of some kinds
+        only, where these are named.
 
         Batches have `batch_rows` rows each, the last may be shorter, and their concatenation does not depend
         on it. Memory is bounded by the batch, not by the range. Streams may run side by side.
         """
-        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows)
+        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows, kinds)
 
     def selection(
         self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None
     ) -> Selection:
         """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists."""
         return ticks.select(self._backend, self._by_id(instrument_ids), from_ns, to_ns)
+
+    def has_funding(self, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None) -> bool:
+        """Whether the range holds a settlement of funding."""
+        return ticks.has_kind(self._backend, instrument_id, Kind.FUNDING, from_ns, to_ns)
 
     def catalogue(self) -> list[Dataset]:
         """What the store holds, one entry an instrument version with committed imports."""

@@ -37,12 +37,17 @@ class Handle:
 
         self.place = str(path)
         self._lock = Lock()
+        self._scratch: Any = None
         with self.guard():
             self._connection: Any = chdb.connect(os.path.realpath(path))
+            # A read in order would take several blocks of each part before it gives the first.
+            self._connection.query("SET read_in_order_use_buffering = 0")
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            if self._scratch is not None:
+                self._scratch.close()
 
     def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> bytes:
         """The whole result in Native format, none for a statement without rows."""
@@ -52,7 +57,8 @@ class Handle:
     def insert(self, table: str, names: Sequence[str], pieces: Sequence[Buffer]) -> None:
         """Insert the block that the pieces make up."""
         columns = ", ".join(f"`{name}`" for name in names)
-        with self._lock, self.guard(), _file_of(pieces) as path:
+        with self._lock, self.guard():
+            path = self._file_of(pieces)
             self._connection.query(f"INSERT INTO {table} ({columns}) FROM INFILE '{path}' FORMAT {_FORMAT}", _FORMAT)
 
     def stream(self, sql: str) -> Generator[bytes, None, None]:
@@ -64,6 +70,19 @@ class Handle:
                     yield chunk.bytes()
             finally:
                 result.close()
+
+    def _file_of(self, pieces: Sequence[Buffer]) -> str:
+        """A file for the engine to read, in memory where the system has such files. It is written over at each insert, for
+        fresh memory costs more than the copy, and is never longer than the last block.
+        """
+        if self._scratch is None:
+            self._scratch = _scratch_file()
+        file = self._scratch
+        file.seek(0)
+        file.writelines(pieces)
+        file.truncate()
+        file.flush()
+        return file.name if isinstance(file.name, str) else f"/proc/self/fd/{file.fileno()}"
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -132,15 +151,6 @@ def check_room(path: Path, needed_bytes: int) -> None:
     free_bytes = shutil.disk_usage(path).free
     if free_bytes < needed_bytes:
         raise explain(str(path), f"No space left: {free_bytes} of {needed_bytes} bytes")
-
-
-@contextmanager
-def _file_of(pieces: Sequence[Buffer]) -> Iterator[str]:
-    """A file for the engine to read, in memory where the system has such files."""
-    with _scratch_file() as file:
-        file.writelines(pieces)
-        file.flush()
-        yield file.name if isinstance(file.name, str) else f"/proc/self/fd/{file.fileno()}"
 
 
 def _scratch_file() -> Any:

@@ -46,6 +46,17 @@ def count_all_kinds(store: Queries) -> dict[int, dict[int, int]]:
     return found
 
 
+def bar_spans(
+    store: Queries, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None
+) -> dict[int, tuple[int, int]]:
+    """The stored bars by what they say of their interval, in seconds or 0: (shortest span in ns, lots traded in all)."""
+    rows = store.query(
+        f"SELECT owner, min(time_ns - venue_ns), sum(quantity) FROM ticks WHERE {_where(instrument_id, from_ns, to_ns)} "
+        f"AND kind = {int(Kind.BAR)} AND {_flags(0)} GROUP BY owner ORDER BY owner"
+    )
+    return {owner: (int(span), int(lots)) for owner, span, lots in rows}
+
+
 def newest_of(
     store: Queries, instrument_id: int, kinds: Sequence[Kind], from_ns: int | None = None, to_ns: int | None = None
 ) -> tuple[Kind, int] | None:

@@ -24,15 +24,18 @@ def instrument_id(symbol: str, venue: str, version: int) -> int:
 def make_instrument(
     name: str, tick: str, lot: str, multiplier: str = "1", version: int = 1, valid_from_ns: int = 0
 ) -> Instrument:
-    """The instrument of that name: "BASE/QUOTE@venue" is spot, ":QUOTE" or ":BASE" behind it a linear or inverse contract.
+    """The instrument of that name: "BASE/QUOTE@venue" is spot, ":QUOTE" or ":BASE" behind it a linear or inverse contract, a
+    perpetual where no date follows, as in ":QUOTE-240628".
 
     Raises UsageError where the name, tick, lot or multiplier is not one.
     """
     symbol, venue = split_name(name)
-    pair, _, settle = symbol.partition(":")
+    pair, _, settled = symbol.partition(":")
+    settle, dash, date = settled.partition("-")
     base, slash, quote = pair.partition("/")
     kinds = {"": SPOT, quote: LINEAR, base: INVERSE}
-    if not (base and slash and quote and venue) or settle not in kinds or pair + ":" == symbol or base == quote:
+    is_settled = settle in kinds and pair + ":" != symbol and (not dash or (settle and is_date(date)))
+    if not (base and slash and quote and venue) or base == quote or not is_settled:
         raise UsageError(
             'expected an instrument such as "BTC/USD@bitstamp" or "BTC/USDT:USDT@binance-linear", ' f"found {name!r}"
         )
@@ -51,6 +54,11 @@ def make_instrument(
     )
     _check_steps(instrument)
     return instrument
+
+
+def is_date(text: str) -> bool:
+    """YYMMDD, as ccxt writes the day on which a future settles."""
+    return len(text) == 6 and text.isdecimal() and 1 <= int(text[2:4]) <= 12 and 1 <= int(text[4:]) <= 31
 
 
 def spot_instrument(name: str, tick: str, lot: str, version: int = 1) -> Instrument:

@@ -1,8 +1,8 @@
 """The way of an import into the store: block by block, invisible until the manifest, exactly once whoever is killed.
 
 An import is cut into blocks of a fixed number of rows, so that the same content always makes the same blocks. A block
-is one insert, and that is all there or not at all. Rows lie in the table from the first block on, but no reader sees
-them until the manifest row is there, which is again one insert.
+is one insert, and that is all there or not at all; `writer` makes one while the next is read. Rows lie in the table from
+the first block on, but no reader sees them until the manifest row is there, which is again one insert.
 
 An import that was killed left its name in `imports_begun` and some of its blocks among the ticks. The ticks themselves
 say which: there is no second record that could disagree with them. The next run of the same import reads each of these
@@ -18,19 +18,17 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tradebot._core.columns import scatter_records
 from tradebot._core.types import RECORD_DTYPE
 from tradebot.domain.errors import StoreError
 from tradebot.domain.instrument import Instrument
 from tradebot.store.backend import Backend, Column
-from tradebot.store.batches import Records, rebatch
+from tradebot.store.batches import Records
 from tradebot.store.imports import ImportReport, ImportSource, check_findings
-from tradebot.store.schema import IMPORT_COLUMNS, TICK_COLUMNS
+from tradebot.store.schema import IMPORT_COLUMNS
 from tradebot.store.ticks import read
+from tradebot.store.writer import Columns, Writer, records_of
 
-BLOCK_ROWS: Final = 1 << 18
-
-_SLOTS: Final = RECORD_DTYPE.names or ()
+BLOCK_ROWS: Final = 1 << 19
 
 Progress = Callable[[int], None]
 
@@ -59,8 +57,8 @@ def import_records(
             return report
         lying = _begin(backend, import_id, instrument.id)
         try:
-            intake = Intake(backend, instrument.id, import_id, lying)
-            written = intake.write_all(batches, progress)
+            with Writer(backend, import_id, BLOCK_ROWS) as writer:
+                written = Intake(backend, writer, instrument.id, import_id, lying).write_all(batches, progress)
             check_findings(source.findings, written.rows, source.path)
         except Exception:  # an interrupt leaves the blocks to the next run
             with suppress(StoreError):
@@ -93,8 +91,11 @@ def _begin(backend: Backend, import_id: int, instrument_id: int) -> dict[int, in
 class Intake:
     """One import under way. `lying` are the rows that were there before, by block."""
 
-    def __init__(self, backend: Backend, instrument_id: int, import_id: int, lying: dict[int, int]) -> None:
+    def __init__(
+        self, backend: Backend, writer: Writer, instrument_id: int, import_id: int, lying: dict[int, int]
+    ) -> None:
         self._backend = backend
+        self._writer = writer
         self._instrument_id = instrument_id
         self._import_id = import_id
         self._lying = lying
@@ -102,31 +103,46 @@ class Intake:
 
     def write_all(self, batches: Iterable[Records], progress: Progress | None) -> Written:
         """Bring the table to what the batches hold. Raises StoreError where it cannot be made so."""
-        for block in rebatch(batches, BLOCK_ROWS):
-            self._take(block)
-            if progress is not None:
-                progress(self.written.rows)
+        for batch in batches:
+            rest = np.ascontiguousarray(batch, RECORD_DTYPE)
+            while len(rest):
+                rest = rest[self._writer.fill(rest) :]
+                if self._writer.filled == BLOCK_ROWS:
+                    self._take(progress)
+        if self._writer.filled:
+            self._take(progress)
+        self._settle(progress)
         if self._lying:
             self._remove_from(self.written.rows)
         self._check_whole()
         return self.written
 
-    def _take(self, block: Records) -> None:
-        written, times = self.written, block["time_ns"]
-        assert (block["instrument"] == self._instrument_id).all()
+    def _take(self, progress: Progress | None) -> None:
+        written = self.written
+        columns = self._writer.take(written.rows)
+        times = columns["time_ns"]
+        assert (columns["instrument"] == self._instrument_id).all()
         assert (times[1:] >= times[:-1]).all()
         assert written.rows == 0 or times[0] >= written.last_ns
-        if not self._lies_there(block):
-            self._backend.insert("ticks", _tick_columns(block, self._import_id, written.rows), TICK_COLUMNS)
+        self._settle(progress)
+        if not self._lies_there(columns):
+            self._writer.insert(columns)
         written.first_ns = written.first_ns if written.rows else int(times[0])
         written.last_ns = int(times[-1])
-        written.rows += len(block)
+        written.rows += len(times)
 
-    def _lies_there(self, block: Records) -> bool:
+    def _settle(self, progress: Progress | None) -> None:
+        """Wait for the block before this one, and tell of it."""
+        self._writer.wait()
+        if progress is not None and self.written.rows:
+            progress(self.written.rows)
+
+    def _lies_there(self, columns: Columns) -> bool:
         """Whether an earlier run wrote this very block. Whatever else lies in its place is removed."""
         rows = self._lying.pop(self.written.rows // BLOCK_ROWS, 0)
         if not rows:
             return False
+        block = records_of(columns)
         if rows == len(block) and self._read_back(block).tobytes() == block.tobytes():
             return True
         self._remove_from(self.written.rows)
@@ -164,13 +180,6 @@ def _remove(backend: Backend, instrument_id: int, import_id: int) -> None:
 
 def _where(instrument_id: int, import_id: int) -> str:
     return f"`instrument` = {instrument_id} AND `import` = {import_id}"
-
-
-def _tick_columns(block: Records, import_id: int, first_row: int) -> dict[str, Column]:
-    columns: dict[str, Column] = dict(zip(_SLOTS, scatter_records(block), strict=True))
-    columns["import"] = np.full(len(block), import_id, np.uint64)
-    columns["row"] = np.arange(first_row, first_row + len(block), dtype=np.uint64)
-    return {name: columns[name] for name in TICK_COLUMNS}
 
 
 def _commit(

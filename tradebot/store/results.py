@@ -72,9 +72,9 @@ def write_orders(
 
 
 def write_fills(backend: Backend, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]) -> None:
-    """Add the fills among a chunk of facts; `first_row` is the chunk's place in the run's facts."""
+    """Add the fills among a chunk of facts, a liquidation as one of order 0; `first_row` is its place in the run's facts."""
     assert facts.dtype == FACT_DTYPE
-    at = np.flatnonzero(facts["kind"] == int(Kind.ORDER_FILLED))
+    at = np.flatnonzero(np.isin(facts["kind"], (int(Kind.ORDER_FILLED), int(Kind.LIQUIDATED))))
     if len(at):
         columns = _common_columns(run_id, facts, at, first_row, strategies)
         chosen = facts[at]

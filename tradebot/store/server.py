@@ -7,6 +7,7 @@ count before the manifest finds and refuses.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from tradebot.domain.errors import UsageError
+from tradebot.domain.errors import StoreError, UsageError
 from tradebot.store.backend import Column, explain, local_parts
 from tradebot.store.native import encode_block
 from tradebot.store.schema import Layout
@@ -27,6 +28,8 @@ PORT_SECURE: Final = 8443
 
 _EXAMPLE: Final = "clickhouse://user:password@host:8123/database"
 _OPTIONS: Final = ("cluster", "replicated", "secure")
+# How the layers below say that no connection came about.
+_REASON: Final = re.compile(r"\[Errno -?\d+\] ([\w ]+)|([Tt]imed out)|(Remote end closed connection)")
 _YES: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -138,12 +141,28 @@ class Server:
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        from clickhouse_connect.driver.exceptions import ClickHouseError
+        from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
         try:
             yield
+        except OperationalError as error:
+            raise self._unreachable(error) from error
         except (ClickHouseError, OSError) as error:
             raise explain(self.place, error) from error
+
+    def _unreachable(self, error: Exception) -> StoreError:
+        """A server that does not answer; what it says itself is passed on."""
+        found = _REASON.search(str(error))
+        if found is None:
+            return explain(self.place, error)
+        return StoreError(
+            f"expected a ClickHouse server that answers at {self.place}, found: {_first(found)}; check that it runs and "
+            "that the key store names its HTTP port"
+        )
+
+
+def _first(found: "re.Match[str]") -> str:
+    return next(group for group in found.groups() if group).strip()
 
 
 def _settings(layout: Layout) -> dict[str, int]:

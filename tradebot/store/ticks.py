@@ -4,24 +4,32 @@ Only imports whose manifest row is there are seen (`intake` writes them).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from tradebot._core.columns import gather_records
-from tradebot._core.types import RECORD_DTYPE
+from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.errors import EmptyRange
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import time_text
+from tradebot.store.ahead import read_ahead
 from tradebot.store.backend import Backend
 from tradebot.store.batches import Records, merge_in_time, rebatch
 
 BLOCK_ROWS: Final = 1 << 16
+SLICE_ROWS: Final = 1 << 22
 
 _SLOTS: Final = RECORD_DTYPE.names or ()
 # Without the import: the same ticks have the same checksum, whichever version of an importer brought them.
 _HASHED: Final = ", ".join(f"`{name}`" for name in ("row", *_SLOTS))
 _READ: Final = ", ".join(f"`{name}`" for name in _SLOTS)
+
+Block = list[npt.NDArray[Any]]
+
 
 class Selection(Struct, frozen=True):
     """What a stream over the same range gives. `checksum` is 128 bits in hex: sums of SipHash and CityHash of
@@ -49,22 +57,65 @@ class Dataset(Struct, frozen=True):
 
 
 def stream(
-    backend: Backend, instrument_ids: Sequence[int], from_ns: int | None, to_ns: int | None, batch_rows: int
+    backend: Backend,
+    instrument_ids: Sequence[int],
+    from_ns: int | None,
+    to_ns: int | None,
+    batch_rows: int,
+    kinds: Sequence[int] | None = None,
 ) -> Iterator[Records]:
     """Records in batches, ordered by (time_ns, position of the instrument, import, row). See Store.stream."""
     assert len(set(instrument_ids)) == len(instrument_ids)
-    streams = [_stream_one(backend, one, from_ns, to_ns) for one in instrument_ids]
-    blocks = streams[0] if len(streams) == 1 else merge_in_time(streams)
-    return rebatch(blocks, batch_rows)
+    blocks = [_stream_one(backend, one, from_ns, to_ns, kinds) for one in instrument_ids]
+    if len(blocks) == 1:
+        return _gathered(blocks[0], batch_rows)
+    return rebatch(merge_in_time([map(gather_records, one) for one in blocks]), batch_rows)
 
 
 def _stream_one(
-    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None
-) -> Iterator[Records]:
-    imports = _committed(backend, [instrument_id])
-    if not imports:
+    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
+) -> Iterator[Block]:
+    yield from read_ahead(_slices(backend, instrument_id, from_ns, to_ns, kinds))
+
+
+def _slices(
+    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
+) -> Iterator[Block]:
+    """One statement after the other over about `SLICE_ROWS` rows each: a statement holds a block of every part that it
+    touches, and a long import lies in as many parts as it had blocks until they are merged. What is committed does not
+    change, so the slices are those of one moment.
+    """
+    rows = backend.rows(f"SELECT id, rows, first_ns, last_ns FROM imports WHERE instrument = {instrument_id} ORDER BY id")
+    held = [row for row in rows if row[1]]
+    if not held:
         return
-    yield from read(backend, _where([instrument_id], imports, from_ns, to_ns))
+    imports = [row[0] for row in held]
+    first_ns, last_ns = min(row[2] for row in held), max(row[3] for row in held)
+    count = -(-sum(row[1] for row in held) // SLICE_ROWS)
+    cuts = [first_ns + (last_ns - first_ns) * number // count for number in range(1, count)]
+    inner = [cut for cut in cuts if (from_ns is None or cut > from_ns) and (to_ns is None or cut < to_ns)]
+    for start, end in pairwise([from_ns, *dict.fromkeys(inner), to_ns]):
+        where = _where([instrument_id], imports, start, end)
+        if kinds is not None:
+            where += f" AND kind IN ({', '.join(str(int(kind)) for kind in kinds)})"
+        yield from backend.blocks(read_statement(where))
+
+
+def _gathered(blocks: Iterator[Block], batch_rows: int) -> Iterator[Records]:
+    """As `rebatch` of the records of each block, each row copied once."""
+    assert batch_rows > 0
+    batch, filled = np.empty(batch_rows, RECORD_DTYPE), 0
+    for block in blocks:
+        taken, rows = 0, len(block[0])
+        while taken < rows:
+            count = min(batch_rows - filled, rows - taken)
+            gather_records([column[taken : taken + count] for column in block], batch[filled : filled + count])
+            taken, filled = taken + count, filled + count
+            if filled == batch_rows:
+                yield batch
+                batch, filled = np.empty(batch_rows, RECORD_DTYPE), 0
+    if filled:
+        yield batch[:filled]
 
 
 def read(backend: Backend, where: str) -> Iterator[Records]:
@@ -96,6 +147,15 @@ def select(
         checksum="".join(f"{sum(one[place] for one in found) % (1 << 64):016x}" for place in (4, 5)),
         imports=[f"{one[0]:016x}" for one in found],
     )
+
+
+def has_kind(backend: Backend, instrument_id: int, kind: Kind, from_ns: int | None, to_ns: int | None) -> bool:
+    """Whether the range holds a fact of a kind."""
+    imports = _committed(backend, [instrument_id])
+    if not imports:
+        return False
+    where = _where([instrument_id], imports, from_ns, to_ns)
+    return bool(backend.rows(f"SELECT 1 FROM ticks WHERE {where} AND kind = {int(kind)} LIMIT 1"))
 
 
 def _hash_imports(backend: Backend, where: str) -> list[tuple[int, ...]]:

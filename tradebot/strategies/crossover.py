@@ -1,4 +1,4 @@
-"""Moving averages that cross on 5-second bars: the smallest strategy that shows bars, indicators and positions.
+"""Moving averages that cross, on bars of 5 seconds by default: the smallest strategy that shows bars, indicators and positions.
 
 It is an example of the face, not of an edge: it takes liquidity, and what it gains it pays in spread and fees.
 """
@@ -13,7 +13,9 @@ class Crossover(Strategy):
     class Params(Struct, frozen=True, forbid_unknown_fields=True):
         fast: Int[2, 50] = 6
         slow: Int[5, 200] = 24
-        notional: Real[1.0, 1e9] = 1000.0
+        interval: str = "5s"
+        """Of the bars."""
+        notional: Real[1e-6, 1e9] = 1000.0
         """Quote units per entry."""
         stop_atr: Real[0.5, 20.0] = 4.0
         """Leave when the close falls this many ATR below the entry."""
@@ -23,7 +25,7 @@ class Crossover(Strategy):
         entry_price: float = 0.0
 
     def on_start(self) -> None:
-        bars = self.bars("5s", warmup=self.params.slow)
+        bars = self.bars(self.params.interval, warmup=self.params.slow)
         self.fast = bars.ema(self.params.fast)
         self.slow = bars.sma(self.params.slow)
         self.atr = bars.atr(14)

@@ -7,6 +7,8 @@ quotes lean away from the side that is about to give way.
 
 It quotes one order a side, moves an order only when it is `requote` away from where it should be, and never adds to a full
 inventory. A quote never takes: it is post-only, and stays a tick short of the other side, however strong the lean.
+
+Where no book is told, at bar grade or trade grade, it quotes around the last price instead, which is all it then knows.
 """
 
 from tradebot._core.views import BookView, OrderView, RejectView, TimerView
@@ -33,6 +35,8 @@ class InventoryMaker(Strategy):
         """Order id of the bid, 0 where there is none."""
         ask: int = 0
         looked_ns: int = 0
+        last: float = 0.0
+        """The price last quoted around where there is no book."""
 
     def on_start(self) -> None:
         self.every(self.params.pause_ms * 1_000_000)
@@ -40,22 +44,41 @@ class InventoryMaker(Strategy):
     def on_timer(self, timer: TimerView) -> None:
         if self.book.spread > 0.0:
             self.quote(self.book)
+        elif self.book.last > 0.0 and self.book.bid != self.book.bid and self.book.ask != self.book.ask:  # both nan
+            self.quote_around(self.book.last)
 
     def reservation_price(self, book: BookView) -> float:
         """The size-weighted middle, moved against the inventory."""
         bid, ask = book.bid, book.ask
         bid_quantity, ask_quantity = book.bid_quantity, book.ask_quantity
         middle = (bid * ask_quantity + ask * bid_quantity) / (bid_quantity + ask_quantity)
+        return middle - self.lean()
+
+    def lean(self) -> float:
+        """How far the inventory moves the reservation price."""
         lean: float = self.params.skew * self.position.quantity / self.params.inventory_max
-        return middle - lean
+        return lean
 
     def quote(self, book: BookView) -> None:
         """Quote both sides around the reservation price, at best a tick short of the other side."""
         price = self.reservation_price(book)
-        held = self.position.quantity
-        room = self.params.inventory_max - self.params.size / 2
         bid = min(price - self.params.half_spread, book.ask - self.tick)
         ask = max(price + self.params.half_spread, book.bid + self.tick)
+        self.move_both(bid, ask)
+
+    def quote_around(self, last: float) -> None:
+        """Quote both sides around the last price, at best a tick from it; again when it has moved."""
+        if last == self.state.last:
+            return
+        self.state.last = last
+        price = last - self.lean()
+        bid = min(price - self.params.half_spread, last - self.tick)
+        self.move_both(bid, max(price + self.params.half_spread, last + self.tick))
+
+    def move_both(self, bid: float, ask: float) -> None:
+        """Bring both sides where they should be; a side that would add to a full inventory goes."""
+        held = self.position.quantity
+        room = self.params.inventory_max - self.params.size / 2
         self.state.bid = self.move(self.state.bid, bid, held < room, False)
         self.state.ask = self.move(self.state.ask, ask, held > -room, True)
 

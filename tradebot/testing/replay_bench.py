@@ -22,11 +22,13 @@ from tradebot.engine.plan import Limits, Place, Plan, make_merge
 from tradebot.engine.ports import Nobody, Records
 from tradebot.store.instruments import spot_instrument
 from tradebot.strategies.strategy import Strategy
+from tradebot.testing.compiled_grid import CompiledGrid
 from tradebot.testing.grid import Grid, Rest
 
 BATCH_ROWS: Final = 1 << 16
 SIZE_LOTS: Final = 10  # of each order
 STRATEGIES: Final = ("none", "grid")
+FACES: Final = ("python", "compiled")
 
 # hftbacktest's flags of an event.
 _DEPTH, _TRADE, _CLEAR, _SNAPSHOT = 1, 2, 3, 4
@@ -62,13 +64,15 @@ class Facts(Nobody):
         return np.concatenate(self.parts) if self.parts else np.empty(0, FACT_DTYPE)
 
 
-def replay(path: Path, strategy: str, interval_ns: int, latency_ns: int, tick: str, lot: str) -> Replayed:
+def replay(
+    path: Path, strategy: str, interval_ns: int, latency_ns: int, tick: str, lot: str, face: str = "python"
+) -> Replayed:
     """Load a file and run over it once. Raises BadContainer where it is no event file, UsageError on a wrong tick or lot."""
     started = time.perf_counter()
     records = load(path, tick, lot)
     load_s = time.perf_counter() - started
     recorder = Nobody()
-    merge = prepare(records, strategy, interval_ns, latency_ns, tick, lot)
+    merge = prepare(records, strategy, interval_ns, latency_ns, tick, lot, face)
     started = time.perf_counter()
     drive(merge, batches(records), recorder)
     seconds = time.perf_counter() - started
@@ -117,8 +121,10 @@ def to_records(events: Records, tick: str, lot: str) -> Records:
     return records
 
 
-def prepare(records: Records, strategy: str, interval_ns: int, latency_ns: int, tick: str, lot: str) -> Merge:
-    """Engine and venue for a run; the account holds enough of both assets."""
+def prepare(
+    records: Records, strategy: str, interval_ns: int, latency_ns: int, tick: str, lot: str, face: str = "python"
+) -> Merge:
+    """Engine and venue for a run; the account holds enough of both assets. `face`: how the grid is written."""
     if strategy not in STRATEGIES or not len(records):
         raise UsageError(f"expected one of the strategies {', '.join(STRATEGIES)} and events, found {strategy!r}, {len(records)}")
     instrument = spot_instrument("BASE/QUOTE@bench", tick, lot)
@@ -126,7 +132,8 @@ def prepare(records: Records, strategy: str, interval_ns: int, latency_ns: int, 
     chosen: Strategy = Rest({"size": size})
     if strategy == "grid":
         first_ns = int(records["venue_ns"][0]) + interval_ns
-        chosen = Grid({"size": size, "interval_ns": interval_ns, "first_ns": first_ns})
+        written = CompiledGrid if face == "compiled" else Grid
+        chosen = written({"size": size, "interval_ns": interval_ns, "first_ns": first_ns})
     plan = Plan(
         instruments=[instrument],
         opening={"BASE": 10**16, "QUOTE": 10**18},

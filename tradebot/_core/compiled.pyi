@@ -1,0 +1,6 @@
+"""Names of the compiled module that Python may use; held true by tests/test_stubs.py."""
+
+from tradebot._core.trader import Trader
+
+class Compiled(Trader): ...
+class CompiledCall: ...
