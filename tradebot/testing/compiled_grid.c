@@ -12,15 +12,24 @@
         "depends": [
             "tradebot/_core/__init__.pxd",
             "tradebot/_core/arena.pxd",
+            "tradebot/_core/bar_triggers.pxd",
             "tradebot/_core/bars.pxd",
             "tradebot/_core/book.pxd",
+            "tradebot/_core/by_bars.pxd",
             "tradebot/_core/by_levels.pxd",
+            "tradebot/_core/by_price.pxd",
+            "tradebot/_core/by_quotes.pxd",
+            "tradebot/_core/by_trades.pxd",
+            "tradebot/_core/clearing.pxd",
+            "tradebot/_core/collateral.pxd",
             "tradebot/_core/columns.pxd",
             "tradebot/_core/compiled.pxd",
             "tradebot/_core/conditional.pxd",
             "tradebot/_core/context.pxd",
             "tradebot/_core/depth.pxd",
             "tradebot/_core/digest.pxd",
+            "tradebot/_core/doubts.pxd",
+            "tradebot/_core/exchange.pxd",
             "tradebot/_core/guards.pxd",
             "tradebot/_core/indicators.pxd",
             "tradebot/_core/instrument.pxd",
@@ -29,10 +38,12 @@
             "tradebot/_core/latency.pxd",
             "tradebot/_core/ledger.pxd",
             "tradebot/_core/logarithm.pxd",
+            "tradebot/_core/margin.pxd",
             "tradebot/_core/market.pxd",
             "tradebot/_core/match.pxd",
             "tradebot/_core/merge.pxd",
             "tradebot/_core/orders.pxd",
+            "tradebot/_core/priced.pxd",
             "tradebot/_core/protection.pxd",
             "tradebot/_core/queue.pxd",
             "tradebot/_core/queue_log.pxd",
@@ -58,7 +69,7 @@
             "-Wno-sign-compare"
         ],
         "include_dirs": [
-            "/work/main/.venv/lib/python3.11/site-packages/numpy/_core/include"
+            "/tmp/pip-build-env-vkp1yms9/overlay/lib/python3.11/site-packages/numpy/_core/include"
         ],
         "name": "tradebot.testing.compiled_grid",
         "sources": [
@@ -1333,6 +1344,11 @@ static int __Pyx_init_tpflags_variables(void) {
         return 0;
     }
 
+    static inline int tb_subtract(int64_t* total, int64_t amount, int* overflow) {
+        *overflow |= __builtin_sub_overflow(*total, amount, total);
+        return 0;
+    }
+
     /* floor((a * b * c + carry) / d), the remainder left in carry; d > 0. */
     static inline int64_t tb_muldiv_carry(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) {
         tb_i128 exact = (tb_i128)a * b, q, r;
@@ -1347,6 +1363,39 @@ static int __Pyx_init_tpflags_variables(void) {
         if (r < 0) { r += d; q -= 1; }
         if (q > INT64_MAX || q < INT64_MIN) { *overflow = 1; return 0; }
         *carry = (int64_t)r;
+        return (int64_t)q;
+    }
+
+    /* a * b * c * e / (d * f), rounded up where `up`, else down; d and f > 0. */
+    static inline int64_t tb_quotient(
+        int64_t a, int64_t b, int64_t c, int64_t e, int64_t d, int64_t f, int up, int* overflow
+    ) {
+        tb_i128 exact = (tb_i128)a * b, divisor = (tb_i128)d * f, q, r;
+        if (__builtin_mul_overflow(exact, (tb_i128)c, &exact) || __builtin_mul_overflow(exact, (tb_i128)e, &exact) || divisor <= 0) {
+            *overflow = 1;
+            return 0;
+        }
+        q = exact / divisor;
+        r = exact % divisor;
+        if (r > 0 && up) q += 1;
+        if (r < 0 && !up) q -= 1;
+        if (q > INT64_MAX || q < INT64_MIN) { *overflow = 1; return 0; }
+        return (int64_t)q;
+    }
+
+    /* lots * num / (ticks * den), taken up to a 2^-30 of a unit; the whole units, the rest left in carry, 0 <= carry < 2^30. */
+    static inline int64_t tb_inverse_carry(
+        int64_t lots, int64_t num, int64_t ticks, int64_t den, int64_t* carry, int* overflow
+    ) {
+        tb_i128 exact = (tb_i128)lots * num, divisor = (tb_i128)ticks * den, q, r;
+        if (__builtin_mul_overflow(exact, (tb_i128)1 << 30, &exact) || divisor <= 0) { *overflow = 1; return 0; }
+        q = exact / divisor;
+        r = exact % divisor;
+        if (r > 0) q += 1;
+        q += *carry;
+        *carry = (int64_t)(q & (((tb_i128)1 << 30) - 1));
+        q >>= 30;
+        if (q > INT64_MAX || q < INT64_MIN) { *overflow = 1; return 0; }
         return (int64_t)q;
     }
     
@@ -1569,6 +1618,7 @@ static const char * const __pyx_cfilenm = __FILE__;
 static const char* const __pyx_f[] = {
   "tradebot/testing/compiled_grid.pyx",
   "tradebot/_core/arena.pxd",
+  "tradebot/_core/types.pxd",
   "tradebot/_core/depth.pxd",
   "(tree fragment)",
   "tradebot/_core/book.pxd",
@@ -1844,6 +1894,8 @@ enum __pyx_t_8tradebot_5_core_5types_Kind {
   __pyx_e_8tradebot_5_core_5types_ORDER_AMENDED = 69,
   __pyx_e_8tradebot_5_core_5types_AMEND_REJECTED = 70,
   __pyx_e_8tradebot_5_core_5types_ORDER_TRIGGERED = 71,
+  __pyx_e_8tradebot_5_core_5types_FUNDING_PAID = 72,
+  __pyx_e_8tradebot_5_core_5types_LIQUIDATED = 73,
   __pyx_e_8tradebot_5_core_5types_STRATEGY_QUARANTINED = 80,
   __pyx_e_8tradebot_5_core_5types_TRADING_STATE_CHANGED = 81,
   __pyx_e_8tradebot_5_core_5types_PLACE_ORDER = 0x80,
@@ -1851,7 +1903,7 @@ enum __pyx_t_8tradebot_5_core_5types_Kind {
   __pyx_e_8tradebot_5_core_5types_AMEND_ORDER = 0x82
 };
 
-/* "tradebot/_core/types.pxd":75
+/* "tradebot/_core/types.pxd":77
  * 
  * 
  * cpdef enum Flag:             # <<<<<<<<<<<<<<
@@ -1869,7 +1921,7 @@ enum __pyx_t_8tradebot_5_core_5types_Flag {
   __pyx_e_8tradebot_5_core_5types_CONT = 0x80
 };
 
-/* "tradebot/_core/types.pxd":86
+/* "tradebot/_core/types.pxd":88
  * 
  * 
  * cpdef enum OrderFlag:           # in the second slot of a command that places an order, beside CONT             # <<<<<<<<<<<<<<
@@ -1882,7 +1934,7 @@ enum __pyx_t_8tradebot_5_core_5types_OrderFlag {
   __pyx_e_8tradebot_5_core_5types_PROTECTIVE = 4
 };
 
-/* "tradebot/_core/types.pxd":92
+/* "tradebot/_core/types.pxd":94
  * 
  * 
  * cpdef enum Side:             # <<<<<<<<<<<<<<
@@ -1894,7 +1946,7 @@ enum __pyx_t_8tradebot_5_core_5types_Side {
   __pyx_e_8tradebot_5_core_5types_SELL_SIDE = 1
 };
 
-/* "tradebot/_core/types.pxd":97
+/* "tradebot/_core/types.pxd":99
  * 
  * 
  * cpdef enum OrderType:             # <<<<<<<<<<<<<<
@@ -1911,7 +1963,7 @@ enum __pyx_t_8tradebot_5_core_5types_OrderType {
   __pyx_e_8tradebot_5_core_5types_TRAILING_STOP = 7
 };
 
-/* "tradebot/_core/types.pxd":107
+/* "tradebot/_core/types.pxd":109
  * 
  * 
  * cpdef enum TimeInForce:             # <<<<<<<<<<<<<<
@@ -1925,7 +1977,7 @@ enum __pyx_t_8tradebot_5_core_5types_TimeInForce {
   __pyx_e_8tradebot_5_core_5types_POST_ONLY = 4
 };
 
-/* "tradebot/_core/types.pxd":114
+/* "tradebot/_core/types.pxd":116
  * 
  * 
  * cpdef enum OrderState:             # <<<<<<<<<<<<<<
@@ -1939,7 +1991,7 @@ enum __pyx_t_8tradebot_5_core_5types_OrderState {
   __pyx_e_8tradebot_5_core_5types_DONE = 4
 };
 
-/* "tradebot/_core/types.pxd":121
+/* "tradebot/_core/types.pxd":123
  * 
  * 
  * cpdef enum TradingState:             # <<<<<<<<<<<<<<
@@ -1952,7 +2004,7 @@ enum __pyx_t_8tradebot_5_core_5types_TradingState {
   __pyx_e_8tradebot_5_core_5types_HALTED = 2
 };
 
-/* "tradebot/_core/types.pxd":127
+/* "tradebot/_core/types.pxd":129
  * 
  * 
  * cpdef enum Reject:             # <<<<<<<<<<<<<<
@@ -1993,7 +2045,8 @@ enum __pyx_t_8tradebot_5_core_5types_Reject {
   __pyx_e_8tradebot_5_core_5types_VENUE_SELF_TRADE = 0x389,
   __pyx_e_8tradebot_5_core_5types_VENUE_AMEND_TOO_SMALL = 0x38A,
   __pyx_e_8tradebot_5_core_5types_VENUE_GROUP_DONE = 0x38B,
-  __pyx_e_8tradebot_5_core_5types_VENUE_REDUCE_ONLY = 0x38C
+  __pyx_e_8tradebot_5_core_5types_VENUE_REDUCE_ONLY = 0x38C,
+  __pyx_e_8tradebot_5_core_5types_VENUE_LIQUIDATED = 0x38E
 };
 
 /* "tradebot/_core/types.pxd":9
@@ -2221,8 +2274,8 @@ struct __pyx_t_8tradebot_5_core_5depth_DepthC {
 };
 struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC;
 
-/* "tradebot/_core/instrument.pxd":35
- *     int64_t muldiv_carry "tb_muldiv_carry"(int64_t a, int64_t b, int64_t c, int64_t d, int64_t* carry, int* overflow) noexcept nogil
+/* "tradebot/_core/instrument.pxd":76
+ *     int64_t inverse_carry "tb_inverse_carry"(int64_t lots, int64_t num, int64_t ticks, int64_t den, int64_t* carry, int* overflow) noexcept nogil
  * 
  * cdef enum:             # <<<<<<<<<<<<<<
  *     FEE_SCALE = 100000000       # fee rates are fractions in 1e-8
@@ -2232,7 +2285,20 @@ enum  {
   __pyx_e_8tradebot_5_core_10instrument_FEE_SCALE = 0x5F5E100
 };
 
-/* "tradebot/_core/instrument.pxd":39
+/* "tradebot/_core/instrument.pxd":80
+ * 
+ * 
+ * cdef enum InstrumentKind:             # <<<<<<<<<<<<<<
+ *     SPOT = 0
+ *     LINEAR = 1                  # a contract on base, margined and settled in quote
+*/
+enum __pyx_t_8tradebot_5_core_10instrument_InstrumentKind {
+  __pyx_e_8tradebot_5_core_10instrument_SPOT = 0,
+  __pyx_e_8tradebot_5_core_10instrument_LINEAR = 1,
+  __pyx_e_8tradebot_5_core_10instrument_INVERSE = 2
+};
+
+/* "tradebot/_core/instrument.pxd":86
  * 
  * 
  * cdef struct InstrumentC:             # <<<<<<<<<<<<<<
@@ -2253,10 +2319,23 @@ struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC {
   int64_t base_den;
   int64_t quantity_min;
   int64_t notional_min;
+  uint8_t kind;
 };
 struct __pyx_t_8tradebot_5_core_6ledger_BalanceC;
 struct __pyx_t_8tradebot_5_core_6ledger_PositionC;
+struct __pyx_t_8tradebot_5_core_6ledger_FeeAssetC;
 struct __pyx_t_8tradebot_5_core_6ledger_LedgerC;
+
+/* "tradebot/_core/ledger.pxd":38
+ * 
+ * 
+ * cdef enum:             # <<<<<<<<<<<<<<
+ *     NO_ASSET = 65535
+ * 
+*/
+enum  {
+  __pyx_e_8tradebot_5_core_6ledger_NO_ASSET = 0xFFFF
+};
 
 /* "tradebot/_core/ledger.pxd":8
  * 
@@ -2287,19 +2366,37 @@ struct __pyx_t_8tradebot_5_core_6ledger_PositionC {
   int64_t cost;
   int64_t realised;
   int64_t fees;
+  int64_t fees_elsewhere;
   int64_t remainder;
   int64_t bought;
   int64_t sold;
+  int64_t funding;
+  int64_t drawn;
+  int64_t held;
 };
 
-/* "tradebot/_core/ledger.pxd":28
+/* "tradebot/_core/ledger.pxd":32
+ * 
+ * 
+ * cdef struct FeeAssetC:          # a third asset that fees may be paid in, at a stated price             # <<<<<<<<<<<<<<
+ *     uint16_t asset              # NO_ASSET: none
+ *     int64_t worth_num           # one of it is worth worth_num / worth_den of any settle asset
+*/
+struct __pyx_t_8tradebot_5_core_6ledger_FeeAssetC {
+  uint16_t asset;
+  int64_t worth_num;
+  int64_t worth_den;
+};
+
+/* "tradebot/_core/ledger.pxd":42
  * 
  * 
  * cdef struct LedgerC:             # <<<<<<<<<<<<<<
+ *     FeeAssetC fee_asset
  *     BalanceC* balances          # [account * assets + asset]
- *     uint32_t accounts
 */
 struct __pyx_t_8tradebot_5_core_6ledger_LedgerC {
+  struct __pyx_t_8tradebot_5_core_6ledger_FeeAssetC fee_asset;
   struct __pyx_t_8tradebot_5_core_6ledger_BalanceC *balances;
   uint32_t accounts;
   uint32_t assets;
@@ -2379,6 +2476,35 @@ struct __pyx_t_8tradebot_5_core_6orders_OrdersC {
   uint32_t strategies;
   uint32_t count;
 };
+struct __pyx_t_8tradebot_5_core_6margin_TierC;
+struct __pyx_t_8tradebot_5_core_6margin_MarginC;
+
+/* "tradebot/_core/margin.pxd":10
+ * 
+ * 
+ * cdef struct TierC:              # of maintenance margin             # <<<<<<<<<<<<<<
+ *     int64_t floor               # notional above which it holds, money units of the settle asset
+ *     int64_t rate                # of the notional, fraction in 1e-8
+*/
+struct __pyx_t_8tradebot_5_core_6margin_TierC {
+  int64_t floor;
+  int64_t rate;
+  int64_t amount;
+};
+
+/* "tradebot/_core/margin.pxd":16
+ * 
+ * 
+ * cdef struct MarginC:            # of one market; all zero for spot             # <<<<<<<<<<<<<<
+ *     int64_t leverage            # notional over margin
+ *     uint8_t is_cross            # the account's balance backs every position; else each has its own margin
+*/
+struct __pyx_t_8tradebot_5_core_6margin_MarginC {
+  int64_t leverage;
+  uint8_t is_cross;
+  struct __pyx_t_8tradebot_5_core_6margin_TierC *tiers;
+  uint32_t tier_count;
+};
 struct __pyx_t_8tradebot_5_core_6timers_TimerC;
 struct __pyx_t_8tradebot_5_core_6timers_TimersC;
 
@@ -2424,7 +2550,7 @@ struct __pyx_t_8tradebot_5_core_7context_MarketC;
 struct __pyx_t_8tradebot_5_core_7context_WishC;
 struct __pyx_t_8tradebot_5_core_7context_ContextC;
 
-/* "tradebot/_core/context.pxd":13
+/* "tradebot/_core/context.pxd":14
  * 
  * 
  * cdef enum BookKind:             # what the best prices of a market come from; a greater one wins             # <<<<<<<<<<<<<<
@@ -2437,7 +2563,7 @@ enum __pyx_t_8tradebot_5_core_7context_BookKind {
   __pyx_e_8tradebot_5_core_7context_BY_ORDERS = 3
 };
 
-/* "tradebot/_core/context.pxd":19
+/* "tradebot/_core/context.pxd":20
  * 
  * 
  * cdef enum Listener:             # <<<<<<<<<<<<<<
@@ -2452,7 +2578,7 @@ enum __pyx_t_8tradebot_5_core_7context_Listener {
   __pyx_e_8tradebot_5_core_7context_TO_BARS = 16
 };
 
-/* "tradebot/_core/context.pxd":47
+/* "tradebot/_core/context.pxd":48
  * 
  * 
  * cdef enum WishKind:             # <<<<<<<<<<<<<<
@@ -2466,7 +2592,7 @@ enum __pyx_t_8tradebot_5_core_7context_WishKind {
   __pyx_e_8tradebot_5_core_7context_WISH_PROTECT = 4
 };
 
-/* "tradebot/_core/context.pxd":94
+/* "tradebot/_core/context.pxd":96
  * 
  * 
  * cdef enum:             # <<<<<<<<<<<<<<
@@ -2476,7 +2602,7 @@ enum  {
   __pyx_e_8tradebot_5_core_7context_NOBODY = 0xFFFF
 };
 
-/* "tradebot/_core/context.pxd":27
+/* "tradebot/_core/context.pxd":28
  * 
  * 
  * cdef struct MarketC:            # one instrument as the engine sees it             # <<<<<<<<<<<<<<
@@ -2503,7 +2629,7 @@ struct __pyx_t_8tradebot_5_core_7context_MarketC {
   uint64_t trades;
 };
 
-/* "tradebot/_core/context.pxd":54
+/* "tradebot/_core/context.pxd":55
  * 
  * 
  * cdef struct WishC:              # what a strategy asked for in its callback             # <<<<<<<<<<<<<<
@@ -2529,7 +2655,7 @@ struct __pyx_t_8tradebot_5_core_7context_WishC {
   int64_t distance;
 };
 
-/* "tradebot/_core/context.pxd":73
+/* "tradebot/_core/context.pxd":74
  * 
  * 
  * cdef struct ContextC:             # <<<<<<<<<<<<<<
@@ -2549,6 +2675,7 @@ struct __pyx_t_8tradebot_5_core_7context_ContextC {
   int64_t worst_band;
   struct __pyx_t_8tradebot_5_core_7context_MarketC *markets;
   uint32_t market_count;
+  struct __pyx_t_8tradebot_5_core_6margin_MarginC *margins;
   struct __pyx_t_8tradebot_5_core_6ledger_LedgerC ledger;
   struct __pyx_t_8tradebot_5_core_6orders_OrdersC orders;
   struct __pyx_t_8tradebot_5_core_6timers_TimersC timers;
@@ -2756,7 +2883,7 @@ struct __pyx_obj_8tradebot_5_core_4bars_BarSeries {
 };
 
 
-/* "tradebot/_core/views.pxd":13
+/* "tradebot/_core/views.pxd":14
  * 
  * 
  * cdef class View:             # <<<<<<<<<<<<<<
@@ -2774,7 +2901,7 @@ struct __pyx_obj_8tradebot_5_core_5views_View {
 };
 
 
-/* "tradebot/_core/views.pxd":22
+/* "tradebot/_core/views.pxd":23
  * 
  * 
  * cdef class TradeView(View):             # <<<<<<<<<<<<<<
@@ -2787,7 +2914,7 @@ struct __pyx_obj_8tradebot_5_core_5views_TradeView {
 };
 
 
-/* "tradebot/_core/views.pxd":26
+/* "tradebot/_core/views.pxd":27
  * 
  * 
  * cdef class BookView(View):             # <<<<<<<<<<<<<<
@@ -2799,7 +2926,7 @@ struct __pyx_obj_8tradebot_5_core_5views_BookView {
 };
 
 
-/* "tradebot/_core/views.pxd":30
+/* "tradebot/_core/views.pxd":31
  * 
  * 
  * cdef class BarView(View):             # <<<<<<<<<<<<<<
@@ -2813,7 +2940,7 @@ struct __pyx_obj_8tradebot_5_core_5views_BarView {
 };
 
 
-/* "tradebot/_core/views.pxd":35
+/* "tradebot/_core/views.pxd":36
  * 
  * 
  * cdef class OrderView(View):             # <<<<<<<<<<<<<<
@@ -2826,7 +2953,7 @@ struct __pyx_obj_8tradebot_5_core_5views_OrderView {
 };
 
 
-/* "tradebot/_core/views.pxd":39
+/* "tradebot/_core/views.pxd":40
  * 
  * 
  * cdef class FillView(View):             # <<<<<<<<<<<<<<
@@ -2841,7 +2968,7 @@ struct __pyx_obj_8tradebot_5_core_5views_FillView {
 };
 
 
-/* "tradebot/_core/views.pxd":45
+/* "tradebot/_core/views.pxd":46
  * 
  * 
  * cdef class RejectView(View):             # <<<<<<<<<<<<<<
@@ -2855,12 +2982,12 @@ struct __pyx_obj_8tradebot_5_core_5views_RejectView {
 };
 
 
-/* "tradebot/_core/views.pxd":50
+/* "tradebot/_core/views.pxd":51
  * 
  * 
  * cdef class PositionView(View):             # <<<<<<<<<<<<<<
  *     cdef const PositionC* position
- * 
+ *     cdef const MarginC* _margin(self) noexcept
 */
 struct __pyx_obj_8tradebot_5_core_5views_PositionView {
   struct __pyx_obj_8tradebot_5_core_5views_View __pyx_base;
@@ -2868,7 +2995,7 @@ struct __pyx_obj_8tradebot_5_core_5views_PositionView {
 };
 
 
-/* "tradebot/_core/views.pxd":54
+/* "tradebot/_core/views.pxd":56
  * 
  * 
  * cdef class TimerView(View):             # <<<<<<<<<<<<<<
@@ -2881,7 +3008,7 @@ struct __pyx_obj_8tradebot_5_core_5views_TimerView {
 };
 
 
-/* "tradebot/_core/views.pxd":58
+/* "tradebot/_core/views.pxd":60
  * 
  * 
  * cdef class FeedView(View):             # <<<<<<<<<<<<<<
@@ -2993,7 +3120,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_4bars_BarSeries {
 static struct __pyx_vtabstruct_8tradebot_5_core_4bars_BarSeries *__pyx_vtabptr_8tradebot_5_core_4bars_BarSeries;
 
 
-/* "tradebot/_core/views.pxd":13
+/* "tradebot/_core/views.pxd":14
  * 
  * 
  * cdef class View:             # <<<<<<<<<<<<<<
@@ -3007,7 +3134,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_View {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_View *__pyx_vtabptr_8tradebot_5_core_5views_View;
 
 
-/* "tradebot/_core/views.pxd":22
+/* "tradebot/_core/views.pxd":23
  * 
  * 
  * cdef class TradeView(View):             # <<<<<<<<<<<<<<
@@ -3021,7 +3148,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_TradeView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_TradeView *__pyx_vtabptr_8tradebot_5_core_5views_TradeView;
 
 
-/* "tradebot/_core/views.pxd":26
+/* "tradebot/_core/views.pxd":27
  * 
  * 
  * cdef class BookView(View):             # <<<<<<<<<<<<<<
@@ -3036,7 +3163,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_BookView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_BookView *__pyx_vtabptr_8tradebot_5_core_5views_BookView;
 
 
-/* "tradebot/_core/views.pxd":30
+/* "tradebot/_core/views.pxd":31
  * 
  * 
  * cdef class BarView(View):             # <<<<<<<<<<<<<<
@@ -3050,7 +3177,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_BarView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_BarView *__pyx_vtabptr_8tradebot_5_core_5views_BarView;
 
 
-/* "tradebot/_core/views.pxd":35
+/* "tradebot/_core/views.pxd":36
  * 
  * 
  * cdef class OrderView(View):             # <<<<<<<<<<<<<<
@@ -3064,7 +3191,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_OrderView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_OrderView *__pyx_vtabptr_8tradebot_5_core_5views_OrderView;
 
 
-/* "tradebot/_core/views.pxd":39
+/* "tradebot/_core/views.pxd":40
  * 
  * 
  * cdef class FillView(View):             # <<<<<<<<<<<<<<
@@ -3078,7 +3205,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_FillView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_FillView *__pyx_vtabptr_8tradebot_5_core_5views_FillView;
 
 
-/* "tradebot/_core/views.pxd":45
+/* "tradebot/_core/views.pxd":46
  * 
  * 
  * cdef class RejectView(View):             # <<<<<<<<<<<<<<
@@ -3092,21 +3219,22 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_RejectView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_RejectView *__pyx_vtabptr_8tradebot_5_core_5views_RejectView;
 
 
-/* "tradebot/_core/views.pxd":50
+/* "tradebot/_core/views.pxd":51
  * 
  * 
  * cdef class PositionView(View):             # <<<<<<<<<<<<<<
  *     cdef const PositionC* position
- * 
+ *     cdef const MarginC* _margin(self) noexcept
 */
 
 struct __pyx_vtabstruct_8tradebot_5_core_5views_PositionView {
   struct __pyx_vtabstruct_8tradebot_5_core_5views_View __pyx_base;
+  struct __pyx_t_8tradebot_5_core_6margin_MarginC const *(*_margin)(struct __pyx_obj_8tradebot_5_core_5views_PositionView *);
 };
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_PositionView *__pyx_vtabptr_8tradebot_5_core_5views_PositionView;
 
 
-/* "tradebot/_core/views.pxd":54
+/* "tradebot/_core/views.pxd":56
  * 
  * 
  * cdef class TimerView(View):             # <<<<<<<<<<<<<<
@@ -3120,7 +3248,7 @@ struct __pyx_vtabstruct_8tradebot_5_core_5views_TimerView {
 static struct __pyx_vtabstruct_8tradebot_5_core_5views_TimerView *__pyx_vtabptr_8tradebot_5_core_5views_TimerView;
 
 
-/* "tradebot/_core/views.pxd":58
+/* "tradebot/_core/views.pxd":60
  * 
  * 
  * cdef class FeedView(View):             # <<<<<<<<<<<<<<
@@ -3149,6 +3277,8 @@ struct __pyx_vtabstruct_8tradebot_5_core_6trader_Trader {
   int (*put_trigger)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, struct __pyx_t_8tradebot_5_core_7context_WishC *, PyObject *, PyObject *, PyObject *);
   int (*put_guards)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, struct __pyx_t_8tradebot_5_core_7context_WishC *, PyObject *, PyObject *, PyObject *);
   int64_t (*distance_of)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, PyObject *);
+  int64_t (*wished_lots)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t);
+  int (*shrink_guards)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t, int64_t);
   int (*cancel_guards)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t);
   int64_t (*_lots)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, struct __pyx_t_8tradebot_5_core_7context_MarketC const *, PyObject *, PyObject *, int64_t, int);
   PyObject *(*place_lots)(struct __pyx_obj_8tradebot_5_core_6trader_Trader *, uint32_t, int, int64_t, int64_t, uint8_t, uint8_t);
@@ -4266,6 +4396,9 @@ static int (*__pyx_f_8tradebot_5_core_5arena_index_grow)(struct __pyx_t_8tradebo
 static CYTHON_INLINE uint64_t __pyx_f_8tradebot_5_core_5arena_index_slot(struct __pyx_t_8tradebot_5_core_5arena_IdIndexC const *, uint64_t); /*proto*/
 
 /* Module declarations from "tradebot._core.types" */
+static int (*__pyx_f_8tradebot_5_core_5types_refuse_record)(struct __pyx_t_8tradebot_5_core_5types_RecordC const *, int64_t); /*proto*/
+static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5types_is_bounded(int64_t); /*proto*/
+static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5types_record_is_bounded(struct __pyx_t_8tradebot_5_core_5types_RecordC const *); /*proto*/
 
 /* Module declarations from "tradebot._core.book" */
 static int64_t *__pyx_vp_8tradebot_5_core_4book_NO_BID = 0;
@@ -4294,6 +4427,8 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC *__pyx_f_
 /* Module declarations from "tradebot._core.orders" */
 static struct __pyx_t_8tradebot_5_core_6orders_OrderC *(*__pyx_f_8tradebot_5_core_6orders_orders_get)(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *, uint64_t); /*proto*/
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6orders_OrderListC *__pyx_f_8tradebot_5_core_6orders_orders_list(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *, uint16_t, uint32_t); /*proto*/
+
+/* Module declarations from "tradebot._core.margin" */
 
 /* Module declarations from "tradebot._core.timers" */
 static int64_t *__pyx_vp_8tradebot_5_core_6timers_NEVER_NS = 0;
@@ -4376,7 +4511,7 @@ namespace {
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_pop;
     __Pyx_CachedCFunction __pyx_umethod_PyDict_Type_values;
     PyObject *__pyx_codeobj_tab[3];
-    PyObject *__pyx_string_tab[72];
+    PyObject *__pyx_string_tab[73];
 /* #### Code section: module_state_contents ### */
 /* CommonTypesMetaclass.module_state_decls */
 PyTypeObject *__pyx_CommonTypesMetaclassType;
@@ -4486,12 +4621,13 @@ static __pyx_mstatetype * const __pyx_mstate_global = &__pyx_mstate_global_stati
 #define __pyx_n_u_tradebot_testing_compiled_grid __pyx_string_tab[63]
 #define __pyx_n_u_values __pyx_string_tab[64]
 #define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c __pyx_string_tab[65]
-#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_2 __pyx_string_tab[66]
-#define __pyx_kp_b_int64_t_NO_ASK_NO_BID __pyx_string_tab[67]
-#define __pyx_kp_b_int64_t_NEVER_NS __pyx_string_tab[68]
-#define __pyx_kp_b_struct___pyx_t_8tradebot_5_core __pyx_string_tab[69]
-#define __pyx_kp_b_iso88591_Q __pyx_string_tab[70]
-#define __pyx_kp_b_iso88591_T_Q_E_4wa_E_A_HJavWF_a_O6_F_M_6 __pyx_string_tab[71]
+#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_3 __pyx_string_tab[66]
+#define __pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_2 __pyx_string_tab[67]
+#define __pyx_kp_b_int64_t_NO_ASK_NO_BID __pyx_string_tab[68]
+#define __pyx_kp_b_int64_t_NEVER_NS __pyx_string_tab[69]
+#define __pyx_kp_b_struct___pyx_t_8tradebot_5_core __pyx_string_tab[70]
+#define __pyx_kp_b_iso88591_Q __pyx_string_tab[71]
+#define __pyx_kp_b_iso88591_T_Q_E_4wa_E_A_HJavWF_a_O6_F_M_6 __pyx_string_tab[72]
 /* #### Code section: module_state_clear ### */
 #if CYTHON_USE_MODULE_STATE
 static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
@@ -4528,7 +4664,7 @@ static CYTHON_SMALL_CODE int __pyx_m_clear(PyObject *m) {
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_CLEAR(clear_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<3; ++i) { Py_CLEAR(clear_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<72; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<73; ++i) { Py_CLEAR(clear_module_state->__pyx_string_tab[i]); }
 /* #### Code section: module_state_clear_contents ### */
 /* CommonTypesMetaclass.module_state_clear */
 Py_CLEAR(clear_module_state->__pyx_CommonTypesMetaclassType);
@@ -4573,7 +4709,7 @@ static CYTHON_SMALL_CODE int __pyx_m_traverse(PyObject *m, visitproc visit, void
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_pop.method);
   Py_VISIT(traverse_module_state->__pyx_umethod_PyDict_Type_values.method);
   for (int i=0; i<3; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_codeobj_tab[i]); }
-  for (int i=0; i<72; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
+  for (int i=0; i<73; ++i) { __Pyx_VISIT_CONST(traverse_module_state->__pyx_string_tab[i]); }
 /* #### Code section: module_state_traverse_contents ### */
 /* CommonTypesMetaclass.module_state_traverse */
 Py_VISIT(traverse_module_state->__pyx_CommonTypesMetaclassType);
@@ -5129,6 +5265,332 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5arena_index_delete(struct __p
   return __pyx_r;
 }
 
+/* "tradebot/_core/types.pxd":176
+ * 
+ * 
+ * cdef inline bint is_bounded(int64_t value) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Within what prices and quantities may be: sums and differences of a few then stay within 64 bits."""
+ *     return -(<int64_t>1 << 58) <= value <= (<int64_t>1 << 58)
+*/
+
+static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5types_is_bounded(int64_t __pyx_v_value) {
+  int __pyx_r;
+  int __pyx_t_1;
+
+  /* "tradebot/_core/types.pxd":178
+ * cdef inline bint is_bounded(int64_t value) noexcept nogil:
+ *     """Within what prices and quantities may be: sums and differences of a few then stay within 64 bits."""
+ *     return -(<int64_t>1 << 58) <= value <= (<int64_t>1 << 58)             # <<<<<<<<<<<<<<
+ * 
+ * 
+*/
+  __pyx_t_1 = ((-(((int64_t)1) << 58)) <= __pyx_v_value);
+  if (__pyx_t_1) {
+    __pyx_t_1 = (__pyx_v_value <= (((int64_t)1) << 58));
+  }
+  {
+    __pyx_r = __pyx_t_1;
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/types.pxd":176
+ * 
+ * 
+ * cdef inline bint is_bounded(int64_t value) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Within what prices and quantities may be: sums and differences of a few then stay within 64 bits."""
+ *     return -(<int64_t>1 << 58) <= value <= (<int64_t>1 << 58)
+*/
+
+  /* function exit code */
+  __pyx_L0:;
+  return __pyx_r;
+}
+
+/* "tradebot/_core/types.pxd":181
+ * 
+ * 
+ * cdef inline bint record_is_bounded(const RecordC* record) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Whether every price and quantity of a record is, and its times are before 2116."""
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):
+*/
+
+static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5types_record_is_bounded(struct __pyx_t_8tradebot_5_core_5types_RecordC const *__pyx_v_record) {
+  int __pyx_r;
+  int __pyx_t_1;
+  int __pyx_t_2;
+
+  /* "tradebot/_core/types.pxd":183
+ * cdef inline bint record_is_bounded(const RecordC* record) noexcept nogil:
+ *     """Whether every price and quantity of a record is, and its times are before 2116."""
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):             # <<<<<<<<<<<<<<
+ *         return 0
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+*/
+  __pyx_t_2 = (!__pyx_f_8tradebot_5_core_5types_is_bounded(__pyx_v_record->price));
+
+  if (!__pyx_t_2) {
+
+  } else {
+
+    __pyx_t_1 = __pyx_t_2;
+
+    goto __pyx_L4_bool_binop_done;
+  }
+  __pyx_t_2 = (!__pyx_f_8tradebot_5_core_5types_is_bounded(__pyx_v_record->quantity));
+
+
+  __pyx_t_1 = __pyx_t_2;
+
+  __pyx_L4_bool_binop_done:;
+  if (__pyx_t_1) {
+
+
+    /* "tradebot/_core/types.pxd":184
+ *     """Whether every price and quantity of a record is, and its times are before 2116."""
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):
+ *         return 0             # <<<<<<<<<<<<<<
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+ *         return 0
+*/
+    {
+
+      __pyx_r = 0;
+    }
+    goto __pyx_L0;
+
+    /* "tradebot/_core/types.pxd":183
+ * cdef inline bint record_is_bounded(const RecordC* record) noexcept nogil:
+ *     """Whether every price and quantity of a record is, and its times are before 2116."""
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):             # <<<<<<<<<<<<<<
+ *         return 0
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+*/
+  }
+
+  /* "tradebot/_core/types.pxd":185
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):
+ *         return 0
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):             # <<<<<<<<<<<<<<
+ *         return 0
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:
+*/
+  __pyx_t_2 = (__pyx_v_record->time_ns >= (((int64_t)1) << 62));
+
+  if (!__pyx_t_2) {
+
+  } else {
+
+    __pyx_t_1 = __pyx_t_2;
+
+    goto __pyx_L7_bool_binop_done;
+  }
+  __pyx_t_2 = (__pyx_v_record->venue_ns >= (((int64_t)1) << 62));
+
+  if (!__pyx_t_2) {
+
+  } else {
+
+    __pyx_t_1 = __pyx_t_2;
+
+    goto __pyx_L7_bool_binop_done;
+  }
+  __pyx_t_2 = (__pyx_v_record->venue_ns < (-(((int64_t)1) << 62)));
+
+
+  __pyx_t_1 = __pyx_t_2;
+
+  __pyx_L7_bool_binop_done:;
+  if (__pyx_t_1) {
+
+
+    /* "tradebot/_core/types.pxd":186
+ *         return 0
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+ *         return 0             # <<<<<<<<<<<<<<
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:
+ *         return 1
+*/
+    {
+
+      __pyx_r = 0;
+    }
+    goto __pyx_L0;
+
+    /* "tradebot/_core/types.pxd":185
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):
+ *         return 0
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):             # <<<<<<<<<<<<<<
+ *         return 0
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:
+*/
+  }
+
+  /* "tradebot/_core/types.pxd":187
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+ *         return 0
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:             # <<<<<<<<<<<<<<
+ *         return 1
+ *     return is_bounded(<int64_t>record.id) and is_bounded(<int64_t>record.id2) and (
+*/
+  switch (__pyx_v_record->kind) {
+    case __pyx_e_8tradebot_5_core_5types_QUOTE:
+    case __pyx_e_8tradebot_5_core_5types_BAR:
+    __pyx_t_1 = 0;
+    break;
+    default:
+    __pyx_t_1 = 1;
+    break;
+  }
+  if (__pyx_t_1) {
+
+
+    /* "tradebot/_core/types.pxd":188
+ *         return 0
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:
+ *         return 1             # <<<<<<<<<<<<<<
+ *     return is_bounded(<int64_t>record.id) and is_bounded(<int64_t>record.id2) and (
+ *         record.kind == Kind.QUOTE or is_bounded(<int64_t>record.venue_sequence)
+*/
+    {
+
+      __pyx_r = 1;
+    }
+    goto __pyx_L0;
+
+    /* "tradebot/_core/types.pxd":187
+ *     if record.time_ns >= <int64_t>1 << 62 or record.venue_ns >= <int64_t>1 << 62 or record.venue_ns < -(<int64_t>1 << 62):
+ *         return 0
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:             # <<<<<<<<<<<<<<
+ *         return 1
+ *     return is_bounded(<int64_t>record.id) and is_bounded(<int64_t>record.id2) and (
+*/
+  }
+
+  /* "tradebot/_core/types.pxd":189
+ *     if record.kind != Kind.QUOTE and record.kind != Kind.BAR:
+ *         return 1
+ *     return is_bounded(<int64_t>record.id) and is_bounded(<int64_t>record.id2) and (             # <<<<<<<<<<<<<<
+ *         record.kind == Kind.QUOTE or is_bounded(<int64_t>record.venue_sequence)
+ *     )
+*/
+  __pyx_t_2 = __pyx_f_8tradebot_5_core_5types_is_bounded(((int64_t)__pyx_v_record->id));
+
+  if (__pyx_t_2) {
+
+  } else {
+
+    __pyx_t_1 = __pyx_t_2;
+
+    goto __pyx_L11_bool_binop_done;
+  }
+  __pyx_t_2 = __pyx_f_8tradebot_5_core_5types_is_bounded(((int64_t)__pyx_v_record->id2));
+
+  if (__pyx_t_2) {
+
+  } else {
+
+    __pyx_t_1 = __pyx_t_2;
+
+    goto __pyx_L11_bool_binop_done;
+  }
+
+  /* "tradebot/_core/types.pxd":190
+ *         return 1
+ *     return is_bounded(<int64_t>record.id) and is_bounded(<int64_t>record.id2) and (
+ *         record.kind == Kind.QUOTE or is_bounded(<int64_t>record.venue_sequence)             # <<<<<<<<<<<<<<
+ *     )
+ * 
+*/
+  __pyx_t_2 = (__pyx_v_record->kind == __pyx_e_8tradebot_5_core_5types_QUOTE);
+
+  if (!__pyx_t_2) {
+
+  } else {
+
+    __pyx_t_1 = __pyx_t_2;
+
+    goto __pyx_L11_bool_binop_done;
+  }
+  __pyx_t_2 = __pyx_f_8tradebot_5_core_5types_is_bounded(((int64_t)__pyx_v_record->venue_sequence));
+
+
+  __pyx_t_1 = __pyx_t_2;
+
+  __pyx_L11_bool_binop_done:;
+  {
+    __pyx_r = __pyx_t_1;
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/types.pxd":181
+ * 
+ * 
+ * cdef inline bint record_is_bounded(const RecordC* record) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Whether every price and quantity of a record is, and its times are before 2116."""
+ *     if not is_bounded(record.price) or not is_bounded(record.quantity):
+*/
+
+  /* function exit code */
+  __pyx_L0:;
+  return __pyx_r;
+}
+
+/* "tradebot/_core/types.pxd":194
+ * 
+ * 
+ * cdef inline int check_bounds(const RecordC* record, int64_t number) except -1 nogil:             # <<<<<<<<<<<<<<
+ *     """Raises ValueError where a price, quantity or time of a record is beyond what sums of them can hold."""
+ *     return 0 if record_is_bounded(record) else refuse_record(record, number)
+*/
+
+static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5types_check_bounds(struct __pyx_t_8tradebot_5_core_5types_RecordC const *__pyx_v_record, int64_t __pyx_v_number) {
+  int __pyx_r;
+  int __pyx_t_1;
+  int __pyx_t_2;
+  int __pyx_t_3;
+  int __pyx_lineno = 0;
+  const char *__pyx_filename = NULL;
+  int __pyx_clineno = 0;
+  PyGILState_STATE __pyx_gilstate_save;
+
+  /* "tradebot/_core/types.pxd":196
+ * cdef inline int check_bounds(const RecordC* record, int64_t number) except -1 nogil:
+ *     """Raises ValueError where a price, quantity or time of a record is beyond what sums of them can hold."""
+ *     return 0 if record_is_bounded(record) else refuse_record(record, number)             # <<<<<<<<<<<<<<
+*/
+  __pyx_t_2 = __pyx_f_8tradebot_5_core_5types_record_is_bounded(__pyx_v_record);
+
+  if (__pyx_t_2) {
+
+    __pyx_t_1 = 0;
+  } else {
+    __pyx_t_3 = __pyx_f_8tradebot_5_core_5types_refuse_record(__pyx_v_record, __pyx_v_number); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 196, __pyx_L1_error)
+    __pyx_t_1 = __pyx_t_3;
+  }
+
+  {
+    __pyx_r = __pyx_t_1;
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/types.pxd":194
+ * 
+ * 
+ * cdef inline int check_bounds(const RecordC* record, int64_t number) except -1 nogil:             # <<<<<<<<<<<<<<
+ *     """Raises ValueError where a price, quantity or time of a record is beyond what sums of them can hold."""
+ *     return 0 if record_is_bounded(record) else refuse_record(record, number)
+*/
+
+  /* function exit code */
+  __pyx_L1_error:;
+  __pyx_gilstate_save = __Pyx_PyGILState_Ensure();
+  __Pyx_AddTraceback("tradebot._core.types.check_bounds", __pyx_clineno, __pyx_lineno, __pyx_filename);
+  __pyx_r = -1;
+  __Pyx_PyGILState_Release(__pyx_gilstate_save);
+  __pyx_L0:;
+  return __pyx_r;
+}
+
 /* "tradebot/_core/depth.pxd":61
  * 
  * 
@@ -5214,7 +5676,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5depth_depth_apply(struct __py
  *     return depth_set(depth, record.flags & Flag.SELL, record.price, record.quantity)
  * 
 */
-    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_begin(__pyx_v_depth, __pyx_v_record); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 66, __pyx_L1_error)
+    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_begin(__pyx_v_depth, __pyx_v_record); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(3, 66, __pyx_L1_error)
     {
       __pyx_r = __pyx_t_3;
     }
@@ -5236,7 +5698,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5depth_depth_apply(struct __py
  * 
  * 
 */
-  __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_set(__pyx_v_depth, (__pyx_v_record->flags & __pyx_e_8tradebot_5_core_5types_SELL), __pyx_v_record->price, __pyx_v_record->quantity); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 67, __pyx_L1_error)
+  __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_set(__pyx_v_depth, (__pyx_v_record->flags & __pyx_e_8tradebot_5_core_5types_SELL), __pyx_v_record->price, __pyx_v_record->quantity); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(3, 67, __pyx_L1_error)
   {
     __pyx_r = __pyx_t_3;
   }
@@ -5321,7 +5783,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5depth_depth_set(struct __pyx_
  *     return shelf_set(depth, &depth.shelves[handle - 1], side, price, quantity)
  * 
 */
-    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_set_far(__pyx_v_depth, __pyx_v_side, __pyx_v_price, __pyx_v_quantity); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 74, __pyx_L1_error)
+    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_set_far(__pyx_v_depth, __pyx_v_side, __pyx_v_price, __pyx_v_quantity); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(3, 74, __pyx_L1_error)
     {
       __pyx_r = __pyx_t_3;
     }
@@ -5343,7 +5805,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5depth_depth_set(struct __pyx_
  * 
  * 
 */
-  __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_shelf_set(__pyx_v_depth, (&(__pyx_v_depth->shelves[(__pyx_v_handle - 1)])), __pyx_v_side, __pyx_v_price, __pyx_v_quantity); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 75, __pyx_L1_error)
+  __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_shelf_set(__pyx_v_depth, (&(__pyx_v_depth->shelves[(__pyx_v_handle - 1)])), __pyx_v_side, __pyx_v_price, __pyx_v_quantity); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(3, 75, __pyx_L1_error)
   {
     __pyx_r = __pyx_t_3;
   }
@@ -5517,7 +5979,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5depth_shelf_set(struct __pyx_
  *     if (shelf.bits[0] | shelf.bits[1]) == 0:
  *         shelf_emptied(depth)
 */
-    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_reached(__pyx_v_depth, __pyx_v_side, __pyx_v_price, __pyx_v_kept); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 89, __pyx_L1_error)
+    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_depth_reached(__pyx_v_depth, __pyx_v_side, __pyx_v_price, __pyx_v_kept); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(3, 89, __pyx_L1_error)
 
 
     /* "tradebot/_core/depth.pxd":88
@@ -5548,7 +6010,7 @@ static CYTHON_INLINE int __pyx_f_8tradebot_5_core_5depth_shelf_set(struct __pyx_
  *     return 1
  * 
 */
-    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_shelf_emptied(__pyx_v_depth); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(2, 91, __pyx_L1_error)
+    __pyx_t_3 = __pyx_f_8tradebot_5_core_5depth_shelf_emptied(__pyx_v_depth); if (unlikely(__pyx_t_3 == ((int)-1))) __PYX_ERR(3, 91, __pyx_L1_error)
 
 
     /* "tradebot/_core/depth.pxd":90
@@ -5693,7 +6155,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_5depth_depth_quantity(stru
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":58
+/* "tradebot/_core/instrument.pxd":106
  * 
  * 
  * cdef inline int64_t muldiv_down(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5705,7 +6167,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_down(i
   int64_t __pyx_v_carry;
   int64_t __pyx_r;
 
-  /* "tradebot/_core/instrument.pxd":60
+  /* "tradebot/_core/instrument.pxd":108
  * cdef inline int64_t muldiv_down(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:
  *     """floor(a * b * c / d)."""
  *     cdef int64_t carry = 0             # <<<<<<<<<<<<<<
@@ -5714,7 +6176,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_down(i
 */
   __pyx_v_carry = 0;
 
-  /* "tradebot/_core/instrument.pxd":61
+  /* "tradebot/_core/instrument.pxd":109
  *     """floor(a * b * c / d)."""
  *     cdef int64_t carry = 0
  *     return muldiv_carry(a, b, c, d, &carry, overflow)             # <<<<<<<<<<<<<<
@@ -5727,7 +6189,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_down(i
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":58
+  /* "tradebot/_core/instrument.pxd":106
  * 
  * 
  * cdef inline int64_t muldiv_down(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5741,7 +6203,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_down(i
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":64
+/* "tradebot/_core/instrument.pxd":112
  * 
  * 
  * cdef inline int64_t muldiv_up(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5753,7 +6215,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_up(int
   int64_t __pyx_v_carry;
   int64_t __pyx_r;
 
-  /* "tradebot/_core/instrument.pxd":66
+  /* "tradebot/_core/instrument.pxd":114
  * cdef inline int64_t muldiv_up(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:
  *     """ceil(a * b * c / d)."""
  *     cdef int64_t carry = d - 1             # <<<<<<<<<<<<<<
@@ -5762,7 +6224,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_up(int
 */
   __pyx_v_carry = (__pyx_v_d - 1);
 
-  /* "tradebot/_core/instrument.pxd":67
+  /* "tradebot/_core/instrument.pxd":115
  *     """ceil(a * b * c / d)."""
  *     cdef int64_t carry = d - 1
  *     return muldiv_carry(a, b, c, d, &carry, overflow)             # <<<<<<<<<<<<<<
@@ -5775,7 +6237,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_up(int
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":64
+  /* "tradebot/_core/instrument.pxd":112
  * 
  * 
  * cdef inline int64_t muldiv_up(int64_t a, int64_t b, int64_t c, int64_t d, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5789,20 +6251,103 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_muldiv_up(int
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":70
+/* "tradebot/_core/instrument.pxd":118
+ * 
+ * 
+ * cdef inline uint16_t settle_asset(const InstrumentC* instrument) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """In which profit, fees and margin are counted: quote, of an inverse contract base."""
+ *     return instrument.base if instrument.kind == INVERSE else instrument.quote
+*/
+
+static CYTHON_INLINE uint16_t __pyx_f_8tradebot_5_core_10instrument_settle_asset(struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC const *__pyx_v_instrument) {
+  uint16_t __pyx_r;
+  uint16_t __pyx_t_1;
+  int __pyx_t_2;
+
+  /* "tradebot/_core/instrument.pxd":120
+ * cdef inline uint16_t settle_asset(const InstrumentC* instrument) noexcept nogil:
+ *     """In which profit, fees and margin are counted: quote, of an inverse contract base."""
+ *     return instrument.base if instrument.kind == INVERSE else instrument.quote             # <<<<<<<<<<<<<<
+ * 
+ * 
+*/
+  __pyx_t_2 = (__pyx_v_instrument->kind == __pyx_e_8tradebot_5_core_10instrument_INVERSE);
+
+  if (__pyx_t_2) {
+
+    __pyx_t_1 = __pyx_v_instrument->base;
+  } else {
+
+    __pyx_t_1 = __pyx_v_instrument->quote;
+  }
+
+  {
+    __pyx_r = __pyx_t_1;
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/instrument.pxd":118
+ * 
+ * 
+ * cdef inline uint16_t settle_asset(const InstrumentC* instrument) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """In which profit, fees and margin are counted: quote, of an inverse contract base."""
+ *     return instrument.base if instrument.kind == INVERSE else instrument.quote
+*/
+
+  /* function exit code */
+  __pyx_L0:;
+  return __pyx_r;
+}
+
+/* "tradebot/_core/instrument.pxd":123
  * 
  * 
  * cdef inline int64_t notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
- *     """Money units of quote, rounded up."""
- *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+ *     """Money units of the settle asset, rounded up."""
+ *     if instrument.kind == INVERSE:
 */
 
 static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_notional_up(struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC const *__pyx_v_instrument, int64_t __pyx_v_ticks, int64_t __pyx_v_lots, int *__pyx_v_overflow) {
   int64_t __pyx_r;
+  int __pyx_t_1;
 
-  /* "tradebot/_core/instrument.pxd":72
+  /* "tradebot/_core/instrument.pxd":125
  * cdef inline int64_t notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:
- *     """Money units of quote, rounded up."""
+ *     """Money units of the settle asset, rounded up."""
+ *     if instrument.kind == INVERSE:             # <<<<<<<<<<<<<<
+ *         return quotient(lots, instrument.value_num, 1, 1, ticks, instrument.value_den, 1, overflow)
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+*/
+  __pyx_t_1 = (__pyx_v_instrument->kind == __pyx_e_8tradebot_5_core_10instrument_INVERSE);
+
+  if (__pyx_t_1) {
+
+
+    /* "tradebot/_core/instrument.pxd":126
+ *     """Money units of the settle asset, rounded up."""
+ *     if instrument.kind == INVERSE:
+ *         return quotient(lots, instrument.value_num, 1, 1, ticks, instrument.value_den, 1, overflow)             # <<<<<<<<<<<<<<
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+ * 
+*/
+    {
+
+      __pyx_r = tb_quotient(__pyx_v_lots, __pyx_v_instrument->value_num, 1, 1, __pyx_v_ticks, __pyx_v_instrument->value_den, 1, __pyx_v_overflow);
+    }
+    goto __pyx_L0;
+
+    /* "tradebot/_core/instrument.pxd":125
+ * cdef inline int64_t notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:
+ *     """Money units of the settle asset, rounded up."""
+ *     if instrument.kind == INVERSE:             # <<<<<<<<<<<<<<
+ *         return quotient(lots, instrument.value_num, 1, 1, ticks, instrument.value_den, 1, overflow)
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+*/
+  }
+
+  /* "tradebot/_core/instrument.pxd":127
+ *     if instrument.kind == INVERSE:
+ *         return quotient(lots, instrument.value_num, 1, 1, ticks, instrument.value_den, 1, overflow)
  *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)             # <<<<<<<<<<<<<<
  * 
  * 
@@ -5813,12 +6358,12 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_notional_up(s
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":70
+  /* "tradebot/_core/instrument.pxd":123
  * 
  * 
  * cdef inline int64_t notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
- *     """Money units of quote, rounded up."""
- *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+ *     """Money units of the settle asset, rounded up."""
+ *     if instrument.kind == INVERSE:
 */
 
   /* function exit code */
@@ -5826,7 +6371,79 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_notional_up(s
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":75
+/* "tradebot/_core/instrument.pxd":130
+ * 
+ * 
+ * cdef inline int64_t quote_notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Money units of the quote asset, rounded up."""
+ *     if instrument.kind == INVERSE:
+*/
+
+static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_quote_notional_up(struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC const *__pyx_v_instrument, int64_t __pyx_v_ticks, int64_t __pyx_v_lots, int *__pyx_v_overflow) {
+  int64_t __pyx_r;
+  int __pyx_t_1;
+
+  /* "tradebot/_core/instrument.pxd":132
+ * cdef inline int64_t quote_notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:
+ *     """Money units of the quote asset, rounded up."""
+ *     if instrument.kind == INVERSE:             # <<<<<<<<<<<<<<
+ *         return muldiv_up(lots, 1, instrument.base_num, instrument.base_den, overflow)
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+*/
+  __pyx_t_1 = (__pyx_v_instrument->kind == __pyx_e_8tradebot_5_core_10instrument_INVERSE);
+
+  if (__pyx_t_1) {
+
+
+    /* "tradebot/_core/instrument.pxd":133
+ *     """Money units of the quote asset, rounded up."""
+ *     if instrument.kind == INVERSE:
+ *         return muldiv_up(lots, 1, instrument.base_num, instrument.base_den, overflow)             # <<<<<<<<<<<<<<
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+ * 
+*/
+    {
+
+      __pyx_r = __pyx_f_8tradebot_5_core_10instrument_muldiv_up(__pyx_v_lots, 1, __pyx_v_instrument->base_num, __pyx_v_instrument->base_den, __pyx_v_overflow);
+    }
+    goto __pyx_L0;
+
+    /* "tradebot/_core/instrument.pxd":132
+ * cdef inline int64_t quote_notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:
+ *     """Money units of the quote asset, rounded up."""
+ *     if instrument.kind == INVERSE:             # <<<<<<<<<<<<<<
+ *         return muldiv_up(lots, 1, instrument.base_num, instrument.base_den, overflow)
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)
+*/
+  }
+
+  /* "tradebot/_core/instrument.pxd":134
+ *     if instrument.kind == INVERSE:
+ *         return muldiv_up(lots, 1, instrument.base_num, instrument.base_den, overflow)
+ *     return muldiv_up(ticks, lots, instrument.value_num, instrument.value_den, overflow)             # <<<<<<<<<<<<<<
+ * 
+ * 
+*/
+  {
+
+    __pyx_r = __pyx_f_8tradebot_5_core_10instrument_muldiv_up(__pyx_v_ticks, __pyx_v_lots, __pyx_v_instrument->value_num, __pyx_v_instrument->value_den, __pyx_v_overflow);
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/instrument.pxd":130
+ * 
+ * 
+ * cdef inline int64_t quote_notional_up(const InstrumentC* instrument, int64_t ticks, int64_t lots, int* overflow) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """Money units of the quote asset, rounded up."""
+ *     if instrument.kind == INVERSE:
+*/
+
+  /* function exit code */
+  __pyx_L0:;
+  return __pyx_r;
+}
+
+/* "tradebot/_core/instrument.pxd":137
  * 
  * 
  * cdef inline double price_of(const InstrumentC* instrument, int64_t ticks) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5837,7 +6454,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_notional_up(s
 static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_price_of(struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC const *__pyx_v_instrument, int64_t __pyx_v_ticks) {
   double __pyx_r;
 
-  /* "tradebot/_core/instrument.pxd":77
+  /* "tradebot/_core/instrument.pxd":139
  * cdef inline double price_of(const InstrumentC* instrument, int64_t ticks) noexcept nogil:
  *     """A price in quote units; one rounding."""
  *     return <double>(ticks * instrument.tick_num) / <double>instrument.tick_den             # <<<<<<<<<<<<<<
@@ -5850,7 +6467,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_price_of(struc
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":75
+  /* "tradebot/_core/instrument.pxd":137
  * 
  * 
  * cdef inline double price_of(const InstrumentC* instrument, int64_t ticks) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5863,7 +6480,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_price_of(struc
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":80
+/* "tradebot/_core/instrument.pxd":142
  * 
  * 
  * cdef inline double quantity_of(const InstrumentC* instrument, int64_t lots) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5874,7 +6491,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_price_of(struc
 static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_quantity_of(struct __pyx_t_8tradebot_5_core_10instrument_InstrumentC const *__pyx_v_instrument, int64_t __pyx_v_lots) {
   double __pyx_r;
 
-  /* "tradebot/_core/instrument.pxd":82
+  /* "tradebot/_core/instrument.pxd":144
  * cdef inline double quantity_of(const InstrumentC* instrument, int64_t lots) noexcept nogil:
  *     """A quantity in base units; one rounding."""
  *     return <double>(lots * instrument.lot_num) / <double>instrument.lot_den             # <<<<<<<<<<<<<<
@@ -5887,7 +6504,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_quantity_of(st
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":80
+  /* "tradebot/_core/instrument.pxd":142
  * 
  * 
  * cdef inline double quantity_of(const InstrumentC* instrument, int64_t lots) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5900,7 +6517,7 @@ static CYTHON_INLINE double __pyx_f_8tradebot_5_core_10instrument_quantity_of(st
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":85
+/* "tradebot/_core/instrument.pxd":147
  * 
  * 
  * cdef inline int64_t steps_down(double value, int64_t num, int64_t den) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -5919,7 +6536,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
   double __pyx_t_3;
   int __pyx_t_4;
 
-  /* "tradebot/_core/instrument.pxd":87
+  /* "tradebot/_core/instrument.pxd":149
  * cdef inline int64_t steps_down(double value, int64_t num, int64_t den) noexcept nogil:
  *     """How many whole steps of num / den are in `value`; a value within 1e-6 of a step, or 1e-15 of itself, counts as on it."""
  *     cdef double steps = value * <double>den / <double>num             # <<<<<<<<<<<<<<
@@ -5928,7 +6545,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
 */
   __pyx_v_steps = ((__pyx_v_value * ((double)__pyx_v_den)) / ((double)__pyx_v_num));
 
-  /* "tradebot/_core/instrument.pxd":88
+  /* "tradebot/_core/instrument.pxd":150
  *     """How many whole steps of num / den are in `value`; a value within 1e-6 of a step, or 1e-15 of itself, counts as on it."""
  *     cdef double steps = value * <double>den / <double>num
  *     cdef int64_t near = <int64_t>(steps + 0.5) if steps >= 0 else <int64_t>(steps - 0.5)             # <<<<<<<<<<<<<<
@@ -5947,7 +6564,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
 
   __pyx_v_near = __pyx_t_1;
 
-  /* "tradebot/_core/instrument.pxd":90
+  /* "tradebot/_core/instrument.pxd":152
  *     cdef int64_t near = <int64_t>(steps + 0.5) if steps >= 0 else <int64_t>(steps - 0.5)
  *     cdef int64_t whole
  *     cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)             # <<<<<<<<<<<<<<
@@ -5967,7 +6584,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
   __pyx_v_slack = (1e-6 + (1e-15 * __pyx_t_3));
 
 
-  /* "tradebot/_core/instrument.pxd":91
+  /* "tradebot/_core/instrument.pxd":153
  *     cdef int64_t whole
  *     cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)
  *     if -slack < steps - <double>near < slack:             # <<<<<<<<<<<<<<
@@ -5984,7 +6601,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
   if (__pyx_t_2) {
 
 
-    /* "tradebot/_core/instrument.pxd":92
+    /* "tradebot/_core/instrument.pxd":154
  *     cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)
  *     if -slack < steps - <double>near < slack:
  *         return near             # <<<<<<<<<<<<<<
@@ -5997,7 +6614,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
     }
     goto __pyx_L0;
 
-    /* "tradebot/_core/instrument.pxd":91
+    /* "tradebot/_core/instrument.pxd":153
  *     cdef int64_t whole
  *     cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)
  *     if -slack < steps - <double>near < slack:             # <<<<<<<<<<<<<<
@@ -6006,7 +6623,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
 */
   }
 
-  /* "tradebot/_core/instrument.pxd":93
+  /* "tradebot/_core/instrument.pxd":155
  *     if -slack < steps - <double>near < slack:
  *         return near
  *     whole = <int64_t>steps             # <<<<<<<<<<<<<<
@@ -6015,7 +6632,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
 */
   __pyx_v_whole = ((int64_t)__pyx_v_steps);
 
-  /* "tradebot/_core/instrument.pxd":94
+  /* "tradebot/_core/instrument.pxd":156
  *         return near
  *     whole = <int64_t>steps
  *     return whole - 1 if steps < 0 and <double>whole != steps else whole             # <<<<<<<<<<<<<<
@@ -6051,7 +6668,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":85
+  /* "tradebot/_core/instrument.pxd":147
  * 
  * 
  * cdef inline int64_t steps_down(double value, int64_t num, int64_t den) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6068,7 +6685,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_down(do
   return __pyx_r;
 }
 
-/* "tradebot/_core/instrument.pxd":97
+/* "tradebot/_core/instrument.pxd":159
  * 
  * 
  * cdef inline int64_t steps_up(double value, int64_t num, int64_t den) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6085,7 +6702,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
   int __pyx_t_2;
   int64_t __pyx_t_3;
 
-  /* "tradebot/_core/instrument.pxd":98
+  /* "tradebot/_core/instrument.pxd":160
  * 
  * cdef inline int64_t steps_up(double value, int64_t num, int64_t den) noexcept nogil:
  *     cdef int64_t down = steps_down(value, num, den)             # <<<<<<<<<<<<<<
@@ -6094,7 +6711,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
 */
   __pyx_v_down = __pyx_f_8tradebot_5_core_10instrument_steps_down(__pyx_v_value, __pyx_v_num, __pyx_v_den);
 
-  /* "tradebot/_core/instrument.pxd":99
+  /* "tradebot/_core/instrument.pxd":161
  * cdef inline int64_t steps_up(double value, int64_t num, int64_t den) noexcept nogil:
  *     cdef int64_t down = steps_down(value, num, den)
  *     cdef double steps = value * <double>den / <double>num             # <<<<<<<<<<<<<<
@@ -6103,7 +6720,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
 */
   __pyx_v_steps = ((__pyx_v_value * ((double)__pyx_v_den)) / ((double)__pyx_v_num));
 
-  /* "tradebot/_core/instrument.pxd":100
+  /* "tradebot/_core/instrument.pxd":162
  *     cdef int64_t down = steps_down(value, num, den)
  *     cdef double steps = value * <double>den / <double>num
  *     cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)             # <<<<<<<<<<<<<<
@@ -6122,7 +6739,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
   __pyx_v_slack = (1e-6 + (1e-15 * __pyx_t_1));
 
 
-  /* "tradebot/_core/instrument.pxd":101
+  /* "tradebot/_core/instrument.pxd":163
  *     cdef double steps = value * <double>den / <double>num
  *     cdef double slack = 1e-6 + 1e-15 * (steps if steps >= 0 else -steps)
  *     return down if steps - <double>down < slack else down + 1             # <<<<<<<<<<<<<<
@@ -6142,7 +6759,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/instrument.pxd":97
+  /* "tradebot/_core/instrument.pxd":159
  * 
  * 
  * cdef inline int64_t steps_up(double value, int64_t num, int64_t den) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6158,7 +6775,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
   return __pyx_r;
 }
 
-/* "tradebot/_core/ledger.pxd":46
+/* "tradebot/_core/ledger.pxd":62
  * 
  * 
  * cdef inline BalanceC* ledger_balance(const LedgerC* ledger, uint16_t account, uint16_t asset) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6169,7 +6786,7 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_10instrument_steps_up(doub
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_BalanceC *__pyx_f_8tradebot_5_core_6ledger_ledger_balance(struct __pyx_t_8tradebot_5_core_6ledger_LedgerC const *__pyx_v_ledger, uint16_t __pyx_v_account, uint16_t __pyx_v_asset) {
   struct __pyx_t_8tradebot_5_core_6ledger_BalanceC *__pyx_r;
 
-  /* "tradebot/_core/ledger.pxd":47
+  /* "tradebot/_core/ledger.pxd":63
  * 
  * cdef inline BalanceC* ledger_balance(const LedgerC* ledger, uint16_t account, uint16_t asset) noexcept nogil:
  *     return &ledger.balances[account * ledger.assets + asset]             # <<<<<<<<<<<<<<
@@ -6182,7 +6799,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_BalanceC *__pyx_f_8
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/ledger.pxd":46
+  /* "tradebot/_core/ledger.pxd":62
  * 
  * 
  * cdef inline BalanceC* ledger_balance(const LedgerC* ledger, uint16_t account, uint16_t asset) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6195,7 +6812,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_BalanceC *__pyx_f_8
   return __pyx_r;
 }
 
-/* "tradebot/_core/ledger.pxd":50
+/* "tradebot/_core/ledger.pxd":66
  * 
  * 
  * cdef inline PositionC* ledger_position(const LedgerC* ledger, uint16_t strategy, uint32_t instrument) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6205,7 +6822,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_BalanceC *__pyx_f_8
 static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC *__pyx_f_8tradebot_5_core_6ledger_ledger_position(struct __pyx_t_8tradebot_5_core_6ledger_LedgerC const *__pyx_v_ledger, uint16_t __pyx_v_strategy, uint32_t __pyx_v_instrument) {
   struct __pyx_t_8tradebot_5_core_6ledger_PositionC *__pyx_r;
 
-  /* "tradebot/_core/ledger.pxd":51
+  /* "tradebot/_core/ledger.pxd":67
  * 
  * cdef inline PositionC* ledger_position(const LedgerC* ledger, uint16_t strategy, uint32_t instrument) noexcept nogil:
  *     return &ledger.positions[strategy * ledger.instruments + instrument]             # <<<<<<<<<<<<<<
@@ -6216,7 +6833,7 @@ static CYTHON_INLINE struct __pyx_t_8tradebot_5_core_6ledger_PositionC *__pyx_f_
   }
   goto __pyx_L0;
 
-  /* "tradebot/_core/ledger.pxd":50
+  /* "tradebot/_core/ledger.pxd":66
  * 
  * 
  * cdef inline PositionC* ledger_position(const LedgerC* ledger, uint16_t strategy, uint32_t instrument) noexcept nogil:             # <<<<<<<<<<<<<<
@@ -6339,6 +6956,77 @@ static CYTHON_INLINE int64_t __pyx_f_8tradebot_5_core_6timers_timers_next_ns(str
 
   /* function exit code */
   __pyx_L0:;
+  return __pyx_r;
+}
+
+/* "tradebot/_core/intervals.pxd":47
+ * 
+ * 
+ * cdef inline uint16_t interval_code(int64_t interval_ns) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
+ *     cdef int64_t seconds = interval_ns // 1_000_000_000
+*/
+
+static CYTHON_INLINE uint16_t __pyx_f_8tradebot_5_core_9intervals_interval_code(int64_t __pyx_v_interval_ns) {
+  int64_t __pyx_v_seconds;
+  uint16_t __pyx_r;
+  uint16_t __pyx_t_1;
+  int __pyx_t_2;
+  int __pyx_t_3;
+
+  /* "tradebot/_core/intervals.pxd":49
+ * cdef inline uint16_t interval_code(int64_t interval_ns) noexcept nogil:
+ *     """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
+ *     cdef int64_t seconds = interval_ns // 1_000_000_000             # <<<<<<<<<<<<<<
+ *     return <uint16_t>seconds if seconds * 1_000_000_000 == interval_ns and seconds <= 65535 else 0
+*/
+  __pyx_v_seconds = (__pyx_v_interval_ns / 0x3B9ACA00);
+
+  /* "tradebot/_core/intervals.pxd":50
+ *     """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
+ *     cdef int64_t seconds = interval_ns // 1_000_000_000
+ *     return <uint16_t>seconds if seconds * 1_000_000_000 == interval_ns and seconds <= 65535 else 0             # <<<<<<<<<<<<<<
+*/
+  __pyx_t_3 = ((__pyx_v_seconds * 0x3B9ACA00) == __pyx_v_interval_ns);
+
+  if (__pyx_t_3) {
+
+  } else {
+
+    __pyx_t_2 = __pyx_t_3;
+
+    goto __pyx_L3_bool_binop_done;
+  }
+  __pyx_t_3 = (__pyx_v_seconds <= 0xFFFF);
+
+
+  __pyx_t_2 = __pyx_t_3;
+
+  __pyx_L3_bool_binop_done:;
+  if (__pyx_t_2) {
+
+    __pyx_t_1 = ((uint16_t)__pyx_v_seconds);
+  } else {
+
+    __pyx_t_1 = 0;
+  }
+
+  {
+    __pyx_r = __pyx_t_1;
+  }
+  goto __pyx_L0;
+
+  /* "tradebot/_core/intervals.pxd":47
+ * 
+ * 
+ * cdef inline uint16_t interval_code(int64_t interval_ns) noexcept nogil:             # <<<<<<<<<<<<<<
+ *     """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
+ *     cdef int64_t seconds = interval_ns // 1_000_000_000
+*/
+
+  /* function exit code */
+  __pyx_L0:;
+
   return __pyx_r;
 }
 
@@ -8035,7 +8723,7 @@ static PyObject *__pyx_pf_8tradebot_7testing_13compiled_grid_8GridCore_2__reduce
  *     raise TypeError, "self.context,self.kept cannot be converted to a Python object for pickling"
 */
   __Pyx_Raise(((PyObject *)(((PyTypeObject*)PyExc_TypeError))), __pyx_mstate_global->__pyx_kp_u_self_context_self_kept_cannot_be, 0, 0);
-  __PYX_ERR(3, 2, __pyx_L1_error)
+  __PYX_ERR(4, 2, __pyx_L1_error)
 
   /* "(tree fragment)":1
  * def __reduce_cython__(self):             # <<<<<<<<<<<<<<
@@ -8099,32 +8787,32 @@ PyObject *__pyx_args, PyObject *__pyx_kwds
   {
     PyObject ** const __pyx_pyargnames[] = {&__pyx_mstate_global->__pyx_n_u_pyx_state,0};
     const Py_ssize_t __pyx_kwds_len = (__pyx_kwds) ? __Pyx_NumKwargs_FASTCALL(__pyx_kwds) : 0;
-    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(3, 3, __pyx_L3_error)
+    if (unlikely(__pyx_kwds_len < 0)) __PYX_ERR(4, 3, __pyx_L3_error)
     if (__pyx_kwds_len > 0) {
       switch (__pyx_nargs) {
         case  1:
         values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(3, 3, __pyx_L3_error)
+        if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(4, 3, __pyx_L3_error)
         CYTHON_FALLTHROUGH;
         case  0: break;
         default: goto __pyx_L5_argtuple_error;
       }
       const Py_ssize_t kwd_pos_args = __pyx_nargs;
-      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__setstate_cython__", 0) < (0)) __PYX_ERR(3, 3, __pyx_L3_error)
+      if (__Pyx_ParseKeywords(__pyx_kwds, __pyx_kwvalues, __pyx_pyargnames, 0, values, kwd_pos_args, __pyx_kwds_len, "__setstate_cython__", 0) < (0)) __PYX_ERR(4, 3, __pyx_L3_error)
       for (Py_ssize_t i = __pyx_nargs; i < 1; i++) {
-        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__setstate_cython__", 1, 1, 1, i); __PYX_ERR(3, 3, __pyx_L3_error) }
+        if (unlikely(!values[i])) { __Pyx_RaiseArgtupleInvalid("__setstate_cython__", 1, 1, 1, i); __PYX_ERR(4, 3, __pyx_L3_error) }
       }
     } else if (unlikely(__pyx_nargs != 1)) {
       goto __pyx_L5_argtuple_error;
     } else {
       values[0] = __Pyx_ArgRef_FASTCALL(__pyx_args, 0);
-      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(3, 3, __pyx_L3_error)
+      if (!CYTHON_ASSUME_SAFE_MACROS && unlikely(!values[0])) __PYX_ERR(4, 3, __pyx_L3_error)
     }
     __pyx_v___pyx_state = values[0];
   }
   goto __pyx_L6_skip;
   __pyx_L5_argtuple_error:;
-  __Pyx_RaiseArgtupleInvalid("__setstate_cython__", 1, 1, 1, __pyx_nargs); __PYX_ERR(3, 3, __pyx_L3_error)
+  __Pyx_RaiseArgtupleInvalid("__setstate_cython__", 1, 1, 1, __pyx_nargs); __PYX_ERR(4, 3, __pyx_L3_error)
   __pyx_L6_skip:;
   goto __pyx_L4_argument_unpacking_done;
   __pyx_L3_error:;
@@ -8159,7 +8847,7 @@ static PyObject *__pyx_pf_8tradebot_7testing_13compiled_grid_8GridCore_4__setsta
  *     raise TypeError, "self.context,self.kept cannot be converted to a Python object for pickling"             # <<<<<<<<<<<<<<
 */
   __Pyx_Raise(((PyObject *)(((PyTypeObject*)PyExc_TypeError))), __pyx_mstate_global->__pyx_kp_u_self_context_self_kept_cannot_be, 0, 0);
-  __PYX_ERR(3, 4, __pyx_L1_error)
+  __PYX_ERR(4, 4, __pyx_L1_error)
 
   /* "(tree fragment)":3
  * def __reduce_cython__(self):
@@ -8588,7 +9276,7 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   CYTHON_UNUSED_VAR(__pyx_mstate);
   __Pyx_RefNannySetupContext("__Pyx_modinit_Type_import_code", 0);
   /*--- Type import code ---*/
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.book"); if (unlikely(!__pyx_t_1)) __PYX_ERR(4, 94, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.book"); if (unlikely(!__pyx_t_1)) __PYX_ERR(5, 94, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_4book_L3Book = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.book", "L3Book",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8598,9 +9286,9 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_4book_L3Book), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_4book_L3Book),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_4book_L3Book) __PYX_ERR(4, 94, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_4book_L3Book) __PYX_ERR(5, 94, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.depth"); if (unlikely(!__pyx_t_1)) __PYX_ERR(2, 103, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.depth"); if (unlikely(!__pyx_t_1)) __PYX_ERR(3, 103, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5depth_L2Book = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.depth", "L2Book",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8610,9 +9298,9 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5depth_L2Book), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5depth_L2Book),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5depth_L2Book) __PYX_ERR(2, 103, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5depth_L2Book) __PYX_ERR(3, 103, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.bars"); if (unlikely(!__pyx_t_1)) __PYX_ERR(5, 30, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.bars"); if (unlikely(!__pyx_t_1)) __PYX_ERR(6, 30, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_4bars_BarSeries = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.bars", "BarSeries",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8622,10 +9310,10 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_4bars_BarSeries), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_4bars_BarSeries),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_4bars_BarSeries) __PYX_ERR(5, 30, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_4bars_BarSeries, (void**)&__pyx_vtabptr_8tradebot_5_core_4bars_BarSeries) != 1)) __PYX_ERR(5, 30, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_4bars_BarSeries) __PYX_ERR(6, 30, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_4bars_BarSeries, (void**)&__pyx_vtabptr_8tradebot_5_core_4bars_BarSeries) != 1)) __PYX_ERR(6, 30, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.views"); if (unlikely(!__pyx_t_1)) __PYX_ERR(6, 13, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.views"); if (unlikely(!__pyx_t_1)) __PYX_ERR(7, 14, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_View = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "View",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8635,8 +9323,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_View), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_View),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_View) __PYX_ERR(6, 13, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_View, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_View) != 1)) __PYX_ERR(6, 13, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_View) __PYX_ERR(7, 14, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_View, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_View) != 1)) __PYX_ERR(7, 14, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TradeView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "TradeView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_TradeView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_TradeView),
@@ -8645,8 +9333,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_TradeView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_TradeView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TradeView) __PYX_ERR(6, 22, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TradeView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_TradeView) != 1)) __PYX_ERR(6, 22, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TradeView) __PYX_ERR(7, 23, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TradeView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_TradeView) != 1)) __PYX_ERR(7, 23, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BookView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "BookView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_BookView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_BookView),
@@ -8655,8 +9343,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_BookView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_BookView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BookView) __PYX_ERR(6, 26, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BookView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_BookView) != 1)) __PYX_ERR(6, 26, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BookView) __PYX_ERR(7, 27, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BookView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_BookView) != 1)) __PYX_ERR(7, 27, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BarView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "BarView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_BarView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_BarView),
@@ -8665,8 +9353,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_BarView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_BarView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BarView) __PYX_ERR(6, 30, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BarView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_BarView) != 1)) __PYX_ERR(6, 30, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BarView) __PYX_ERR(7, 31, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_BarView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_BarView) != 1)) __PYX_ERR(7, 31, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_OrderView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "OrderView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_OrderView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_OrderView),
@@ -8675,8 +9363,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_OrderView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_OrderView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_OrderView) __PYX_ERR(6, 35, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_OrderView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_OrderView) != 1)) __PYX_ERR(6, 35, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_OrderView) __PYX_ERR(7, 36, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_OrderView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_OrderView) != 1)) __PYX_ERR(7, 36, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FillView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "FillView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_FillView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_FillView),
@@ -8685,8 +9373,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_FillView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_FillView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FillView) __PYX_ERR(6, 39, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FillView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_FillView) != 1)) __PYX_ERR(6, 39, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FillView) __PYX_ERR(7, 40, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FillView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_FillView) != 1)) __PYX_ERR(7, 40, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_RejectView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "RejectView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_RejectView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_RejectView),
@@ -8695,8 +9383,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_RejectView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_RejectView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_RejectView) __PYX_ERR(6, 45, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_RejectView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_RejectView) != 1)) __PYX_ERR(6, 45, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_RejectView) __PYX_ERR(7, 46, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_RejectView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_RejectView) != 1)) __PYX_ERR(7, 46, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_PositionView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "PositionView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_PositionView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_PositionView),
@@ -8705,8 +9393,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_PositionView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_PositionView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_PositionView) __PYX_ERR(6, 50, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_PositionView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_PositionView) != 1)) __PYX_ERR(6, 50, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_PositionView) __PYX_ERR(7, 51, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_PositionView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_PositionView) != 1)) __PYX_ERR(7, 51, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TimerView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "TimerView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_TimerView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_TimerView),
@@ -8715,8 +9403,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_TimerView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_TimerView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TimerView) __PYX_ERR(6, 54, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TimerView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_TimerView) != 1)) __PYX_ERR(6, 54, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TimerView) __PYX_ERR(7, 56, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_TimerView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_TimerView) != 1)) __PYX_ERR(7, 56, __pyx_L1_error)
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FeedView = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.views", "FeedView",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_FeedView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_FeedView),
@@ -8725,10 +9413,10 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_5views_FeedView), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_5views_FeedView),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FeedView) __PYX_ERR(6, 58, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FeedView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_FeedView) != 1)) __PYX_ERR(6, 58, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FeedView) __PYX_ERR(7, 60, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_5views_FeedView, (void**)&__pyx_vtabptr_8tradebot_5_core_5views_FeedView) != 1)) __PYX_ERR(7, 60, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.trader"); if (unlikely(!__pyx_t_1)) __PYX_ERR(7, 10, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.trader"); if (unlikely(!__pyx_t_1)) __PYX_ERR(8, 10, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.trader", "Trader",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8738,10 +9426,10 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_6trader_Trader), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_6trader_Trader),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader) __PYX_ERR(7, 10, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader, (void**)&__pyx_vtabptr_8tradebot_5_core_6trader_Trader) != 1)) __PYX_ERR(7, 10, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader) __PYX_ERR(8, 10, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_6trader_Trader, (void**)&__pyx_vtabptr_8tradebot_5_core_6trader_Trader) != 1)) __PYX_ERR(8, 10, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
-  __pyx_t_1 = PyImport_ImportModule("tradebot._core.compiled"); if (unlikely(!__pyx_t_1)) __PYX_ERR(8, 81, __pyx_L1_error)
+  __pyx_t_1 = PyImport_ImportModule("tradebot._core.compiled"); if (unlikely(!__pyx_t_1)) __PYX_ERR(9, 81, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_1);
   __pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall = __Pyx_ImportType_3_3_1(__pyx_t_1, "tradebot._core.compiled", "CompiledCall",
   #if defined(PYPY_VERSION_NUM) && PYPY_VERSION_NUM < 0x050B0000
@@ -8751,8 +9439,8 @@ static int __Pyx_modinit_Type_import_code(__pyx_mstatetype *__pyx_mstate) {
   #else
   sizeof(struct __pyx_obj_8tradebot_5_core_8compiled_CompiledCall), __PYX_GET_STRUCT_ALIGNMENT_3_3_1(struct __pyx_obj_8tradebot_5_core_8compiled_CompiledCall),
   #endif
-  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall) __PYX_ERR(8, 81, __pyx_L1_error)
-  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall, (void**)&__pyx_vtabptr_8tradebot_5_core_8compiled_CompiledCall) != 1)) __PYX_ERR(8, 81, __pyx_L1_error)
+  __Pyx_ImportType_CheckSize_Warn_3_3_1); if (!__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall) __PYX_ERR(9, 81, __pyx_L1_error)
+  if (unlikely(__Pyx_GetVtable(__pyx_mstate->__pyx_ptype_8tradebot_5_core_8compiled_CompiledCall, (void**)&__pyx_vtabptr_8tradebot_5_core_8compiled_CompiledCall) != 1)) __PYX_ERR(9, 81, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   __Pyx_RefNannyFinishContext();
   return 0;
@@ -8849,9 +9537,29 @@ static int __Pyx_modinit_Function_import_code(__pyx_mstatetype *__pyx_mstate) {
     __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
   }
   {
-    __pyx_t_1 = PyImport_ImportModule("tradebot._core.depth"); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 1, __pyx_L1_error)
+    __pyx_t_1 = PyImport_ImportModule("tradebot._core.types"); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 1, __pyx_L1_error)
     __Pyx_GOTREF(__pyx_t_1);
     const char * __pyx_import_signature = __Pyx_PyBytes_AsString(__pyx_mstate_global->__pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_2);
+    #if !CYTHON_ASSUME_SAFE_MACROS
+    if (unlikely(!__pyx_import_signature)) __PYX_ERR(0, 1, __pyx_L1_error)
+    #endif
+    const char * __pyx_import_name = __pyx_import_signature + 70;
+    void (**const __pyx_import_pointers[])(void) = {(void (**)(void))&__pyx_f_8tradebot_5_core_5types_refuse_record, (void (**)(void)) NULL};
+    void (**const *__pyx_import_pointer)(void) = __pyx_import_pointers;
+    const char *__pyx_import_current_signature = __pyx_import_signature;
+    while (*__pyx_import_pointer) {
+      if (__Pyx_ImportFunction_3_3_1(__pyx_t_1, __pyx_import_name, *__pyx_import_pointer, __pyx_import_current_signature) < (0)) __PYX_ERR(0, 1, __pyx_L1_error)
+      ++__pyx_import_pointer;
+      __pyx_import_name = strchr(__pyx_import_name, '\0') + 1;
+      __pyx_import_signature = strchr(__pyx_import_signature, '\0') + 1;
+      if (*__pyx_import_signature != '\0') __pyx_import_current_signature = __pyx_import_signature;
+    }
+    __Pyx_DECREF(__pyx_t_1); __pyx_t_1 = 0;
+  }
+  {
+    __pyx_t_1 = PyImport_ImportModule("tradebot._core.depth"); if (unlikely(!__pyx_t_1)) __PYX_ERR(0, 1, __pyx_L1_error)
+    __Pyx_GOTREF(__pyx_t_1);
+    const char * __pyx_import_signature = __Pyx_PyBytes_AsString(__pyx_mstate_global->__pyx_kp_b_int_struct___pyx_t_8tradebot_5_c_3);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (unlikely(!__pyx_import_signature)) __PYX_ERR(0, 1, __pyx_L1_error)
     #endif
@@ -9277,12 +9985,12 @@ __Pyx_RefNannySetupContext("PyInit_compiled_grid", 0);
  *     raise TypeError, "self.context,self.kept cannot be converted to a Python object for pickling"
  * def __setstate_cython__(self, __pyx_state):
 */
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_8tradebot_7testing_13compiled_grid_8GridCore_3__reduce_cython__, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_GridCore___reduce_cython, NULL, __pyx_mstate_global->__pyx_n_u_tradebot_testing_compiled_grid, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1])); if (unlikely(!__pyx_t_4)) __PYX_ERR(3, 1, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_8tradebot_7testing_13compiled_grid_8GridCore_3__reduce_cython__, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_GridCore___reduce_cython, NULL, __pyx_mstate_global->__pyx_n_u_tradebot_testing_compiled_grid, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[1])); if (unlikely(!__pyx_t_4)) __PYX_ERR(4, 1, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_reduce_cython, __pyx_t_4) < (0)) __PYX_ERR(3, 1, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_reduce_cython, __pyx_t_4) < (0)) __PYX_ERR(4, 1, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
   /* "(tree fragment)":3
@@ -9291,12 +9999,12 @@ __Pyx_RefNannySetupContext("PyInit_compiled_grid", 0);
  * def __setstate_cython__(self, __pyx_state):             # <<<<<<<<<<<<<<
  *     raise TypeError, "self.context,self.kept cannot be converted to a Python object for pickling"
 */
-  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_8tradebot_7testing_13compiled_grid_8GridCore_5__setstate_cython__, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_GridCore___setstate_cython, NULL, __pyx_mstate_global->__pyx_n_u_tradebot_testing_compiled_grid, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[2])); if (unlikely(!__pyx_t_4)) __PYX_ERR(3, 3, __pyx_L1_error)
+  __pyx_t_4 = __Pyx_CyFunction_New(&__pyx_mdef_8tradebot_7testing_13compiled_grid_8GridCore_5__setstate_cython__, __Pyx_CYFUNCTION_CCLASS, __pyx_mstate_global->__pyx_n_u_GridCore___setstate_cython, NULL, __pyx_mstate_global->__pyx_n_u_tradebot_testing_compiled_grid, __pyx_mstate_global->__pyx_d, ((PyObject *)__pyx_mstate_global->__pyx_codeobj_tab[2])); if (unlikely(!__pyx_t_4)) __PYX_ERR(4, 3, __pyx_L1_error)
   __Pyx_GOTREF(__pyx_t_4);
   #if CYTHON_COMPILING_IN_CPYTHON && PY_VERSION_HEX >= 0x030E0000
   PyUnstable_Object_EnableDeferredRefcount(__pyx_t_4);
   #endif
-  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_setstate_cython, __pyx_t_4) < (0)) __PYX_ERR(3, 3, __pyx_L1_error)
+  if (PyDict_SetItem(__pyx_mstate_global->__pyx_d, __pyx_mstate_global->__pyx_n_u_setstate_cython, __pyx_t_4) < (0)) __PYX_ERR(4, 3, __pyx_L1_error)
   __Pyx_DECREF(__pyx_t_4); __pyx_t_4 = 0;
 
   /* "tradebot/testing/compiled_grid.pyx":138
@@ -9442,30 +10150,30 @@ static int __Pyx_InitConstants(__pyx_mstatetype *__pyx_mstate) {
   CYTHON_UNUSED_VAR(__pyx_mstate);
   {
     const struct { const unsigned int length: 7; } str_length_index[] = {{42},{15},{1},{1},{89},{7},{6},{17},{2},{9},{74},{34},{12},{4},{8},{26},{28},{17},{4},{6},{8},{20},{12},{7},{8},{12},{8},{13},{10},{15},{8},{11},{11},{14},{12},{10},{17},{13},{12},{12},{19},{8},{13},{5},{18},{18},{5},{8},{4},{11},{5},{6},{8},{6},{3},{12},{6},{4},{10},{4},{7},{28},{16},{30},{6}};
-    const struct { const unsigned int length: 9; } bytes_length_index[] = {{66},{400},{22},{16},{126},{9},{123}};
+    const struct { const unsigned int length: 9; } bytes_length_index[] = {{66},{400},{83},{22},{16},{126},{9},{123}};
     #ifndef CYTHON_COMPRESS_STRINGS
       #define CYTHON_COMPRESS_STRINGS 90
     #endif
-    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (796 bytes) */
-static const char cstring[] = "x\332\235T\275o\323@\024O%\204*\304\022\t\t\004\014\227\001\324B\225J\010\"$\006\004i\013\005\221\226\266\202\361t9?\047G\354;s\367\234\304L\214\0353z\314\330\261##c\307\216\375sx\347\217\250\264HP,\331\357\353\336\357}\236\231\261\001X\307&C\343\200\201\016\330D8\246\r2\007\240\327XhR\322\305\306\302\nZ\000\026Z1\210A\343j\373\345\301\020\330\300\252\200\321\t\260\014I\324\"\006b\004\026R\037\264\034\262\2216\023\367\202)tlWX\021;&\254?\344\343\231\2608X\240(\315v3R\353v\240\234\350G\024\276\370N\023\220\010\001#\320\3308d\003\251\\i\n\034Da[\032\2150\305\265B\030A\202L\n\355\013\350\003#\333\030\254\367F\303D\205\317L\377\013ARi\226%J\216\"\245\007hE\000}\203\353\010\016I^\227&N\024\205\340>\267v\222M\273\225\342\r\311\365\333\245\266\324\264\315\271\205 \225\300e\021\205\363s\026\007\350P\340\037l$\220\305b\317h(\333\263O\271 \0142\316w\263)\275\033J\"\357Q\205{\020r^\224\346\221\350\t\214\364$LuA\007u\020zb\241tA\001\205\214\204s\205`\2024*\315\326p\032\242UP\030\374\330<M,$4\234\202\245\330\025\232g\307\350\033\356\r_S\021\325\347\253\202\371\245\322\027\n\230z\201\312_\304p\347\262\274\324\026\316}\377\211(\307\245\261&\245Y\200\010\021\254p\231\226\312\264\027Z\047in\300\251L\352\227\204\276\220#\240Yg\241\262\204\240\235\237\233\242\315\260c\021\221\250\020b\027\013;\002\254[\236\024\355NL\222\0302+R\307bj\001S\253\375.Qr\001\204\"\215\320\251o\200\212\322\327\256\336\223\266+\247D\r\254\331la\253v\350\242\334\376m\247(\255\024\034e\310V\010 \245},;\215\374y\355\310\237\371&\000\177F3\321\202o\007\333t\321\246]\366h\265\241<G8f\362o\010\001\335\213!\337\360\337\312\377\352^k\354\257\016\230%\264Q{@R\320\365\267\217\356\353\177GK\311\3559\3075\3723`\347\3519f\265\321\250\270\253\242V\031]\306^m\270!\315\234C\234\240\202\240Qz\365i\300\272\342-\0109\\X\374F\207\302V\022\335\t\215\n3\257\252\000\033\215\336\016\177\265\377\336\223\327\333\033\265\266\267\371is\217\367\366\377\226v\247\374-\363\035O\250\033+Wrp\027*-+\254N\320o\342\373\322\331\265\033\207\217g""\037O\257\335\315[g\313\017\346\007G\267\217\227\316\226\233\263[\263\217g\3137\0177g\315Yk\366t6\311E)\336\313_y\346\355\354].\362\361\374\363\321\326\361\303\0377~><\271~R\234\330\311;\363&1\2477\357\347[\363\226W}\310\357\314\233\363\326\274st\347\330\233\016\267\010\262\223\337\235?\241p\315_\303\251v\014";
-    PyObject *data = __Pyx_DecompressString(cstring, 796, 1);
+    #if (CYTHON_COMPRESS_STRINGS) == 1 /* compression: zlib (812 bytes) */
+static const char cstring[] = "x\332\235T;o\023A\020v$\204\242\210\306\022\022\010(\326\005Q\002\221\221P\260\220(Pp\022\010\010\047$\021\224\253\365\336\234\275\330\267{\354\316\331>*\312\224.\257t\2312%%e\312\224\3719\314\336\3032\004\t\302Iw\363\332y}3{\314\330\000\254c\343\276q\300@\007l,\034\323\006\231\003\320\033,4\t\351\"ca\r-\000\013\255\350E\240q\275\371\362\270\017\254gU\300\350\004X\206$j\021\0011\002s\251\013Z\366\331@\233\261{\301\024:v \254\210\034\023\326\037\362\371L\230\037\314\243(\315\016RR\353f\240\234\350\016)}\376\235\304 \021\002FA#\343\220\365\244r\205)p0\014\233\322h\204\tn\344\302\000bdRh\337@\027\030\331F`\2757\032&\312\370\314t?SHj\315\262X\311\301P\351\036Z\021@\327\340\023\004\207$?\221&\212\025\245\340\276\266f\234N\332\245\3425\311\325\333&X*\332\344\334B\220H\3402\317\302\371\202\305\001:\024\370\007\033\td\261\3301\032\nx\216\250\026\204^\312\371A:\241w[I\344\035\352\360\020B\316\363\326|$z\002#=\t\023\235\323^\225\204\236H(\235S@!\207\302\271\\0A2,\314\326p\032\242U\220\033\374\330<\215-\3044\234\234\245\334e4\317\216\320\003\356\r_\0221\254\316\227\r\363+\255\317\0250\361\002\265?\317\341\026\252\274\002\013\347\036\177\"\312qi\254Ih\026 B\004+\\\252\2452\315\271\326I\232\033pj\223\360\222\320\025r\0004\3534T\226\"h\347\347\246h3\354H\014IT\010\221\213\204\035\000V\220\3079\334\261\211cCfE\352HL,`b\265\337%*.\200P$Ct\352+\240\242\362\265\253\366\244\351\212)\021\200\025\233\316m\345\016\375.7\177\331)*+\001G\025\2625\n\220\320>\026H#\177^9\362g\036\004\340\317h&Z\360\275`\217.\332\244\315\036\255\327\224\347(\216\031\377[\204\200\356E\237o\373o\351\177}\257\r\366W\007Lc\332\250C )h\373\333G\367\365\277\263%\344\366\234\343\006\375\031\260\265\271\300\254\327j%w\335\250eEWc\257\327\\\237f\316!\212QAP+\274\2724`]\362\026\204\354\317-~\243CaK\211\356\204F\205\251W\375[\257\177\004j\241\032\013a\342\200\222\372\003\245\266V\353\354\363\255\243w\236\274\332\333\256\264\235\235\217;\207\274s\364\267\234\255\342O\317\367=!\200\327\256\345\340~\003\257(\263<A\177\236o""K\2277VN\036O?\\\334\270\2275.\227\037\316\216O\357\234-].\327\247\267\247\037.\227o\235\354L\353\323\306ts:\316D!\336\317\266<\363f\3726\023\331h\366\351t\367l\365\373\312\217\325\363\233\347\371\211\375\2545\253\023sq\353A\266;kx\325\373\354\356\254>k\314Z\247w\317\274\351d\227B\266\262{\263\247\224\256\376\023g\210\224\236";
+    PyObject *data = __Pyx_DecompressString(cstring, 812, 1);
     #define __Pyx_DecompressString_LZSS_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (1052 bytes) */
-static const char cstring[] = "\377 orders \377whose en\377d was no\377t seen, \367fou\021\000more\377(tree fr\377agment).\377?The gri{d \037\000er t\014\000oname\006\000at\t\002\377bench kn\377ows; its\377 Params 3ar!\001l\001of2\002A\002\377in Pytho\377n.disabl\374|\000\001\002xpecte\373d R\000most \277gcisen\035\001d\377self.con\337text,\010\002ke\277pt can\275\001b\273e \031\000ver:\001t\367o aY\004 obj\374P\000\330\000r pick\377lingtrad\377ebot/tes\375t\r\000/compi\357led_\336\001.py\213xC\n\004G\357\000\000\001\004\001C\374\224 \000\005.__red\337uce_c\301\002__\376\017\010setstat\356\t\020on_\027\000rtN\327one\231#S\211\000te\177gy__Pyx\001\000\277Dict_N\337\000R\317ef__\326\002F\001__\357_doc\003\000_fu\345n\003\002g]\005\030\000mai\375n\030\001metacl\367ass\010\002odul\335e\022\002ro_\302@ri\361e\024\002\263AF\001prep\320\232@\006\002y\000\255\003_\372\000_vyt\216Aj\001qual(\0052\352\004_\352\016\203&ex\236\001\374\000e_\\\005s\233\010\206.__\374!\376\330\000is_coro\375u\211@eafter\377asyncio.6\r\006sc\265@e_\344\000\271@\177cebacke\351@\377yfirst_n\365s\226\204\001i\227`rval\376\014\000itemsma\257rket\353%p\211\204\002p\377oppositi\376\207@maxretu\363rn\325a\261@defa\377ultsizetgimeS\000\240e.s\240CD\276 \003\005y\023\006\275d\000\r.\307jn\224\000ues\237\000 (I\000\337uct _\345\"t_\3558\205\204\005_5\201!e_5\377arena_Id\377IndexC *\367)\000i\006\001_gro\375w\034#depth_\311D\002\0019\004tU (\013, n\210\036typ\317`Re\271@\233dC\372\205\001st\250\003:1u\276\274@8_t, \304@6}4\000\006_t)\000\000\014\004n\224\200-con\216\001, L\r\377)\000shelf_\377emptied\000\276\252#begin\005\004r\317each\021\006\316\204\001fa\375r!\004quanti\347ty_\020\000\246\004\000\000N\337O_ASK\003\001BI\375D\016\005NEVER_kNS\323]6\221\212\003_O\232\212\001\212\357@(\004*s\363&\344\003\272!)\375\000L\004get\200\001\330\377\004\n\210+\220Q\320\004\377\032\230!\330\010%\240T\377\250\027\260\001\330\010\021\220\377\024\220Q\330\010\014\210E\377\220\021\220!\2204\220w\273\230a\t\003\033\230A\024\001H\377\220J\230a\230v\240W""\377\250F\260&\270\n\300&\367\310\006\310\035\002O\2306\240\375\0217\000\320\014\034\230F\240\376Q\000\014\210M\230\030\240\021\177\240!\2406\250\030\260\027\001\373\210FP\0006\230\032\2402\002l\000\021";
-    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 1052, 1657);
+    #elif (CYTHON_COMPRESS_STRINGS) > 0 && (CYTHON_COMPRESS_STRINGS) <= 90 /* compression: lzss (1072 bytes) */
+static const char cstring[] = "\377 orders \377whose en\377d was no\377t seen, \367fou\021\000more\377(tree fr\377agment).\377?The gri{d \037\000er t\014\000oname\006\000at\t\002\377bench kn\377ows; its\377 Params 3ar!\001l\001of2\002A\002\377in Pytho\377n.disabl\374|\000\001\002xpecte\373d R\000most \277gcisen\035\001d\377self.con\337text,\010\002ke\277pt can\275\001b\273e \031\000ver:\001t\367o aY\004 obj\374P\000\330\000r pick\377lingtrad\377ebot/tes\375t\r\000/compi\357led_\336\001.py\213xC\n\004G\357\000\000\001\004\001C\374\224 \000\005.__red\337uce_c\301\002__\376\017\010setstat\356\t\020on_\027\000rtN\327one\231#S\211\000te\177gy__Pyx\001\000\277Dict_N\337\000R\317ef__\326\002F\001__\357_doc\003\000_fu\345n\003\002g]\005\030\000mai\375n\030\001metacl\367ass\010\002odul\335e\022\002ro_\302@ri\361e\024\002\263AF\001prep\320\232@\006\002y\000\255\003_\372\000_vyt\216Aj\001qual(\0052\352\004_\352\016\203&ex\236\001\374\000e_\\\005s\233\010\206.__\374!\376\330\000is_coro\375u\211@eafter\377asyncio.6\r\006sc\265@e_\344\000\271@\177cebacke\351@\377yfirst_n\365s\226\204\001i\227`rval\376\014\000itemsma\257rket\353%p\211\204\002p\377oppositi\376\207@maxretu\363rn\325a\261@defa\377ultsizetgimeS\000\240e.s\240CD\276 \003\005y\023\006\275d\000\r.\307jn\224\000ues\237\000 (I\000\337uct _\345\"t_\3558\205\204\005_5\201!e_5\377arena_Id\377IndexC *\367)\000i\006\001_gro\375w\034#depth_\311D\002\0019\004tU (\013, n\210\036typ\317`Re\271@\233dC\372\205\001st\250\003:1u\276\274@8_t, \304@6}4\000\006_t)\000\000\014\004n\224\200-con\216\001, L\r\377)\000shelf_\377emptied\000\276\252#begin\005\004r\317each\021\006\316\204\001fa\375r!\004quanti\207ty_\020\000\254\202#\2242\341\006)\377\000refuse_\371r\305\"\371\004\000\000NO_wASK\003\001BID\016\005\377NEVER_NS\232\246}6\344\212\003_O\355\212\001\302`(b\004*s\306F\267#\215A)\000L\004\377get\200\001\330\004\n\377\210+\220Q\320\004\032\230\377!\330\010%\240T\250\027\377\260\001\330\010\021\220\024\220\377Q\330\010\014\210E\220\021\377\220!\2204\220w\230a\356\t""\003\033\230A\024\001H\220J\377\230a\230v\240W\250F\377\260&\270\n\300&\310\006}\310\035\002O\2306\240\0217\000\277\320\014\034\230F\240Q\000\014\377\210M\230\030\240\021\240!\337\2406\250\030\260\027\001\210F\276P\0006\230\032\2402l\000\021";
+    PyObject *data = __Pyx_DecompressString_LZSS(cstring, 1072, 1740);
     #define __Pyx_DecompressString_UNUSED
     if (unlikely(!data)) __PYX_ERR(0, 1, __pyx_L1_error)
     const char* const bytes = __Pyx_PyBytes_AsString(data);
     #if !CYTHON_ASSUME_SAFE_MACROS
     if (likely(bytes)); else { Py_DECREF(data); __PYX_ERR(0, 1, __pyx_L1_error) }
     #endif
-    #else /* compression: none (1657 bytes) */
-static const char bytes[] = " orders whose end was not seen, found more(tree fragment).?The grid under the name that the bench knows; its Params are those of the grid in Python.disableenableexpected at most gcisenabledself.context,self.kept cannot be converted to a Python object for picklingtradebot/testing/compiled_grid.pyxCompiledGridGridGridCoreGridCore.__reduce_cython__GridCore.__setstate_cython__GridCore.on_startNoneParamsStrategy__Pyx_PyDict_NextRef__annotate____doc____func____getstate____main____metaclass____module____mro_entries____name____prepare____pyx_state__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____test___is_coroutineafterasyncio.coroutinescline_in_tracebackeveryfirst_nsgridinterval_nsitemsmarketon_startparamspopposition_maxreturnselfsetdefaultsizetime_nstradebot.strategies.strategytradebot.testingtradebot.testing.compiled_gridvaluesint (struct __pyx_t_8tradebot_5_core_5arena_IdIndexC *)\000index_growint (struct __pyx_t_8tradebot_5_core_5depth_DepthC *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, struct __pyx_t_8tradebot_5_core_5types_RecordC const *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, uint8_t, int64_t, int64_t)\000\000int64_t (struct __pyx_t_8tradebot_5_core_5depth_DepthC const *, uint8_t, int64_t)\000shelf_emptied\000depth_begin\000depth_reached\000depth_set_far\000depth_quantity_farint64_t\000\000NO_ASK\000NO_BIDint64_t\000NEVER_NSstruct __pyx_t_8tradebot_5_core_6orders_OrderC *(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *, uint64_t)\000orders_get\200\001\330\004\n\210+\220Q\320\004\032\230!\330\010%\240T\250\027\260\001\330\010\021\220\024\220Q\330\010\014\210E\220\021\220!\2204\220w\230a\330\010\014\210E\220\033\230A\330\010\014\210H\220J\230a\230v\240W\250F\260&\270\n\300&\310\006\310a\330\010\014\210O\2306\240\021\330\010\014\320\014\034\230F\240!\330\010\014\210M\230\030\240\021\240!\2406\250\030\260\021\330\010\014\210F\220!\2206\230\032\2402\240T\250\021";
+    #else /* compression: none (1740 bytes) */
+static const char bytes[] = " orders whose end was not seen, found more(tree fragment).?The grid under the name that the bench knows; its Params are those of the grid in Python.disableenableexpected at most gcisenabledself.context,self.kept cannot be converted to a Python object for picklingtradebot/testing/compiled_grid.pyxCompiledGridGridGridCoreGridCore.__reduce_cython__GridCore.__setstate_cython__GridCore.on_startNoneParamsStrategy__Pyx_PyDict_NextRef__annotate____doc____func____getstate____main____metaclass____module____mro_entries____name____prepare____pyx_state__pyx_vtable____qualname____reduce____reduce_cython____reduce_ex____set_name____setstate____setstate_cython____test___is_coroutineafterasyncio.coroutinescline_in_tracebackeveryfirst_nsgridinterval_nsitemsmarketon_startparamspopposition_maxreturnselfsetdefaultsizetime_nstradebot.strategies.strategytradebot.testingtradebot.testing.compiled_gridvaluesint (struct __pyx_t_8tradebot_5_core_5arena_IdIndexC *)\000index_growint (struct __pyx_t_8tradebot_5_core_5depth_DepthC *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, struct __pyx_t_8tradebot_5_core_5types_RecordC const *)\000int (struct __pyx_t_8tradebot_5_core_5depth_DepthC *, uint8_t, int64_t, int64_t)\000\000int64_t (struct __pyx_t_8tradebot_5_core_5depth_DepthC const *, uint8_t, int64_t)\000shelf_emptied\000depth_begin\000depth_reached\000depth_set_far\000depth_quantity_farint (struct __pyx_t_8tradebot_5_core_5types_RecordC const *, int64_t)\000refuse_recordint64_t\000\000NO_ASK\000NO_BIDint64_t\000NEVER_NSstruct __pyx_t_8tradebot_5_core_6orders_OrderC *(struct __pyx_t_8tradebot_5_core_6orders_OrdersC const *, uint64_t)\000orders_get\200\001\330\004\n\210+\220Q\320\004\032\230!\330\010%\240T\250\027\260\001\330\010\021\220\024\220Q\330\010\014\210E\220\021\220!\2204\220w\230a\330\010\014\210E\220\033\230A\330\010\014\210H\220J\230a\230v\240W\250F\260&\270\n\300&\310\006\310a\330\010\014\210O\2306\240\021\330\010\014\320\014\034\230F\240!\330\010\014\210M\230\030\240\021""\240!\2406\250\030\260\021\330\010\014\210F\220!\2206\230\032\2402\240T\250\021";
     PyObject *data = NULL;
     #define __Pyx_DecompressString_UNUSED
     #define __Pyx_DecompressString_LZSS_UNUSED
@@ -9483,7 +10191,7 @@ static const char bytes[] = " orders whose end was not seen, found more(tree fra
       stringtab[i] = string;
       pos += bytes_length;
     }
-    for (int i = 65; i < 72; i++) {
+    for (int i = 65; i < 73; i++) {
       Py_ssize_t bytes_length = bytes_length_index[i-65].length;
       PyObject *string = PyBytes_FromStringAndSize(bytes + pos, bytes_length);
       stringtab[i] = string;
@@ -9494,7 +10202,7 @@ static const char bytes[] = " orders whose end was not seen, found more(tree fra
       }
     }
     Py_XDECREF(data);
-    for (Py_ssize_t i = 0; i < 72; i++) {
+    for (Py_ssize_t i = 0; i < 73; i++) {
       if (unlikely(PyObject_Hash(stringtab[i]) == -1)) {
         __PYX_ERR(0, 1, __pyx_L1_error)
       }
@@ -9502,7 +10210,7 @@ static const char bytes[] = " orders whose end was not seen, found more(tree fra
     #if CYTHON_IMMORTAL_CONSTANTS
     {
       PyObject **table = stringtab + 65;
-      for (Py_ssize_t i=0; i<7; ++i) {
+      for (Py_ssize_t i=0; i<8; ++i) {
         #if PY_VERSION_HEX >= 0x030F0000
         PyUnstable_SetImmortal(table[i]);
         #elif CYTHON_COMPILING_IN_CPYTHON_FREETHREADING
