@@ -190,7 +190,7 @@ def test_fees_are_taken_from_a_third_asset_while_there_is_enough_of_it() -> None
     assert (row[7], row[14]) == (4_167 * 600 + 2_500_050, 4_167 * 600)
     state = venue.simulator
     state.take_markouts()
-    assert state.snapshot()[9] == 6_000 - 4_167
+    assert state.snapshot()[10] == 6_000 - 4_167
 
 
 def test_without_marks_the_middle_of_a_whole_book_is_judged() -> None:

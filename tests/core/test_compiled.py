@@ -11,7 +11,6 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tradebot.testing.contract import check_restarts
 from tests.strategies.support import plan
 from tests.support import MS, stream
 from tradebot._core.merge import Merge
@@ -20,15 +19,20 @@ from tradebot.engine.drive import drive
 from tradebot.engine.plan import make_merge
 from tradebot.engine.ports import Nobody, Records
 from tradebot.strategies.strategy import NoParams, Strategy, Struct
+from tradebot.testing.contract import check_restarts
 
 SOURCE = Path(__file__).with_name("follow.pyx")
 SETUP = """
-import sys
+from pathlib import Path
+
+import tradebot
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 module = Extension("follow", ["follow.pyx"], extra_compile_args=["-O1", "-g0"])
-setup(script_args=["-q", "build_ext", "--inplace"], ext_modules=cythonize([module], language_level=3, quiet=True))
+root = str(Path(tradebot.__file__).parents[1])
+made = cythonize([module], language_level=3, quiet=True, include_path=[root])
+setup(script_args=["-q", "build_ext", "--inplace"], ext_modules=made)
 """
 
 
@@ -199,7 +203,7 @@ def test_the_file_in_the_documents_builds(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "compiled.md").read_text()
     (tmp_path / "follow.pyx").write_text(page.split("```cython\n")[1].split("```")[0])
     done = subprocess.run(
-        [sys.executable, "-m", "cython", "-3", "--warning-errors", "follow.pyx"],
+        [sys.executable, "-m", "cython", "-3", "--warning-errors", "-I", str(Path(__file__).parents[2]), "follow.pyx"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

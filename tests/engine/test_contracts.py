@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from msgspec import Struct
 
-from tradebot.testing.contract import check_restarts
 from tests.strategies.support import plan, row, trades
 from tests.support import MS, Flow, Noise, delayed, records
 from tradebot._core.merge import Merge
@@ -16,6 +15,7 @@ from tradebot.domain.instrument import INVERSE, LINEAR, Instrument
 from tradebot.engine.plan import Limits, Margin, Place, Plan, make_merge, margin_tiers
 from tradebot.engine.ports import Records
 from tradebot.strategies.strategy import Strategy
+from tradebot.testing.contract import check_restarts
 
 LIN = Instrument(
     id=1, symbol="BTC/USDT:USDT", venue="test", base="BTC", quote="USDT", tick="0.5", lot="0.001", kind=LINEAR

@@ -46,5 +46,5 @@ cdef int intervals_from_list(IntervalsC* intervals, list state) except -1
 
 cdef inline uint16_t interval_code(int64_t interval_ns) noexcept nogil:
     """A stored bar's word for its interval: whole seconds, 0 where these do not fit."""
-    cdef int64_t seconds = interval_ns / 1_000_000_000
+    cdef int64_t seconds = interval_ns // 1_000_000_000
     return <uint16_t>seconds if seconds * 1_000_000_000 == interval_ns and seconds <= 65535 else 0
