@@ -19,8 +19,8 @@ from tradebot._core.book import L3Book
 from tradebot._core.depth import L2Book
 from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.errors import TradebotError
-from tradebot.domain.instrument import Instrument
-from tradebot.engine.plan import Limits, Place, Plan, make_merge
+from tradebot.domain.instrument import SPOT, Instrument
+from tradebot.engine.plan import Limits, Margin, Place, Plan, make_merge
 from tradebot.engine.ports import Records
 from tradebot.store import parquet
 from tradebot.store.client import Store
@@ -118,6 +118,7 @@ def plan(instrument: Instrument) -> Plan:
         fee_in_base=False,
         order_latency_ns=1,
         answer_latency_ns=1,
+        margins=[None if instrument.kind == SPOT else Margin(tiers=[(0, 400_000, 0)])],
     )
 
 
