@@ -31,7 +31,7 @@ from tradebot._core.match import would_trade
 from tradebot._core.merge import Merge
 from tradebot._core.queue_model import QueueKind
 from tradebot._core.simulator import Simulator
-from tradebot._core.types import RECORD_DTYPE, Kind, TimeInForce
+from tradebot._core.types import RECORD_DTYPE, Flag, Kind, TimeInForce
 from tradebot.engine import snapshot
 from tradebot.engine.drive import hand_over
 from tradebot.engine.plan import Latency, Plan, make_merge
@@ -95,10 +95,18 @@ def is_refused(book: Any, facts: Records) -> bool:
         book.apply(facts)
     except ValueError:
         book.validate()
-        assert not all(has_amounts(one, ()) for one in facts), "a record within the bounds was refused"
+        assert any(asks(book, one) for one in facts), "a record within the bounds was refused"
         return True
-    assert all(has_amounts(one, ()) for one in facts), "a record beyond the bounds was taken"
+    assert not any(asks(book, one) for one in facts), "a record beyond the bounds was taken"
     return False
+
+
+def asks(book: Any, record: np.void) -> bool:
+    """Whether a record is one that this book refuses: an order beyond the bounds, or a level at such a price."""
+    if isinstance(book, L3Book):
+        return int(record["kind"]) <= Kind.L3_CHANGE and not has_amounts(record, ())
+    is_set = int(record["kind"]) == Kind.L2_LEVEL and not record["flags"] & Flag.VOID and record["quantity"] > 0
+    return bool(is_set) and not -(1 << 58) <= int(record["price"]) < 1 << 58
 
 
 def is_bounded(record: np.void) -> bool:

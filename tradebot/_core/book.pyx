@@ -575,14 +575,15 @@ cdef class L3Book:
         book_close(&self.book)
 
     def apply(self, records) -> int:
-        """Take in an array of RECORD_DTYPE in order; returns how many changed the book. Raises ValueError at a record beyond the
-        bounds of `check_amounts`; those before it are in."""
+        """Take in an array of RECORD_DTYPE in order; returns how many changed the book. Raises ValueError at an order whose price or
+        quantity is beyond the bounds of `check_amounts`; what came before it is in."""
         cdef const RecordC[::1] rows = record_rows(records)
         cdef Py_ssize_t at, count = rows.shape[0]
         cdef int changed = 0
         with nogil:
             for at in range(count):
-                check_amounts(&rows[at], at)
+                if rows[at].kind <= Kind.L3_CHANGE:     # what says a price and lots; a removal only names an order
+                    check_amounts(&rows[at], at)
                 changed += book_apply(&self.book, &rows[at])
         return changed
 
@@ -593,7 +594,8 @@ cdef class L3Book:
         cdef uint64_t total = 0
         with nogil:
             for at in range(count):
-                check_amounts(&rows[at], at)
+                if rows[at].kind <= Kind.L3_CHANGE:
+                    check_amounts(&rows[at], at)
                 book_apply(&self.book, &rows[at])
                 total += <uint64_t>(self.book.ask - self.book.bid)
         return total
@@ -610,7 +612,8 @@ cdef class L3Book:
             for at in range(count):
                 if rows[at].kind < Kind.L3_ADD or rows[at].kind > Kind.L3_EXECUTE or rows[at].flags & Flag.VOID:
                     continue
-                check_amounts(&rows[at], at)
+                if rows[at].kind <= Kind.L3_CHANGE:
+                    check_amounts(&rows[at], at)
                 book_apply(&self.book, &rows[at])
                 if rows[at].flags & Flag.SNAPSHOT and not rows[at].flags & Flag.LAST:
                     continue

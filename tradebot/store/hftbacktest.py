@@ -24,6 +24,7 @@ import numpy.typing as npt
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
+from tradebot.domain.units import TIME_MAX_NS
 from tradebot.store.batches import Records
 from tradebot.store.event_book import DEPTH, DEPTH_CLEAR, DEPTH_SNAPSHOT, EVENT, EventBook, Events, run_start
 from tradebot.store.float_steps import nearest_steps, why_not
@@ -128,7 +129,9 @@ def _kept(
     file: str,
 ) -> Mask:
     is_clear = events["kind"] == DEPTH_CLEAR
-    kept = np.isin(events["kind"], KINDS) & (events["time_ns"] >= 0) & (events["venue_ns"] >= 0)
+    kept = np.isin(events["kind"], KINDS)
+    for name in ("time_ns", "venue_ns"):
+        kept &= (events[name] >= 0) & (events[name] <= TIME_MAX_NS)
     kept &= is_clear | ((events["side"] != _BOTH_SIDES) & on_tick & on_lot & (events["price"] >= 0))
     kept &= is_clear | (events["quantity"] >= (events["kind"] == TRADE))
     for place in np.flatnonzero(~kept).tolist():
@@ -146,8 +149,8 @@ def _why_not(event: np.void, row: np.void, on_tick: bool, on_lot: bool, instrume
         return why_not(float(row["qty"]), "quantity", instrument.lot_size)
     if event["side"] == _BOTH_SIDES:
         return "expected the flag of one side, found none or both"
-    if event["time_ns"] < 0 or event["venue_ns"] < 0:
-        return f"expected times since 1970, found {event['venue_ns']} and {event['time_ns']}"
+    if not 0 <= min(event["time_ns"], event["venue_ns"]) <= max(event["time_ns"], event["venue_ns"]) <= TIME_MAX_NS:
+        return f"expected times from 1970 to 2116, found {event['venue_ns']} and {event['time_ns']}"
     return f"expected a price and a quantity that are not negative, and a trade of something, found {row['px']} and {row['qty']}"
 
 
