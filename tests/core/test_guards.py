@@ -321,6 +321,20 @@ def test_an_amend_that_comes_after_the_fill_is_refused_by_the_venue() -> None:
     assert merge.kernel.balances()[2][2] == 0
 
 
+def test_a_fee_paid_out_of_what_was_bought_leaves_a_position_that_can_be_closed() -> None:
+    held = []
+
+    def note(me) -> None:
+        held.append((me.position.quantity, me.position.flat))
+        me.close()
+
+    steps = [lambda me: me.buy(0.1), note, lambda me: held.append(me.position.flat)] * 3
+    script, merge = played(told(*[101] * 11), *steps, opening={"USD": 10**12}, fee_in_base=True)
+    assert script.refused == []
+    assert held == [(0.099, False), True, (0.1, False), True, (0.1, False), True]
+    assert merge.kernel.balances()[0][1] == 40_000                # three fees of 0.2 lots: 0.4 lots are left over
+
+
 def test_target_position_counts_what_is_open_and_asks_once() -> None:
     script, merge = played(
         told(101, 101, 101, 101), lambda me: [me.target_position(0.02), me.target_position(0.02)],
