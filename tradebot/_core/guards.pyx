@@ -16,7 +16,7 @@ from tradebot._core.instrument cimport InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport ledger_position, position_lots
 from tradebot._core.market cimport trigger_price
-from tradebot._core.orders cimport OrderC, orders_count, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add
 from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
@@ -45,7 +45,7 @@ cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const Record
             protection.closed += record.quantity
             other = orders_get(&kernel.context.orders, protection.stop_id if protection.target_id == order.id else protection.target_id)
             if other != NULL:
-                other.reduced += record.quantity
+                other.reduced += record.quantity if record.quantity < order_remaining(other) else order_remaining(other)
                 orders_count(&kernel.context.orders, other)
                 relock(kernel, other, hold(kernel, other))
         elif record.kind == Kind.ORDER_TRIGGERED:
