@@ -277,10 +277,10 @@ def test_a_strategy_that_raises_is_quarantined_and_named_with_file_and_line(user
 
 
 def test_an_error_raised_by_the_face_names_the_users_line(user: Callable[[str], Path]) -> None:
-    place = user("self.buy(0.01, stop_loss=1.0)")
+    place = user("self.buy(0.01, risk='1%')")
     done = run(place, "backtest", "-c", "project/run.toml")
     assert done.returncode == 1
-    assert f" at {line_at(place, 'stop_loss')} in on_timer" in done.stderr and "is not built yet" in done.stderr
+    assert f" at {line_at(place, 'risk')} in on_timer" in done.stderr and "is not built yet" in done.stderr
 
 
 def test_the_other_strategy_goes_on_when_one_is_quarantined(user: Callable[[str], Path]) -> None:

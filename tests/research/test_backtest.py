@@ -41,7 +41,7 @@ class Raises(Strategy):
 
 class RaisesInTheFace(Strategy):
     def on_trade(self, trade: object) -> None:
-        self.buy(0.01, take_profit=1.0)
+        self.buy(0.01, risk="1%")
 
 
 class Leaves(Strategy):
@@ -97,7 +97,7 @@ def test_a_recorder_changes_nothing() -> None:
     ("strategy", "said"),
     [
         (Raises, "raised ZeroDivisionError: on purpose at LINE in on_trade, on fact "),
-        (RaisesInTheFace, "raised NotBuiltYet: take_profit= is not built yet"),
+        (RaisesInTheFace, "raised NotBuiltYet: risk= is not built yet"),
         (RaisesAtStart, "raised ValueError: "),
         (RaisesAtStop, "raised RuntimeError: at the end at LINE in on_stop, on fact "),
     ],

@@ -9,7 +9,8 @@ A position keeps cost and quantity, never an average price. A trade of signed va
 So realised - cost == -(sum of all v) holds exactly, always, whatever was rounded: `validate` asserts it against the cash.
 The value of a trade is ticks * lots * n / d, rounded down with the remainder carried to the position's next trade; with it no
 rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset; one of a third
-asset counts in the position at that asset's stated price, rounded down.
+asset counts in the position at that asset's stated price, rounded down. A fee that a buy of spot paid out of what it bought is no
+trade: the position keeps what was bought, and `position_lots` is what of it can be sold.
 
 A contract moves no base asset. Its trades have a signed value too, of which the profit is minus the sum: ticks * lots of
 quote for a linear one; for an inverse one -lots * contract / price of base, for what it is worth in base falls as the price rises. That quotient is taken up,
@@ -89,6 +90,7 @@ cdef int spot_fill(
     add(&base_balance.total, base, overflow)
     subtract(&ledger_balance(ledger, position.account, fee_asset).total, fee, overflow)
     if fee_asset == instrument.base:
+        add(&position.fees_in_base, fee, overflow)
         fee = muldiv_down(
             ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, overflow
         )
@@ -209,6 +211,7 @@ cdef object ledger_to_list(const LedgerC* ledger):
             ledger.positions[at].realised, ledger.positions[at].fees, ledger.positions[at].remainder,
             ledger.positions[at].bought, ledger.positions[at].sold, ledger.positions[at].funding,
             ledger.positions[at].drawn, ledger.positions[at].held, ledger.positions[at].fees_elsewhere,
+            ledger.positions[at].fees_in_base,
         )
         for at in range(ledger.strategies * ledger.instruments)
     ]
@@ -230,6 +233,7 @@ cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
             position.account, position.strategy, position.instrument, position.side, position.quantity,
             position.cost, position.realised, position.fees, position.remainder, position.bought,
             position.sold, position.funding, position.drawn, position.held, position.fees_elsewhere,
+            position.fees_in_base,
         ) = state[1][at]
     return 0
 

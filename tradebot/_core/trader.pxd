@@ -25,6 +25,7 @@ cdef class Trader:
     cdef int put_trigger(self, const MarketC* market, WishC* wish, object stop, object touch, object follow) except -1
     cdef int put_guards(self, const MarketC* market, WishC* wish, object stop_loss, object take_profit, object trail) except -1
     cdef int64_t distance_of(self, const MarketC* market, object trail) except? -1
+    cdef int64_t held_lots(self, uint32_t index) noexcept nogil
     cdef int64_t wished_lots(self, uint32_t index) noexcept nogil
     cdef int shrink_guards(self, uint32_t index, int64_t wanted) except -1
     cdef int cancel_guards(self, uint32_t index) except -1

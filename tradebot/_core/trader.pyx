@@ -13,7 +13,7 @@ from tradebot._core.arena cimport grow
 from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
 from tradebot._core.context cimport WISH_AMEND, WISH_CANCEL, WISH_PLACE, WISH_PROTECT, MarketC
 from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
-from tradebot._core.ledger cimport ledger_balance, ledger_position
+from tradebot._core.ledger cimport ledger_balance, ledger_position, position_lots
 from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
 from tradebot._core.types cimport OrderFlag, OrderType, TimeInForce
@@ -285,6 +285,9 @@ cdef class Trader:
             if guards or not order.flags & OrderFlag.PROTECTIVE:
                 self.cancel(order.id)
 
+    cdef int64_t held_lots(self, uint32_t index) noexcept nogil:
+        return position_lots(ledger_position(&self.context.ledger, self.number, index), &self.context.markets[index].terms)
+
     cdef int64_t wished_lots(self, uint32_t index) noexcept nogil:
         """Lots that this callback has asked for already, sales negative."""
         cdef const WishC* wish
@@ -312,7 +315,7 @@ cdef class Trader:
         Returns the order's id, 0 where it is flat already.
         """
         cdef uint32_t index = self.index_of(instrument)
-        cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
+        cdef int64_t held = self.held_lots(index)
         cdef object id
         if held == 0:
             return 0
@@ -331,7 +334,7 @@ cdef class Trader:
         cdef const MarketC* market = &self.context.markets[index]
         cdef OrderListC* open = orders_list(&self.context.orders, self.number, index)
         cdef int64_t wanted = to_steps(quantity if quantity >= 0 else -quantity, market.terms.lot_num, market.terms.lot_den, False, "quantity")
-        cdef int64_t held = ledger_position(&self.context.ledger, self.number, index).quantity
+        cdef int64_t held = self.held_lots(index)
         cdef int64_t ticks = 0, missing
         cdef bint is_sell, reduces
         cdef object id
