@@ -432,8 +432,8 @@ def _markouts(run: RunFiles, metrics: Metrics) -> Html:
     return section(
         "Markouts",
         table(["fills", *(f"after {horizon:g} s" for horizon in horizons)], rows),
-        note=f"Where the middle price stood after a fill, against the price of the fill, in "
-        f"{metrics.quote_asset} for a unit of the base asset and in basis points (bp): positive is good for "
+        note="Where the middle price stood after a fill, against the price of the fill, in "
+        "quote units of the price and in basis points (bp): positive is good for "
         "us. Mean ± standard error; each fill counts once. Neighbouring fills share one market, so the true "
         "error is larger than the one shown.",
     )
