@@ -140,7 +140,8 @@ def test_rows_that_another_import_holds_over_the_same_range_are_said(place: Path
 
 
 def test_updates_without_a_book_are_said(place: Path) -> None:
-    diff = '{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1700000000000,"s":"BTCUSDT","U":%d,"u":%d,"b":[["100.10","1.5"]],"a":[]}}'
+    head = '{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1700000000000,"s":"BTCUSDT",'
+    diff = head + '"U":%d,"u":%d,"b":[["100.10","1.5"]],"a":[]}}'
     lines = [f"{1_700_000_000_000_000_000 + number} {diff % (number, number)}" for number in range(1, 40)]
     told = '"e":"trade","E":1700000000000,"s":"BTCUSDT","t":1,"p":"100.10","q":"1.5","T":1700000000000,"m":true'
     trade = f'{{"stream":"btcusdt@trade","data":{{{told}}}}}'
