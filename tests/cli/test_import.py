@@ -126,3 +126,26 @@ def test_one_path_named_twice_counts_once(place: Path) -> None:
     done = run(place, "data", "import", "ticks", "ticks", "--format", "bitstamp-l3", "--json")
     found = json.loads(done.stdout)
     assert (found["rows"], found["repeated"], listed(place)["BTC/USD@bitstamp"]) == (2, False, 2)
+
+
+def test_rows_that_another_import_holds_over_the_same_range_are_said(place: Path) -> None:
+    rows = [f"{number},{1000 + number},{990 + number},100,1.5,created,bid" for number in range(1, 90)]
+    write_ticks(place / "one", *rows)
+    assert "warning" not in run(place, "data", "import", "one", "--format", "bitstamp-l3").stdout
+    write_ticks(place / "two", *rows[:50])
+    done = run(place, "data", "import", "two", "--format", "bitstamp-l3")
+    assert "warning: other imports hold rows of these kinds over the same range (50 of l3_add)" in done.stdout
+    found = json.loads(run(place, "data", "import", "two", "--format", "bitstamp-l3", "--json").stdout)
+    assert (found["beside"], found["repeated"]) == ({}, True)
+
+
+def test_updates_without_a_book_are_said(place: Path) -> None:
+    head = '{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1700000000000,"s":"BTCUSDT",'
+    diff = head + '"U":%d,"u":%d,"b":[["100.10","1.5"]],"a":[]}}'
+    lines = [f"{1_700_000_000_000_000_000 + number} {diff % (number, number)}" for number in range(1, 40)]
+    told = '"e":"trade","E":1700000000000,"s":"BTCUSDT","t":1,"p":"100.10","q":"1.5","T":1700000000000,"m":true'
+    trade = f'{{"stream":"btcusdt@trade","data":{{{told}}}}}'
+    (place / "raw.txt").write_text("\n".join([*lines, f"1700000000000000090 {trade}"]) + "\n")
+    done = run(place, "data", "import", "raw.txt", "--format", "binance-raw")
+    assert done.returncode == 0, done.stderr
+    assert "warning: 39 updates had no book to apply to" in done.stdout

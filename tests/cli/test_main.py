@@ -20,7 +20,9 @@ from tradebot.cli import main as main_module
 from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
-VERBS = ["demo", "doctor", "init", "config", "data", "backtest", "replay", "report", "compare", "bench"]
+VERBS = [
+    "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "bench",
+]  # fmt: skip
 
 RUN = """
 account = { venue = "bitstamp", start = "10000 USD" }
@@ -93,7 +95,7 @@ def test_the_module_runs_as_the_command_does(tmp_path: Path) -> None:
     [
         ([], "required: VERB; see `tradebot --help`"),
         (["bactest"], "unknown 'bactest': did you mean backtest?; see `tradebot --help`"),
-        (["live"], "unknown 'live': expected one of demo, doctor, init, config, data, backtest, replay, report"),
+        (["live"], "unknown 'live': expected one of demo, doctor, init, config, data, store, backtest, replay, report, compare"),
         (["config"], "required: VERB; see `tradebot config --help`"),
         (["config", "shwo"], "unknown 'shwo': did you mean show?; see `tradebot config --help`"),
         (["config", "explain"], "required: KEY; see `tradebot config explain --help`"),

@@ -85,7 +85,7 @@ def test_a_run_that_did_not_end_has_no_report(place: Path, finished: Path) -> No
 
 def test_a_torn_folder_has_no_report_and_says_what_is_torn(place: Path, finished: Path) -> None:
     (finished / "samples.bin").write_bytes(b"torn")
-    assert "expected whole records of 64 bytes in " in failure(place, 1, "report", "last", "--json")
+    assert "expected whole records of 72 bytes in " in failure(place, 1, "report", "last", "--json")
     (finished / "samples.bin").unlink()
     assert "expected samples.bin in " in failure(place, 1, "report", finished.name)
     shutil.rmtree(finished)

@@ -358,3 +358,15 @@ def test_guards_and_changes_leave_the_books_of_venue_and_engine_one(instrument: 
             compare(merge)
     assert merge.kernel.failures == []
     assert kinds >= {Kind.ORDER_AMENDED, Kind.ORDER_TRIGGERED, Kind.FUNDING_PAID, Kind.LIQUIDATED}
+
+
+@pytest.mark.parametrize("lots", [1, 50])
+@pytest.mark.parametrize("instrument", [LIN, INV])
+def test_guards_of_contracts_cover_the_whole_position_whatever_the_fee(instrument: Instrument, lots: int) -> None:
+    lot = 0.001 if instrument is LIN else 1.0
+    strategy, merge = steps_in(
+        instrument, lambda me: me.buy(lots * lot, stop_loss=90.0, take_profit=120.0), taker_fee=50_000, maker_fee=20_000
+    )
+    guards = [one for one in merge.kernel.snapshot()[8] if one[18]]
+    assert strategy.refused == []
+    assert [one[2] for one in guards] == [lots, lots]

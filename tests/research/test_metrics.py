@@ -342,6 +342,13 @@ def test_orders_rejects_and_cancels_are_counted_from_the_facts(make_run: MAKE) -
     assert all(life.ahead_lots >= 0 for life in lives if life.ended != "rejected")
 
 
+def test_an_order_that_was_made_smaller_is_filled_when_that_is() -> None:
+    rows = np.concatenate((fill_rows([(0, 9, 100, 0)]), fill_rows([(1, 4, 100, 0)]), fill_rows([(2, 4, 100, 0)])))
+    rows["kind"], rows["id"] = [Kind.PLACE_ORDER, Kind.ORDER_AMENDED, Kind.ORDER_FILLED], 7
+    (life,) = order_lives(small_run(rows).facts, 10)
+    assert (life.quantity_lots, life.filled_lots, life.ended) == (4, 4, "filled")
+
+
 def test_the_median_time_in_queue_runs_from_acceptance_to_fill_on_the_venues_clock() -> None:
     rows = np.concatenate((fill_rows([(0, 0, 100, 0)]), fill_rows([(9, 4, 100, 0)])))
     rows["kind"][0], rows["id"] = Kind.ORDER_ACCEPTED, 7

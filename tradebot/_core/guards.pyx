@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tradebot._core.context cimport WISH_AMEND, WISH_PLACE, MarketC, WishC
-from tradebot._core.instrument cimport InstrumentC
+from tradebot._core.instrument cimport SPOT, InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport ledger_position, position_lots
 from tradebot._core.market cimport trigger_price
@@ -34,8 +34,8 @@ cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const Record
         protection = protections_get(&kernel.protections, order.id)
         if record.kind == Kind.ORDER_FILLED:
             protection.filled += record.quantity
-            if extra.fee_asset == kernel.context.markets[order.instrument].terms.base:
-                protection.fee += extra.fee
+            if kernel.context.markets[order.instrument].terms.kind == SPOT and extra.fee_asset == kernel.context.markets[order.instrument].terms.base:
+                protection.fee += extra.fee     # a contract's fee is paid out of its margin, not out of what was bought
         protection.entry_done = is_done
         if is_done or (record.kind == Kind.ORDER_FILLED and not is_immediate(order)):
             guard(kernel, seat, order.id)

@@ -114,6 +114,8 @@ cdef Reject check_guards(const IntentC* intent) noexcept nogil:
         return Reject.TARGET_ON_WRONG_SIDE
     if (intent.stop or intent.distance) and intent.trigger_price <= 0:
         return Reject.NO_TRIGGER_PRICE
+    if intent.distance and not intent.is_sell and intent.stop == 0 and intent.distance >= intent.trigger_price:
+        return Reject.STOP_ON_WRONG_SIDE        # it would follow below zero
     return Reject.ACCEPTED
 
 

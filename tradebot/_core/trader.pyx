@@ -76,6 +76,8 @@ cdef class Trader:
         if price is not None:
             ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
         if time_in_force is not None:
+            if time_in_force not in TIMES_IN_FORCE:
+                raise ValueError(f"expected a time_in_force of {', '.join(TIMES_IN_FORCE)}, found {time_in_force!r}")
             force = TIMES_IN_FORCE[time_in_force]
         if post_only:
             force = TimeInForce.POST_ONLY
@@ -146,7 +148,10 @@ cdef class Trader:
             price = market.last_price or market.middle2 >> 1
             if not trail.endswith("%") or price == 0:
                 raise ValueError(f'expected a distance in quote units, or as "1.5%" once there is a price, found {trail!r}')
-            ticks = <int64_t>(price * float(trail.rstrip("%")) / 100.0)
+            try:
+                ticks = <int64_t>(price * float(trail.rstrip("%")) / 100.0)
+            except ValueError:
+                raise ValueError(f'expected a distance in quote units, or as "1.5%", found {trail!r}') from None
         else:
             ticks = to_steps(trail, market.terms.tick_num, market.terms.tick_den, False, "trail")
         if ticks <= 0:

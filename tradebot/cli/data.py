@@ -115,7 +115,21 @@ def list_data(call: Call) -> int:
 
 
 def _draw_import(output: Output, found: Mapping[str, object]) -> None:
-    _draw_fields(output, {name: value for name, value in found.items() if name != "rejects"})
+    _draw_fields(output, {name: value for name, value in found.items() if name not in ("rejects", "beside")})
+    beside = cast(Mapping[str, int], found["beside"])
+    if beside:
+        held = ", ".join(f"{rows:,} of {kind}" for kind, rows in beside.items())
+        output.line(
+            f"warning: other imports hold rows of these kinds over the same range ({held}): a run sees both. Where they "
+            "are the same recording, import it into another --home"
+        )
+    notes = cast(Mapping[str, int], found["notes"])
+    lost = sum(count for name, count in notes.items() if name.endswith("_without_book"))
+    if lost:
+        output.line(
+            f"warning: {lost:,} updates had no book to apply to and are left out. Where a file goes on from another, import "
+            "their folder as one"
+        )
     rejects = cast(Sequence[Mapping[str, object]], found["rejects"])
     for reject in rejects[:REJECTS_SHOWN_MAX]:
         output.line(f"rejected {reject['file']}:{reject['line']}: {reject['why']}")

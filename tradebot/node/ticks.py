@@ -5,6 +5,7 @@ The store knows formats and rows; this file says where the store and the downloa
 do when the sample is out of reach.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,7 +47,8 @@ def import_paths(
         known = store.instruments()
         imports = [open_import(path, format_name, instrument, tick, lot, known) for path in paths]
         reports = [_import_one(store, one, progress) for one in imports]
-    return _merged(reports)
+        beside = _beside(store, reports)
+    return {**_merged(reports), "beside": beside}
 
 
 def export_ticks(
@@ -200,14 +202,26 @@ def _advance_to(progress: Progress) -> Callable[[int], None]:
     return tell
 
 
+def _beside(store: "Store", reports: Sequence["ImportReport"]) -> dict[str, int]:
+    """Rows by kind that other imports hold over the same ranges: a run over these sees both."""
+    from tradebot.store.facts import count_beside
+
+    found: Counter[str] = Counter()
+    for report in {one.import_id: one for one in reports if one.rows and not one.repeated}.values():
+        for kind, rows in count_beside(store, report.import_id, report.first_ns, report.last_ns).items():
+            found[kind_name(kind)] += rows
+    return dict(found)
+
+
 def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
     """One answer for several imports; the same content named twice counts once."""
     reports = list({report.import_id: report for report in reversed(given)}.values())[::-1]
     filled = [report for report in reports if report.rows]
-    repairs: dict[str, int] = {}
+    repairs: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
     for report in reports:
-        for reason, count in report.repairs.items():
-            repairs[reason] = repairs.get(reason, 0) + count
+        repairs.update(report.repairs)
+        notes.update(report.notes)
     return {
         "instrument": ", ".join(dict.fromkeys(report.instrument for report in reports)),
         "rows": sum(report.rows for report in reports),
@@ -218,7 +232,8 @@ def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
         "repaired": sum(report.repaired for report in reports),
         "rejected": sum(report.rejected for report in reports),
         "late": sum(report.late for report in reports),
-        "repairs": repairs,
+        "repairs": dict(repairs),
+        "notes": dict(notes),
         "repeated": all(report.repeated for report in given),
         "rejects": [msgspec.structs.asdict(reject) for report in reports for reject in report.rejects],
     }

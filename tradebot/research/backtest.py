@@ -160,7 +160,7 @@ def outcome(merge: Merge, strategies: Sequence[Strategy], names: Sequence[str], 
 def _failure(name: str, sequence: int, error: BaseException, strategies: Sequence[Strategy]) -> str:
     return (
         f"strategy {name!r} raised {type(error).__name__}: {error}{_place(error, strategies)}, on fact {sequence}; it was "
-        "quarantined and its orders were cancelled: mend it and run again"
+        "quarantined and its orders were cancelled, except what guards its position: mend it and run again"
     )
 
 

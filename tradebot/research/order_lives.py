@@ -22,6 +22,7 @@ class OrderLife(Struct, frozen=True, kw_only=True):
     """One order sent; lots, ticks and UTC nanoseconds. `UNKNOWN` where the facts do not say."""
 
     placed: np.void
+    quantity_lots: int  # of the order in all, as last changed
     accepted_ns: int
     ahead_lots: int
     filled_lots: int
@@ -87,12 +88,16 @@ def order_lives(facts: Records, count_max: int, first: int = 0) -> list[OrderLif
     placed = of_kind(facts, Kind.PLACE_ORDER)[first : first + count_max]
     accepted, rejected = of_kind(facts, Kind.ORDER_ACCEPTED), of_kind(facts, Kind.ORDER_REJECTED)
     cancelled, fills = of_kind(facts, Kind.ORDER_CANCELLED), of_kind(facts, Kind.ORDER_FILLED)
-    rows = [index_by_id(records, placed["id"]).tolist() for records in (accepted, rejected, cancelled)]
+    amended = of_kind(facts, Kind.ORDER_AMENDED)
+    rows = [index_by_id(records, placed["id"]).tolist() for records in (amended, accepted, rejected, cancelled)]
     filled = _fills_by_order(fills, set(placed["id"].tolist()))
     return [
-        _life(order, _at(accepted, a), _at(rejected, r), _at(cancelled, c), filled.get(int(order["id"]), []))
-        for order, a, r, c in zip(placed, *rows, strict=True)
-    ]
+        _life(
+            order, int((amended[m] if m >= 0 else order)["quantity"]), _at(accepted, a), _at(rejected, r),
+            _at(cancelled, c), filled.get(int(order["id"]), []),
+        )
+        for order, m, a, r, c in zip(placed, *rows, strict=True)
+    ]  # fmt: skip
 
 
 def _fills_by_order(fills: Records, ids: set[int]) -> dict[int, list[np.void]]:
@@ -109,6 +114,7 @@ def _at(records: Records, index: int) -> np.void | None:
 
 def _life(
     placed: np.void,
+    quantity_lots: int,
     accepted: np.void | None,
     rejected: np.void | None,
     cancelled: np.void | None,
@@ -116,7 +122,7 @@ def _life(
 ) -> OrderLife:
     lots = sum(int(fill["quantity"]) for fill in fills)
     last = rejected if rejected is not None else cancelled
-    if last is None and lots >= int(placed["quantity"]):
+    if last is None and lots >= quantity_lots:
         ended, ended_ns = "filled", int(fills[-1]["time_ns"])
     elif last is None:
         ended, ended_ns = "open", UNKNOWN
@@ -125,6 +131,7 @@ def _life(
     reject = int(last["reject"]) if last is not None else 0
     return OrderLife(
         placed=placed,
+        quantity_lots=quantity_lots,
         accepted_ns=UNKNOWN if accepted is None else int(accepted["time_ns"]),
         ahead_lots=UNKNOWN if accepted is None else int(accepted["display"]),
         filled_lots=lots,

@@ -432,8 +432,8 @@ def _markouts(run: RunFiles, metrics: Metrics) -> Html:
     return section(
         "Markouts",
         table(["fills", *(f"after {horizon:g} s" for horizon in horizons)], rows),
-        note=f"Where the middle price stood after a fill, against the price of the fill, in "
-        f"{metrics.quote_asset} for a unit of the base asset and in basis points (bp): positive is good for "
+        note="Where the middle price stood after a fill, against the price of the fill, in "
+        "quote units of the price and in basis points (bp): positive is good for "
         "us. Mean ± standard error; each fill counts once. Neighbouring fills share one market, so the true "
         "error is larger than the one shown.",
     )
@@ -488,6 +488,8 @@ def _order_row(run: RunFiles, life: OrderLife) -> list[object]:
     instrument = run.manifest.instrument(int(placed["instrument"]))
     kind, force = OrderType(int(placed["order_type"])).name, TimeInForce(int(placed["time_in_force"])).name
     price = number(instrument.price_text(int(placed["price"]))) if placed["price"] else "market"
+    if placed["trigger"]:
+        price += f" when {number(instrument.price_text(int(placed['trigger'])))}"
     end = f"{life.ended}: {_words(life.reject)}" if life.reject else life.ended
     after = span(life.ended_ns - int(placed["time_ns"])) if life.ended_ns >= 0 else NOTHING
     ahead = ahead_text(life.ahead_lots, instrument) if life.accepted_ns >= 0 else NOTHING
@@ -497,7 +499,7 @@ def _order_row(run: RunFiles, life: OrderLife) -> list[object]:
         _side(int(placed["flags"]), "buy", "sell"),
         _words(f"{kind} {force}"),
         price,
-        _quantity(instrument, int(placed["quantity"])),
+        _quantity(instrument, life.quantity_lots),
         ahead,
         _quantity(instrument, life.filled_lots) if life.filled_lots else NOTHING,
         end,

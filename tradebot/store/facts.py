@@ -34,6 +34,21 @@ def count_kinds(
     return dict(rows)
 
 
+def count_beside(store: Queries, import_id: str, first_ns: int, last_ns: int) -> dict[int, int]:
+    """Rows that other imports hold of the same instrument, kinds and range as an import (its id in hex), by kind: a stream of
+    that range gives both.
+    """
+    number = int(import_id, 16)
+    rows = store.query(
+        "SELECT kind, countIf(`import` != {one:UInt64}) AS others FROM ticks WHERE `import` IN (SELECT id FROM imports) "
+        "AND instrument IN (SELECT instrument FROM imports WHERE id = {one:UInt64}) "
+        "AND time_ns >= {first:Int64} AND time_ns <= {last:Int64} "
+        "GROUP BY kind HAVING others > 0 AND others < count() ORDER BY kind",
+        {"one": number, "first": first_ns, "last": last_ns},
+    )
+    return dict(rows)
+
+
 def count_all_kinds(store: Queries) -> dict[int, dict[int, int]]:
     """Rows by instrument id and kind, of all there is."""
     rows = store.query(

@@ -27,6 +27,10 @@ _ORDER_KINDS: Final = (
     Kind.ORDER_FILLED,
     Kind.ORDER_CANCELLED,
     Kind.CANCEL_REJECTED,
+    Kind.ORDER_AMENDED,
+    Kind.AMEND_REJECTED,
+    Kind.ORDER_TRIGGERED,
+    Kind.AMEND_ORDER,
 )
 
 
