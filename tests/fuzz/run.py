@@ -73,8 +73,9 @@ def work(words: argparse.Namespace) -> None:
     """The child: executions by seed, every target in turn, until time is over. A broken rule ends it, as a crash would."""
     state, counts = Path(words.worker), Counter[str]()
     chosen = [words.only] if words.only else targets()
-    deadline, seed = time.time() + words.seconds, words.seed
+    seed = words.seed
     with store_of_another() as store:
+        deadline = time.time() + words.seconds
         while time.time() < deadline:
             for target in chosen:
                 replace(state, target, seed, counts)
@@ -182,7 +183,7 @@ def main() -> int:
     for name, number in sorted(counts.items()):
         print(f"{number:9,} {name}")
     print(summary(words, commit, counts, findings, time.time() - started))
-    return 1 if findings else 0
+    return 1 if findings or not counts else 0  # nothing tried is nothing proven
 
 
 def once(words: argparse.Namespace) -> int:
