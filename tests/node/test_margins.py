@@ -131,5 +131,5 @@ def test_a_future_settles_no_funding_and_is_not_asked_for_any(store: Store) -> N
 def test_a_leverage_whose_margin_would_not_last_an_instant_is_refused() -> None:
     (margin,) = make_margins(config(leverage=99).account, [LIN])
     assert margin is not None and margin.leverage == 99
-    with pytest.raises(ConfigError, match=r"account\.leverage: expected a margin above the maintenance of 0\.01 \(assumed\), found 100"):
+    with pytest.raises(ConfigError, match=r"expected a margin above the maintenance of 0\.01 \(assumed\), found 100"):
         make_margins(config(leverage=100).account, [LIN])
