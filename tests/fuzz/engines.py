@@ -34,7 +34,7 @@ from tradebot._core.simulator import Simulator
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind, TimeInForce
 from tradebot.engine import snapshot
 from tradebot.engine.drive import hand_over
-from tradebot.engine.plan import Latency, Plan, make_merge
+from tradebot.engine.plan import Grade, Latency, Plan, make_merge
 from tradebot.engine.ports import Nobody, Records
 from tradebot.strategies.strategy import Strategy
 
@@ -217,6 +217,7 @@ def settings_of(chance: random.Random) -> dict[str, object]:
     return {
         "queue": int(chance.choice(list(QueueKind))),
         "whole_fills": chance.random() < 0.2,
+        "grade": int(chance.choice((Grade.BOOK, Grade.BOOK, Grade.TRADES))),
         "fee_in_base": chance.random() < 0.3,
         "sample_interval_ns": chance.choice((0, SECOND)),
         "order_latency": chance.choice((None, Latency(kind=int(LatencyKind.UNIFORM), least_ns=MS, spread_ns=MS, seed=3))),

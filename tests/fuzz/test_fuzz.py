@@ -4,6 +4,9 @@
 """
 
 import random
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,9 +14,11 @@ import pytest
 from tests.fuzz import engines, importers
 from tests.fuzz.run import execute
 from tests.fuzz.samples import WRITERS, laid_out, samples
+from tests.variants import ROOT
 from tradebot.store.formats import FORMATS
 
 SEEDS = range(3)
+RUNNER = [sys.executable, "-m", "tests.fuzz.run"]
 
 # What the first runs found: each rule broken by it is held by a test of the part too, where the part has one.
 FOUND = [
@@ -78,3 +83,12 @@ def test_the_fuzzer_notices_an_importer_that_lets_time_run_back(monkeypatch: pyt
     with pytest.raises(AssertionError, match="time runs back"):
         for seed in range(40):
             execute("trades-csv", seed)
+
+
+def test_the_runner_counts_in_its_own_processes_and_says_what_it_found() -> None:
+    clean = subprocess.run([*RUNNER, "--seconds", "1", "--only", "columns"], cwd=ROOT, capture_output=True, text=True)
+    assert clean.returncode == 0, clean.stderr
+    assert re.search(r"fuzz: [1-9][\d,]* executions .* of 1 targets .*: 0 findings$", clean.stdout.strip())
+    broken = subprocess.run([*RUNNER, "--seconds", "1", "--only", "no such target"], cwd=ROOT, capture_output=True, text=True)
+    assert broken.returncode == 1
+    assert "again: python -m tests.fuzz.run --once --only 'no such target' --seed 1" in broken.stdout

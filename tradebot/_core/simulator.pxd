@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from tradebot._core.arena cimport IdIndexC
 from tradebot._core.depth cimport depth_apply
+from tradebot._core.priced cimport BY_BOOK
 from tradebot._core.types cimport FactC, Flag, Kind, RecordC
 from tradebot._core.venue cimport SimulatorC, VenueMarketC, note_instant
 
@@ -21,7 +22,7 @@ cdef inline int simulator_show(SimulatorC* simulator, uint32_t index, const Reco
     cdef uint8_t side = record.flags & Flag.SELL
     if (
         record.kind != Kind.L2_LEVEL or record.flags & (Flag.VOID | Flag.SNAPSHOT) or market.by_orders or market.linked
-        or simulator.clearing.margins != NULL
+        or market.by_quotes or simulator.grade != BY_BOOK or simulator.clearing.margins != NULL
         or time_ns > simulator.markout_ns or (market.resting[side].prices >> (record.price & 63)) & 1
     ):
         return simulator_market(simulator, index, record, time_ns)

@@ -116,7 +116,7 @@ class Archive:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return archive.namelist()
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
             raise BadContainer(
                 f"expected a folder, a zip or {self._names[0]}[.gz], found {self.path}: {error}"
             ) from error

@@ -211,13 +211,16 @@ def _streams(spot: bool) -> Callable[[str, bytes], set[_Key]]:
 
 
 def _kraken_pairs(url: str, body: bytes) -> set[_Key]:
-    found = _sent(body)
-    return {(pair, True) for pair in found.get("pair", ()) if isinstance(pair, str)}
+    return {(pair, True) for pair in _several(_sent(body).get("pair")) if isinstance(pair, str)}
 
 
 def _bitget_arguments(url: str, body: bytes) -> set[_Key]:
-    arguments = _sent(body).get("args", ())
-    return {(one["instId"], one["instType"].upper() == "SP") for one in arguments}
+    named = [(one.get("instId"), one.get("instType")) for one in _several(_sent(body).get("args")) if isinstance(one, dict)]
+    return {(code, kind.upper() == "SP") for code, kind in named if isinstance(code, str) and isinstance(kind, str)}
+
+
+def _several(found: object) -> list[Any]:
+    return found if isinstance(found, list) else []
 
 
 def _sent(body: bytes) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def make_instrument(
         version=version,
         valid_from_ns=valid_from_ns,
     )
-    _check_steps(instrument)
+    check_steps(instrument)
     return instrument
 
 
@@ -69,7 +69,8 @@ def spot_instrument(name: str, tick: str, lot: str, version: int = 1) -> Instrum
     return instrument
 
 
-def _check_steps(instrument: Instrument) -> None:
+def check_steps(instrument: Instrument) -> None:
+    """Raises UsageError where tick, lot or multiplier is none that the core can count with."""
     steps = {"tick": instrument.tick, "lot": instrument.lot, "multiplier": instrument.multiplier}
     for what, text in steps.items():
         try:

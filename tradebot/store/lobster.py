@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 from tradebot._core.types import Flag, Kind
 from tradebot.domain.errors import BadContainer, UsageError
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.units import NS_PER_SECOND
+from tradebot.domain.units import NS_PER_SECOND, TIME_MAX_NS
 from tradebot.feeds.feed import count
 from tradebot.feeds.grid import Grid
 from tradebot.feeds.rows import ID_MAX, SELL, VOID, Level, Row, RowWriter, to_records
@@ -251,6 +251,8 @@ class _Reader:
         if len(cells) != 6:
             raise ValueError(f"expected 6 fields, found {len(cells)}")
         time_ns, kind = self._day.midnight_ns + read_time(cells[0]), _number(cells[1])
+        if time_ns > TIME_MAX_NS:
+            raise ValueError(f"expected seconds after midnight, found {cells[0][:40]!r}")
         if not _ADD <= kind <= _HALT:
             raise ValueError(f"expected a type from 1 to 7, found {kind}")
         if kind == _HALT:

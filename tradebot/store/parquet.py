@@ -21,6 +21,7 @@ from tradebot.store import generic_rows
 from tradebot.store.arrow import PARQUET, ArrowFile, Cells, has_magic, write_parquet
 from tradebot.store.batches import Records
 from tradebot.store.imports import ImportSource
+from tradebot.store.instruments import check_steps
 
 NAME: Final = "parquet"
 VERSION: Final = 1
@@ -92,8 +93,10 @@ def _instrument(file: ArrowFile) -> Instrument:
     if layout != _LAYOUT:
         raise BadContainer(f"expected layout {_LAYOUT} of an export in {file.path}, found {layout}; update tradebot")
     try:
-        return msgspec.json.decode(file.metadata.get(_INSTRUMENT_KEY, ""), type=Instrument)
-    except msgspec.DecodeError as error:
+        exported = msgspec.json.decode(file.metadata.get(_INSTRUMENT_KEY, ""), type=Instrument)
+        check_steps(exported)
+        return exported
+    except (msgspec.DecodeError, UsageError) as error:
         raise BadContainer(f"expected the instrument of the export in {file.path}, found: {error}") from error
 
 
