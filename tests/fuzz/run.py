@@ -75,7 +75,7 @@ def work(words: argparse.Namespace) -> None:
     chosen = [words.only] if words.only else targets()
     deadline, seed = time.time() + words.seconds, words.seed
     with store_of_another() as store:
-        while time.time() < deadline:
+        while seed == words.seed or time.time() < deadline:     # one at least, however long the start took
             for target in chosen:
                 replace(state, target, seed, counts)
                 counts[f"{target}: {execute(target, seed, store)}"] += 1
