@@ -174,6 +174,17 @@ def test_ticks_that_came_later_are_no_part_of_an_earlier_run(finished: Path, tmp
     assert json.loads(done.stdout)["identical"] is True
 
 
+def test_ticks_that_come_later_within_the_range_are_not_part_of_the_run(finished: Path, tmp_path: Path) -> None:
+    """The same hour again, half a second later and as bars too: another import, between the rows of the first."""
+    home = shutil.copytree(finished / "tradebot_home", tmp_path / "tradebot_home", symlinks=True)
+    (tmp_path / "mine.py").write_text(STRATEGY)
+    more = MORE.replace("3_600 * 10**9", "500_000_000").replace("an hour later", "half a second later")
+    more = more.replace("    store.import", '    records["kind"][::7] = 8\n    store.import')
+    subprocess.run([sys.executable, "-c", more, str(home)], env=environment(), check=True, timeout=60)
+    done = run(tmp_path, "replay", "last", "--verify", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["identical"] is True, done
+
+
 def test_a_home_without_the_ticks_says_so(finished: Path, copy: Path, tmp_path: Path) -> None:
     line = failure(tmp_path, 2, "replay", str(copy), "--verify")
     assert "BTC/USD@synthetic" in line and "tradebot data" in line

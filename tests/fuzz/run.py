@@ -76,7 +76,7 @@ def work(words: argparse.Namespace) -> None:
     seed = words.seed
     with store_of_another() as store:
         deadline = time.time() + words.seconds
-        while time.time() < deadline:
+        while seed == words.seed or time.time() < deadline:     # one at least, however long the start took
             for target in chosen:
                 replace(state, target, seed, counts)
                 counts[f"{target}: {execute(target, seed, store)}"] += 1

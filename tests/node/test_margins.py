@@ -126,3 +126,10 @@ def test_a_perpetual_over_a_range_without_a_settlement_is_refused_unless_funding
 def test_a_future_settles_no_funding_and_is_not_asked_for_any(store: Store) -> None:
     assert LIN.is_perpetual and INV.is_perpetual and not FUTURE.is_perpetual and not SPOT.is_perpetual
     check_funding(store, config(), [FUTURE])
+
+
+def test_a_leverage_whose_margin_would_not_last_an_instant_is_refused() -> None:
+    (margin,) = make_margins(config(leverage=99).account, [LIN])
+    assert margin is not None and margin.leverage == 99
+    with pytest.raises(ConfigError, match=r"expected a margin above the maintenance of 0\.01 \(assumed\), found 100"):
+        make_margins(config(leverage=100).account, [LIN])

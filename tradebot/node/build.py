@@ -105,13 +105,15 @@ def prepare(store: "Store", config: Config) -> Setup:
     return prepare_range(store, config, config.data.from_ns, config.data.to_ns)
 
 
-def prepare_range(store: "Store", config: Config, from_ns: int | None, to_ns: int | None) -> Setup:
-    """As `prepare`, over a range that another run had: ticks that came later are not part of it."""
+def prepare_range(
+    store: "Store", config: Config, from_ns: int | None, to_ns: int | None, only: Sequence[str] | None = None
+) -> Setup:
+    """As `prepare`, over the range and the imports that another run had: ticks that came later are not part of it."""
     names = list(dict.fromkeys(name for use in config.strategy for name in use.instrument_names(config.account.venue)))
     instruments = [store.instrument(name) for name in names]
-    selection = store.selection([one.id for one in instruments], from_ns, to_ns)
-    check_funding(store, config, instruments)
-    graded = find_grade(store, config.data, instruments, from_ns, to_ns)
+    selection = store.selection([one.id for one in instruments], from_ns, to_ns, only)
+    check_funding(store, config, instruments, only)
+    graded = find_grade(store, config.data, instruments, from_ns, to_ns, only)
     plan = make_plan(config, instruments, selection.last_ns - selection.first_ns, graded)
     return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded)
 
@@ -272,7 +274,9 @@ def run_once(
 
 
 def _counted(store: "Store", setup: Setup, advance: Callable[[int], None]) -> Iterator[Records]:
-    for batch in graded_stream(store, setup.graded, setup.instruments, setup.from_ns, setup.to_ns):
+    for batch in graded_stream(
+        store, setup.graded, setup.instruments, setup.from_ns, setup.to_ns, setup.selection.imports
+    ):
         yield batch
         advance(len(batch))
 
@@ -394,7 +398,8 @@ def replay_in(store: "Store", folder: Path, progress: Progress) -> dict[str, obj
     """Replay over an open store. `first_difference` names the first fact that differs, and what changed around it."""
     manifest = finished_manifest(folder)
     selection = manifest.selection
-    setup = prepare_range(store, recorded_config(folder, manifest), selection.first_ns, selection.last_ns + 1)
+    imports = [str(one) for one in selection.imports]
+    setup = prepare_range(store, recorded_config(folder, manifest), selection.first_ns, selection.last_ns + 1, imports)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".replay-") as scratch:
         with FolderRecorder(Path(scratch)) as recorder:
             done = run_once(store, setup, recorder, progress, "replay")

@@ -83,15 +83,20 @@ BY_BOOK: Final = Graded(Grade.BOOK)
 
 
 def find_grade(
-    store: "Store", data: Data, instruments: Sequence[Instrument], from_ns: int | None, to_ns: int | None
+    store: "Store",
+    data: Data,
+    instruments: Sequence[Instrument],
+    from_ns: int | None,
+    to_ns: int | None,
+    only: Sequence[str] | None = None,
 ) -> Graded:
-    """Raises ConfigError where the stored data do not hold what is asked for."""
+    """From the stored data, or from some imports of it. Raises ConfigError where they do not hold what is asked for."""
     from tradebot.store.facts import bar_spans, count_kinds
 
     held = []
     for one in instruments:
-        kinds = count_kinds(store, one.id, from_ns, to_ns)
-        bars = bar_spans(store, one.id, from_ns, to_ns) if kinds.get(Kind.BAR) else {}
+        kinds = count_kinds(store, one.id, from_ns, to_ns, only)
+        bars = bar_spans(store, one.id, from_ns, to_ns, only) if kinds.get(Kind.BAR) else {}
         held.append(Held(one.name, kinds, bars))
     grade = WORDS[data.grade] if data.grade else _finest(held)
     if grade == Grade.BARS:
@@ -113,12 +118,17 @@ def resolved(config: Config, graded: Graded) -> Config:
 
 
 def graded_stream(
-    store: "Store", graded: Graded, instruments: Sequence[Instrument], from_ns: int | None, to_ns: int | None
+    store: "Store",
+    graded: Graded,
+    instruments: Sequence[Instrument],
+    from_ns: int | None,
+    to_ns: int | None,
+    only: Sequence[str] | None = None,
 ) -> Iterator[Records]:
     """The stored facts that a run of this grade sees."""
     ids = [one.id for one in instruments]
     kinds = None if graded.grade == Grade.BOOK else sorted(map(int, _kinds(graded)))
-    batches = store.stream(ids, from_ns, to_ns, kinds=kinds)
+    batches = store.stream(ids, from_ns, to_ns, kinds=kinds, only=only)
     if graded.executions:
         batches = as_trades(batches, graded.executions)
     return trade_bars(batches, graded.derived_ns) if graded.derived_ns else batches

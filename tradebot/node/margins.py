@@ -5,13 +5,15 @@ take what a spot order holds.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tradebot.domain.errors import ConfigError
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import money_text
 from tradebot.engine.plan import Margin, margin_tiers
 from tradebot.node.schema import MAINTENANCE_ELSEWHERE, Account, Config, fraction_of
+
+SHARE_WHOLE: Final = 10**8  # of a share in 1e-8
 
 if TYPE_CHECKING:
     from tradebot.store.client import Store
@@ -40,15 +42,25 @@ def make_margin(account: Account, instrument: Instrument) -> Margin:
         tiers = margin_tiers(rates)
     except ValueError as error:
         raise ConfigError(f"account.maintenance: {error}, for {instrument.name}") from error
+    least = tiers[0][1]
+    if account.leverage * least >= SHARE_WHOLE:
+        said = "account.maintenance" if account.maintenance_tiers else "the instrument" if instrument.margin_tiers else "assumed"
+        raise ConfigError(
+            f"account.leverage: expected a margin above the maintenance of {least / SHARE_WHOLE:.4g} ({said}), found "
+            f"{account.leverage}, whose {1 / account.leverage:.4g} would be liquidated at once: lower it, or state the venue's "
+            "account.maintenance"
+        )
     return Margin(leverage=account.leverage, is_cross=account.margin == "cross", tiers=tiers)
 
 
-def check_funding(store: "Store", config: Config, instruments: Sequence[Instrument]) -> None:
+def check_funding(
+    store: "Store", config: Config, instruments: Sequence[Instrument], only: Sequence[str] | None = None
+) -> None:
     """Raise ConfigError where a perpetual is to settle recorded funding and the range has none of it."""
     if config.costs.funding != "recorded":
         return
     for one in instruments:
-        if one.is_perpetual and not store.has_funding(one.id, config.data.from_ns, config.data.to_ns):
+        if one.is_perpetual and not store.has_funding(one.id, config.data.from_ns, config.data.to_ns, only):
             raise ConfigError(
                 f'costs.funding = "recorded": expected settlements of {one.name} in the range, found none; import its '
                 'funding rates, or set costs.funding = "none"'

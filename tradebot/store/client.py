@@ -215,24 +215,35 @@ class Store:
         to_ns: int | None = None,
         batch_rows: int = ticks.BLOCK_ROWS,
         kinds: Sequence[int] | None = None,
+        only: Sequence[str] | None = None,
     ) -> Iterator[Records]:
-        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive; of some kinds
-        only, where these are named.
+        """Records ordered by (time_ns, position of the instrument, import, row of import), `to_ns` exclusive; of some kinds,
+        or of some imports (`only`, ids in hex), where these are named.
 
         Batches have `batch_rows` rows each, the last may be shorter, and their concatenation does not depend
         on it. Memory is bounded by the batch, not by the range. Streams may run side by side.
         """
-        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows, kinds)
+        return ticks.stream(self._backend, instrument_ids, from_ns, to_ns, batch_rows, kinds, only)
 
     def selection(
-        self, instrument_ids: Sequence[int], from_ns: int | None = None, to_ns: int | None = None
+        self,
+        instrument_ids: Sequence[int],
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        only: Sequence[str] | None = None,
     ) -> Selection:
         """What `stream` would give, counted and hashed. Raises EmptyRange, which names the range that exists."""
-        return ticks.select(self._backend, self._by_id(instrument_ids), from_ns, to_ns)
+        return ticks.select(self._backend, self._by_id(instrument_ids), from_ns, to_ns, only)
 
-    def has_funding(self, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None) -> bool:
+    def has_funding(
+        self,
+        instrument_id: int,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        only: Sequence[str] | None = None,
+    ) -> bool:
         """Whether the range holds a settlement of funding."""
-        return ticks.has_kind(self._backend, instrument_id, Kind.FUNDING, from_ns, to_ns)
+        return ticks.has_kind(self._backend, instrument_id, Kind.FUNDING, from_ns, to_ns, only)
 
     def catalogue(self) -> list[Dataset]:
         """What the store holds, one entry an instrument version with committed imports."""

@@ -25,11 +25,15 @@ class Queries(Protocol):
 
 
 def count_kinds(
-    store: Queries, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None
+    store: Queries,
+    instrument_id: int,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    only: Sequence[str] | None = None,
 ) -> dict[int, int]:
     """Rows by kind, by number of the kind; `to_ns` is exclusive. Kinds that are absent are not named."""
     rows = store.query(
-        f"SELECT kind, count() FROM ticks WHERE {_where(instrument_id, from_ns, to_ns)} GROUP BY kind ORDER BY kind"
+        f"SELECT kind, count() FROM ticks WHERE {_where(instrument_id, from_ns, to_ns, only)} GROUP BY kind ORDER BY kind"
     )
     return dict(rows)
 
@@ -62,11 +66,15 @@ def count_all_kinds(store: Queries) -> dict[int, dict[int, int]]:
 
 
 def bar_spans(
-    store: Queries, instrument_id: int, from_ns: int | None = None, to_ns: int | None = None
+    store: Queries,
+    instrument_id: int,
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    only: Sequence[str] | None = None,
 ) -> dict[int, tuple[int, int]]:
     """The stored bars by what they say of their interval, in seconds or 0: (shortest span in ns, lots traded in all)."""
     rows = store.query(
-        f"SELECT owner, min(time_ns - venue_ns), sum(quantity) FROM ticks WHERE {_where(instrument_id, from_ns, to_ns)} "
+        f"SELECT owner, min(time_ns - venue_ns), sum(quantity) FROM ticks WHERE {_where(instrument_id, from_ns, to_ns, only)} "
         f"AND kind = {int(Kind.BAR)} AND {_flags(0)} GROUP BY owner ORDER BY owner"
     )
     return {owner: (int(span), int(lots)) for owner, span, lots in rows}
@@ -100,11 +108,13 @@ def newest_snapshot(store: Queries, instrument_id: int, kind: Kind, to_ns: int) 
     return int(begin[0][0]) if begin else None
 
 
-def _where(instrument_id: int, from_ns: int | None, to_ns: int | None) -> str:
+def _where(instrument_id: int, from_ns: int | None, to_ns: int | None, only: Sequence[str] | None = None) -> str:
     terms = [
         f"instrument = {int(instrument_id)}",
         f"`import` IN (SELECT id FROM imports WHERE instrument = {int(instrument_id)})",
     ]
+    if only is not None:
+        terms.append(f"`import` IN ({', '.join(str(int(one, 16)) for one in only) or '0'})")
     if from_ns is not None:
         terms.append(f"time_ns >= {int(from_ns)}")
     if to_ns is not None:

@@ -63,29 +63,42 @@ def stream(
     to_ns: int | None,
     batch_rows: int,
     kinds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
 ) -> Iterator[Records]:
     """Records in batches, ordered by (time_ns, position of the instrument, import, row). See Store.stream."""
     assert len(set(instrument_ids)) == len(instrument_ids)
-    blocks = [_stream_one(backend, one, from_ns, to_ns, kinds) for one in instrument_ids]
+    blocks = [_stream_one(backend, one, from_ns, to_ns, kinds, only) for one in instrument_ids]
     if len(blocks) == 1:
         return _gathered(blocks[0], batch_rows)
     return rebatch(merge_in_time([map(gather_records, one) for one in blocks]), batch_rows)
 
 
 def _stream_one(
-    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
+    backend: Backend,
+    instrument_id: int,
+    from_ns: int | None,
+    to_ns: int | None,
+    kinds: Sequence[int] | None,
+    only: Sequence[str] | None,
 ) -> Iterator[Block]:
-    yield from read_ahead(_slices(backend, instrument_id, from_ns, to_ns, kinds))
+    yield from read_ahead(_slices(backend, instrument_id, from_ns, to_ns, kinds, only))
 
 
 def _slices(
-    backend: Backend, instrument_id: int, from_ns: int | None, to_ns: int | None, kinds: Sequence[int] | None
+    backend: Backend,
+    instrument_id: int,
+    from_ns: int | None,
+    to_ns: int | None,
+    kinds: Sequence[int] | None,
+    only: Sequence[str] | None,
 ) -> Iterator[Block]:
     """One statement after the other over about `SLICE_ROWS` rows each: a statement holds a block of every part that it
     touches, and a long import lies in as many parts as it had blocks until they are merged. What is committed does not
     change, so the slices are those of one moment.
     """
-    rows = backend.rows(f"SELECT id, rows, first_ns, last_ns FROM imports WHERE instrument = {instrument_id} ORDER BY id")
+    rows = backend.rows(
+        f"SELECT id, rows, first_ns, last_ns FROM imports WHERE instrument = {instrument_id}{_only(only)} ORDER BY id"
+    )
     held = [row for row in rows if row[1]]
     if not held:
         return
@@ -132,11 +145,15 @@ def read_statement(where: str) -> str:
 
 
 def select(
-    backend: Backend, instruments: Sequence[Instrument], from_ns: int | None, to_ns: int | None
+    backend: Backend,
+    instruments: Sequence[Instrument],
+    from_ns: int | None,
+    to_ns: int | None,
+    only: Sequence[str] | None = None,
 ) -> Selection:
     """Count and hash a range. Raises EmptyRange, naming the range that exists, where it holds nothing."""
     ids = [one.id for one in instruments]
-    imports = _committed(backend, ids)
+    imports = _committed(backend, ids, only)
     found = _hash_imports(backend, _where(ids, imports, from_ns, to_ns)) if imports else []
     if not found:
         raise EmptyRange(_explain_empty(backend, instruments, from_ns, to_ns))
@@ -149,9 +166,16 @@ def select(
     )
 
 
-def has_kind(backend: Backend, instrument_id: int, kind: Kind, from_ns: int | None, to_ns: int | None) -> bool:
+def has_kind(
+    backend: Backend,
+    instrument_id: int,
+    kind: Kind,
+    from_ns: int | None,
+    to_ns: int | None,
+    only: Sequence[str] | None = None,
+) -> bool:
     """Whether the range holds a fact of a kind."""
-    imports = _committed(backend, [instrument_id])
+    imports = _committed(backend, [instrument_id], only)
     if not imports:
         return False
     where = _where([instrument_id], imports, from_ns, to_ns)
@@ -165,9 +189,14 @@ def _hash_imports(backend: Backend, where: str) -> list[tuple[int, ...]]:
     )
 
 
-def _committed(backend: Backend, instrument_ids: Sequence[int]) -> list[int]:
+def _committed(backend: Backend, instrument_ids: Sequence[int], only: Sequence[str] | None = None) -> list[int]:
     ids = ", ".join(str(one) for one in instrument_ids)
-    return [one[0] for one in backend.rows(f"SELECT id FROM imports WHERE instrument IN ({ids}) ORDER BY id")]
+    return [one[0] for one in backend.rows(f"SELECT id FROM imports WHERE instrument IN ({ids}){_only(only)} ORDER BY id")]
+
+
+def _only(imports: Sequence[str] | None) -> str:
+    """What keeps a question to these imports (ids in hex), where they are named."""
+    return "" if imports is None else f" AND id IN ({', '.join(str(int(one, 16)) for one in imports) or '0'})"
 
 
 def _where(ids: Sequence[int], imports: Sequence[int], from_ns: int | None, to_ns: int | None) -> str:
