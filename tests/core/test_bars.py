@@ -263,6 +263,17 @@ def test_a_series_that_cannot_be_built_from_what_comes_quarantines_its_strategy_
     assert (len(bad.told), len(good.told)) == (0, 1)
 
 
+def test_a_strategy_that_names_something_series_is_told_and_takes_nothing_from_the_engine() -> None:
+    class Names(Follows):
+        def on_start(self) -> None:
+            super().on_start()
+            self.series = []
+
+    merge = run([Names({"interval": "1s"})], [*book(), trade(1), end(3)])
+    ((_, _, error),) = merge.kernel.failures
+    assert isinstance(error, AttributeError) and "series" in str(error)
+
+
 HUGE = 2**57  # half of what a record may say; 64 of them are beyond 64 bits
 
 
