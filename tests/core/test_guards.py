@@ -443,7 +443,7 @@ def test_guards_never_turn_a_position_around_and_locks_are_what_is_open(seed: in
     sells = 0
     while merge.run(1):
         assert merge.kernel.positions()[0][4] >= 0
-        assert all(locked >= 0 for _, _, locked in merge.kernel.balances())
+        assert all(total >= 0 and locked >= 0 for _, total, locked in merge.kernel.balances())
         facts = merge.kernel.take_audit()
         sells += int(np.count_nonzero((facts["kind"] == Kind.ORDER_FILLED) & (facts["flags"] & Flag.SELL != 0)))
         merge.simulator.take_markouts()

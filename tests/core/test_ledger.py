@@ -34,6 +34,7 @@ def agree(ledger: Ledger, reference: ReferencePosition) -> None:
     assert row[4:8] == (reference.quantity, reference.cost, reference.realised, reference.fees)
     assert row[8] == reference.left * reference.value.denominator
     assert row[9:11] == (reference.bought, reference.sold)
+    assert row[15] == reference.fees_in_base
 
 
 @pytest.mark.parametrize("name", RATIOS)
@@ -51,7 +52,7 @@ def test_ledger_and_twin_agree_after_every_trade(name: str) -> None:
         agree(ledger, reference)
         middle2 = chance.randrange(2, 2 * 10**6)
         assert ledger.unrealised(0, middle2) == reference.unrealised(middle2)
-        assert reference.realised - reference.cost == -reference.paid
+        assert reference.realised - reference.cost == reference.taken - reference.paid
         assert ledger.state()[0][QUOTE][1] == -reference.paid - fees_quote
     ledger.validate()
 
@@ -74,6 +75,31 @@ def test_a_flat_position_has_cost_nothing() -> None:
     for is_sell in (False, True, True, False):
         ledger.fill(0, is_sell, 100, 7, 0, QUOTE)
     assert ledger.state()[1][0][4:6] == (0, 0)
+
+
+def test_lots_that_fees_took_are_not_held_and_cost_nothing() -> None:
+    """ETH/BTC, lots of 0.0001: 1 bought at 0.02 for a fee of 0.001 ETH, 0.999 sold at 0.0195 for a fee in BTC."""
+    terms = (1, BASE, QUOTE, 1, 100_000, 1, 10_000, 1, 10, 10_000, 1, 0, 0)
+    ledger = Ledger(2, [terms])
+    ledger.fill(0, False, 2_000, 10_000, 100_000, BASE)
+    row = ledger.state()[1][0]
+    assert row[4:6] == (9_990, 1_998_000)
+    ledger.fill(0, True, 1_950, 9_990, 1_948, QUOTE)
+    row = ledger.state()[1][0]
+    assert row[4:6] == (0, 0)
+    cash = ledger.state()[0][QUOTE][1]
+    assert cash == row[6] - row[7] == -2_000_000 + 1_948_050 - 1_948
+    assert ledger.state()[0][BASE][1] == 0
+    ledger.validate()
+
+
+def test_a_fee_that_takes_all_that_was_bought_leaves_no_position() -> None:
+    ledger, reference = make("whole")
+    ledger.fill(0, False, 100, 1, 1, BASE)
+    reference.fill(False, 100, 1, 1, True)
+    agree(ledger, reference)
+    assert ledger.state()[1][0][4:6] == (0, 0)
+    ledger.validate()
 
 
 def test_a_posting_beyond_64_bits_is_refused() -> None:

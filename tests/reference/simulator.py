@@ -65,6 +65,7 @@ class ReferenceSimulator:
         self.own: list[Own] = []
         self.waiting: list[Waiting] = []
         self.held: dict[int, int] = {}
+        self.fees_in_base: dict[int, int] = {}
         self.last = self.mark = 0
         self.taken: dict[int, int] = {}
         self.underway: list[tuple[int, int, np.void]] = []
@@ -421,18 +422,28 @@ class ReferenceSimulator:
         rate = self.maker if is_maker else self.taker
         in_base = self.fee_in_base and own.side == BUY
         amount = ceil(lots * self.base_value) if in_base else ceil(price * lots * self.value)
+        fee = ceil(Fraction(amount * rate, FEE_SCALE))
         self.answer(
             Kind.ORDER_FILLED, id=own.id, owner=own.strategy, price=price, quantity=lots, id2=other,
             flags=own.side | (Flag.MAKER if is_maker else 0), trade_id=self.trades, parent=remaining, trigger=self.middle2,
             display=self.ahead(own) if is_maker else 0, fee_asset=0 if in_base else 1,
-            fee=ceil(Fraction(amount * rate, FEE_SCALE)),
+            fee=fee,
         )  # fmt: skip
-        self.held[own.strategy] = self.held.get(own.strategy, 0) + (lots if own.side == BUY else -lots)
+        self.hold(own.strategy, (lots if own.side == BUY else -lots) - (self.taken_by(own.strategy, fee) if in_base else 0))
         for one in [*self.waiting]:
             if own.parent and one.parent == own.parent and one.id != own.id:
                 one.remaining -= lots
                 if one.remaining <= 0:
                     self.drop(one, Reject.VENUE_GROUP_DONE, left=0)
+
+    def hold(self, strategy: int, lots: int) -> None:
+        self.held[strategy] = self.held.get(strategy, 0) + lots
+
+    def taken_by(self, strategy: int, fee: int) -> int:
+        """Lots that a fee in base begins."""
+        before = self.fees_in_base.get(strategy, 0)
+        self.fees_in_base[strategy] = before + fee
+        return ceil((before + fee) / self.base_value) - ceil(before / self.base_value)
 
     def answer(self, kind: int, **slots: int) -> None:
         fact = np.zeros(1, dtype=FACT_DTYPE)

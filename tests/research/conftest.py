@@ -153,14 +153,15 @@ class MadeRun:
             display=order["ahead"] // 9 if maker else 0,
             **order_side(order),
         )
-        self.post(lots, order["price"])
+        self.post(lots, order["price"], in_asset if self.fee_asset else 0)
         self.fee_units += fee
         self.path_fill(time_ns, lots, order["price"], maker)
 
-    def post(self, lots: int, price: int) -> None:
+    def post(self, lots: int, price: int, taken: int) -> None:
         """Cost and quantity; a crossing closes first and opens with the rest. A tick times a lot is 1/100
-        unit."""
+        unit; `taken` lots went to a fee."""
         value, self.remainder = divmod(price * lots + self.remainder, 100)
+        lots, value = lots - taken, value - price * taken // 100
         if self.position * lots >= 0:
             self.position, self.cost = self.position + lots, self.cost + value
             return

@@ -232,6 +232,25 @@ def test_a_fill_that_crosses_zero_is_split_pro_rata() -> None:
     ]
 
 
+def test_a_round_trip_ends_when_all_that_a_fee_in_base_left_is_sold() -> None:
+    """ETH/BTC: 1 bought at 0.02 for 0.001 ETH, 0.999 sold at 0.0195, so 0.01998 BTC less 0.01948050 and its fee are lost."""
+    eth = Instrument(id=1, symbol="ETH/BTC", venue="here", base="ETH", quote="BTC", tick="0.00001", lot="0.0001")
+    rows = fill_rows([(1, 10_000, 2_000, 100_000), (2, -9_990, 1_950, 1_948)])
+    rows["fee_asset"] = [1, 0]
+    run = small_run(rows, instruments=[eth], assets=["BTC", "ETH"], opening={"BTC": "1"})
+    book = books(run)[0]
+    assert book.moved.tolist() == [9_990, -9_990] and book.position_lots == 0
+    assert [trip.pnl for trip in round_trips(book)] == [book.gross - book.fees] == [-2_000_000 + 1_948_050 - 1_948]
+    assert time_in_market([book], 0, 4 * NS_PER_SECOND) == 0.25
+
+
+def test_a_fee_that_takes_all_that_was_bought_is_paid_by_the_next_round_trip() -> None:
+    rows = fill_rows([(1, 5, 100, 5), (2, 10, 100, 5), (3, -5, 100, 0)])
+    rows["fee_asset"] = 1
+    trips = round_trips(books(small_run(rows))[0])
+    assert [(trip.pnl, trip.fees, trip.opened_ns) for trip in trips] == [(-1000, 1000, 2 * NS_PER_SECOND)]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 500), st.integers(-9, 9)), max_size=30

@@ -12,6 +12,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import money_text
 from tradebot.engine.plan import Plan, make_merge
 from tradebot.engine.ports import Records
+from tradebot.research.fills import books, disagreements, signed_lots
 from tradebot.research.postings import balance_differences, closing_balances, postings
 from tradebot.research.results import Manifest, RunFiles
 
@@ -49,6 +50,18 @@ def test_opening_and_postings_are_the_closing_balances(instrument: Instrument, t
     names = {one.what for one in postings(run)}
     assert names == ({"value", "base", "fee"} if instrument is BTC else {"realised", "fee", "funding", "liquidation"})
     assert {one.asset for one in postings(run) if one.what == "fee"} >= ({"BNB"} if third else set())
+
+
+def test_the_books_of_a_run_whose_fees_are_in_base_agree_with_its_fills() -> None:
+    plan = settings(
+        BTC, margin(20), maker_fee=20_000_000, taker_fee=50_000_000, opening={"USD": 10**12, "BTC": 5 * UNIT}, margins=[],
+        fee_in_base=True, sample_interval_ns=10**8,
+    )  # fmt: skip
+    run = run_of(plan, stream(5, 3_000))
+    books_ = books(run)
+    assert balance_differences(run) == disagreements(run, books_) == []
+    assert any(one.asset == "BTC" for one in postings(run) if one.what == "fee")
+    assert sum(int(np.count_nonzero(book.moved != signed_lots(book.fills))) for book in books_) > 10
 
 
 def test_a_balance_that_differs_is_said_with_both_amounts() -> None:

@@ -220,7 +220,7 @@ cdef int close_position(SimulatorC* simulator, uint32_t index, PositionC* positi
         fee = backing + position.realised - realised
     position.fees += fee
     ledger_balance(&clearing.ledger, 0, asset).total -= fee
-    note_held(&simulator.markets[index], position.strategy, Side.SELL_SIDE if is_sell else Side.BUY, lots)
+    note_held(&simulator.markets[index], position.strategy, Side.SELL_SIDE if is_sell else Side.BUY, lots, 0)
     make_answer(simulator, &fact, Kind.LIQUIDATED, 0, terms.id, position.strategy, Side.SELL_SIDE if is_sell else Side.BUY)
     simulator.trade_number += 1
     fact.head.price = price

@@ -127,7 +127,7 @@ cdef int collateral_validate(const ContextC* context) except -1:
     """Assert what positions promise, and that each balance is opening plus postings and locks what is held."""
     cdef uint32_t at
     for at in range(context.ledger.strategies * context.ledger.instruments):
-        position_validate(&context.ledger.positions[at])
+        position_validate(&context.ledger.positions[at], &context.markets[context.ledger.positions[at].instrument].terms)
     for at in range(context.ledger.assets):
         validate_balance(context, <uint16_t>at)
     return 0

@@ -14,7 +14,7 @@ from libc.string cimport memset
 from tradebot._core.context cimport WISH_AMEND, WISH_PLACE, MarketC, WishC
 from tradebot._core.instrument cimport SPOT, InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
-from tradebot._core.ledger cimport ledger_position, position_lots
+from tradebot._core.ledger cimport ledger_position
 from tradebot._core.market cimport trigger_price
 from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
@@ -117,7 +117,7 @@ cdef int guard(Kernel kernel, Seat seat, uint64_t id) except -1:
     """Guard what a protection has not covered yet: place its guards, or ask more of those that are open."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
     cdef const InstrumentC* terms = &kernel.context.markets[protection.instrument].terms
-    cdef int64_t lots, held = position_lots(ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument), terms)
+    cdef int64_t lots, held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
     if protection.stop_id or protection.target_id:
         lots = unguarded_after(protection, terms, protection.base)
         amend_guard(kernel, seat, protection.stop_id, lots)
@@ -204,9 +204,7 @@ cdef int amend_guard(Kernel kernel, Seat seat, uint64_t id, int64_t total) excep
 
 cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1:
     """Guard what the strategy holds now. Returns 1 where there is nothing."""
-    cdef int64_t held = position_lots(
-        ledger_position(&kernel.context.ledger, seat.number, wish.instrument), &kernel.context.markets[wish.instrument].terms
-    )
+    cdef int64_t held = ledger_position(&kernel.context.ledger, seat.number, wish.instrument).quantity
     cdef WishC entry = wish[0]
     cdef FactC fact
     entry.is_sell = held < 0

@@ -115,6 +115,11 @@ cdef inline int64_t muldiv_up(int64_t a, int64_t b, int64_t c, int64_t d, int* o
     return muldiv_carry(a, b, c, d, &carry, overflow)
 
 
+cdef inline int64_t lots_begun(const InstrumentC* instrument, int64_t base, int* overflow) noexcept nogil:
+    """Lots that `base` money units of the base asset have begun: what is left of the last one is too little to be sold."""
+    return muldiv_up(base, instrument.base_den, 1, instrument.base_num, overflow) if base else 0
+
+
 cdef inline uint16_t settle_asset(const InstrumentC* instrument) noexcept nogil:
     """In which profit, fees and margin are counted: quote, of an inverse contract base."""
     return instrument.base if instrument.kind == INVERSE else instrument.quote

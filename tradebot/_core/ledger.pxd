@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
-from tradebot._core.instrument cimport InstrumentC, muldiv_up
+from tradebot._core.instrument cimport InstrumentC
 
 
 cdef struct BalanceC:           # one asset of one account, money units
@@ -21,7 +21,7 @@ cdef struct PositionC:          # keyed by (account, strategy, instrument, side)
     int64_t realised            # money units of the settle asset, before fees and funding
     int64_t fees                # money units of the settle asset, fees of the other of the pair at the trade's price
     int64_t fees_elsewhere      # of them the worth of what was paid in an asset of its own
-    int64_t fees_in_base        # money units of base that buys of spot paid out of what they bought, ever
+    int64_t fees_in_base        # money units of base that trades of spot paid, ever
     int64_t remainder           # of the value division, below value_den; of an inverse contract in 2^-30 of a unit
     int64_t bought              # lots, ever
     int64_t sold                # lots, ever
@@ -57,17 +57,7 @@ cdef int ledger_funding(LedgerC* ledger, PositionC* position, const InstrumentC*
 cdef int64_t position_unrealised(const PositionC* position, const InstrumentC* instrument, int64_t middle2) noexcept nogil
 cdef object ledger_to_list(const LedgerC* ledger)
 cdef int ledger_from_list(LedgerC* ledger, object state) except -1
-cdef int position_validate(const PositionC* position) except -1
-
-
-cdef inline int64_t position_lots(const PositionC* position, const InstrumentC* instrument) noexcept nogil:
-    """Whole lots that can be sold of what was bought, or `quantity` where nothing was paid out of it."""
-    cdef int overflow = 0
-    cdef int64_t lots
-    if position.fees_in_base <= 0 or position.quantity <= 0:
-        return position.quantity
-    lots = position.quantity - muldiv_up(position.fees_in_base, instrument.base_den, 1, instrument.base_num, &overflow)
-    return lots if lots > 0 else 0
+cdef int position_validate(const PositionC* position, const InstrumentC* instrument) except -1
 
 
 cdef inline BalanceC* ledger_balance(const LedgerC* ledger, uint16_t account, uint16_t asset) noexcept nogil:

@@ -9,8 +9,9 @@ A position keeps cost and quantity, never an average price. A trade of signed va
 So realised - cost == -(sum of all v) holds exactly, always, whatever was rounded: `validate` asserts it against the cash.
 The value of a trade is ticks * lots * n / d, rounded down with the remainder carried to the position's next trade; with it no
 rounding is ever lost. A fee is rounded up by the venue for each trade, and posted in its own asset; one of a third
-asset counts in the position at that asset's stated price, rounded down. A fee that a buy of spot paid out of what it bought is no
-trade: the position keeps what was bought, and `position_lots` is what of it can be sold.
+asset counts in the position at that asset's stated price, rounded down. A fee of spot that was paid in base left the position
+with its trade: the whole lots that all such fees have begun are released as sold at the price of the trade, so that what
+is held is what can be sold, and a value that would be marked for ever is not.
 
 A contract moves no base asset. Its trades have a signed value too, of which the profit is minus the sum: ticks * lots of
 quote for a linear one; for an inverse one -lots * contract / price of base, for what it is worth in base falls as the price rises. That quotient is taken up,
@@ -22,7 +23,7 @@ Each account's balance of an asset is its opening amount plus all postings; `loc
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport INVERSE, SPOT, add, instrument_from_tuple, inverse_carry, muldiv_carry, muldiv_down, quotient, settle_asset, subtract
+from tradebot._core.instrument cimport INVERSE, SPOT, add, instrument_from_tuple, inverse_carry, lots_begun, muldiv_carry, muldiv_down, quotient, settle_asset, subtract
 
 
 cdef int ledger_open(LedgerC* ledger, uint32_t accounts, uint32_t assets, uint32_t strategies, uint32_t instruments) except -1:
@@ -81,7 +82,7 @@ cdef int spot_fill(
     int64_t ticks, int64_t lots, int64_t fee, uint16_t fee_asset, int* overflow,
 ) noexcept nogil:
     cdef int64_t signed_lots = -lots if is_sell else lots
-    cdef int64_t value, base
+    cdef int64_t value, base, gone = 0
     cdef BalanceC* quote_balance = ledger_balance(ledger, position.account, instrument.quote)
     cdef BalanceC* base_balance = ledger_balance(ledger, position.account, instrument.base)
     value = muldiv_carry(ticks, signed_lots, instrument.value_num, instrument.value_den, &position.remainder, overflow)
@@ -90,7 +91,9 @@ cdef int spot_fill(
     add(&base_balance.total, base, overflow)
     subtract(&ledger_balance(ledger, position.account, fee_asset).total, fee, overflow)
     if fee_asset == instrument.base:
+        gone = lots_begun(instrument, position.fees_in_base, overflow)
         add(&position.fees_in_base, fee, overflow)
+        gone = lots_begun(instrument, position.fees_in_base, overflow) - gone
         fee = muldiv_down(
             ticks, fee, instrument.value_num * instrument.base_den, instrument.value_den * instrument.base_num, overflow
         )
@@ -103,7 +106,9 @@ cdef int spot_fill(
         add(&position.sold, lots, overflow)
     else:
         add(&position.bought, lots, overflow)
-    return position_post(position, signed_lots, value, overflow)
+    if gone:
+        value -= muldiv_down(ticks, gone, instrument.value_num, instrument.value_den, overflow)
+    return position_post(position, signed_lots - gone, value, overflow)
 
 
 cdef int contract_fill(
@@ -175,6 +180,8 @@ cdef int position_post(PositionC* position, int64_t lots, int64_t value, int* ov
     cdef int64_t size = lots if lots > 0 else -lots
     cdef int64_t held_size = held if held > 0 else -held
     cdef int64_t closed, released, value_closed
+    if lots == 0:       # a fee took all that was bought: what rounding left of its value is the position's
+        return subtract(&position.realised, value, overflow) if held == 0 else add(&position.cost, value, overflow)
     if held == 0 or (held > 0) == (lots > 0):
         add(&position.quantity, lots, overflow)
         return add(&position.cost, value, overflow)
@@ -238,9 +245,10 @@ cdef int ledger_from_list(LedgerC* ledger, object state) except -1:
     return 0
 
 
-cdef int position_validate(const PositionC* position) except -1:
-    """Assert that what is held is what was traded, and that nothing held cost nothing."""
-    assert position.quantity == position.bought - position.sold
+cdef int position_validate(const PositionC* position, const InstrumentC* instrument) except -1:
+    """Assert that what is held is what was traded less what fees took, and that nothing held cost nothing."""
+    cdef int overflow = 0
+    assert position.quantity == position.bought - position.sold - lots_begun(instrument, position.fees_in_base, &overflow)
     assert position.quantity != 0 or position.cost == 0
     assert position.remainder >= 0
     assert position.drawn >= 0
@@ -290,11 +298,11 @@ cdef class Ledger:
         """Assert what each position promises."""
         cdef uint32_t at
         for at in range(self.count):
-            position_validate(ledger_position(&self.ledger, 0, at))
+            position_validate(ledger_position(&self.ledger, 0, at), &self.instruments[at])
 
     def state(self) -> list:
         """[[(opening, total, locked) per asset], [(account, strategy, instrument, side, quantity, cost, realised, fees,
-        remainder, bought, sold, funding, drawn, held, fees elsewhere) per instrument]]."""
+        remainder, bought, sold, funding, drawn, held, fees elsewhere, fees in base) per instrument]]."""
         return ledger_to_list(&self.ledger)
 
     def restore(self, state: list) -> None:

@@ -46,7 +46,7 @@ from tradebot._core.priced cimport BY_BARS, BY_BOOK, BY_TRADES
 from tradebot._core.queue cimport queue_close, queue_from_list, queue_pop, queue_push, queue_to_list
 from tradebot._core.queue_model cimport QueueKind
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject, Side, TimeInForce, check_bounds
-from tradebot._core.venue cimport HORIZONS, ConditionalC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, make_answer, markouts_settle, note_held, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_bound, resting_insert, resting_lots, resting_remove, trim_reducing
+from tradebot._core.venue cimport HORIZONS, ConditionalC, HeldC, MarkoutC, RestingC, RestingListC, SimulatorC, VenueMarketC, answer_end, answer_fill, answer_gone, answer_taken, conditional_remove, drop_reducing, fill_resting, held_of, make_answer, markouts_settle, note_instant, pending_from_bytes, pending_to_bytes, reducible, resting_bound, resting_insert, resting_lots, resting_remove, trim_reducing
 
 from collections.abc import Sequence
 
@@ -777,7 +777,11 @@ cdef list venue_market_to_list(const VenueMarketC* market):
         book_to_list(&market.book), resting, taken, depth_to_list(&market.depth),
         market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2,
         conditionals_to_list(&market.conditionals), market.last_price, market.mark_price, market.linked,
-        [(at, market.held[at]) for at in range(market.held_max) if market.held[at]],
+        [
+            (at, market.held[at].lots, market.held[at].fees_in_base)
+            for at in range(market.held_max)
+            if market.held[at].lots or market.held[at].fees_in_base
+        ],
         priced_to_list(&market.priced), market.by_quotes,
     ]
 
@@ -801,9 +805,9 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
     conditionals_from_list(&market.conditionals, state[8])
     market.last_price, market.mark_price, market.linked = state[9:12]
     if market.held_max:
-        memset(market.held, 0, market.held_max * sizeof(int64_t))
-    for strategy, lots in state[12]:
-        note_held(market, strategy, Side.BUY, lots)
+        memset(market.held, 0, market.held_max * sizeof(HeldC))
+    for strategy, lots, fees_in_base in state[12]:
+        held_of(market, strategy)[0] = HeldC(lots, fees_in_base)
     priced_from_list(&market.priced, state[13])
     market.by_quotes = state[14]
     for id, lots in state[2]:

@@ -13,7 +13,7 @@ from tradebot._core.arena cimport grow
 from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY_VOLUME, BarSeries
 from tradebot._core.context cimport WISH_AMEND, WISH_CANCEL, WISH_PLACE, WISH_PROTECT, MarketC
 from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
-from tradebot._core.ledger cimport ledger_balance, ledger_position, position_lots
+from tradebot._core.ledger cimport ledger_balance, ledger_position
 from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
 from tradebot._core.types cimport OrderFlag, OrderType, TimeInForce
@@ -291,7 +291,7 @@ cdef class Trader:
                 self.cancel(order.id)
 
     cdef int64_t held_lots(self, uint32_t index) noexcept nogil:
-        return position_lots(ledger_position(&self.context.ledger, self.number, index), &self.context.markets[index].terms)
+        return ledger_position(&self.context.ledger, self.number, index).quantity
 
     cdef int64_t wished_lots(self, uint32_t index) noexcept nogil:
         """Lots that this callback has asked for already, sales negative."""

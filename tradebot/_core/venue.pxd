@@ -65,6 +65,11 @@ cdef struct ConditionalListC:   # of one market, by arrival
     uint32_t items_max
 
 
+cdef struct HeldC:
+    int64_t lots                # what a strategy holds by its fills here, signed, less what fees in base took
+    int64_t fees_in_base        # money units
+
+
 cdef struct VenueMarketC:
     InstrumentC terms
     BookC book                  # by orders: recorded orders only; what we took is gone from it
@@ -82,7 +87,7 @@ cdef struct VenueMarketC:
     ConditionalListC conditionals
     int64_t last_price          # ticks of the last recorded trade, by bars of the last open or close; 0 before it
     int64_t mark_price          # ticks; 0 before it is known
-    int64_t* held               # lots each strategy holds by its fills here, signed
+    HeldC* held                 # by strategy
     uint32_t held_max
     uint8_t linked              # an order in a group, or one that only reduces, has been here
     PricedC priced              # where there is no book
@@ -159,7 +164,8 @@ cdef int markouts_settle_due(SimulatorC* simulator, int64_t time_ns) except -1 n
 cdef int group_take(SimulatorC* simulator, uint32_t index, uint64_t parent, uint64_t taker, int64_t lots) except -1 nogil
 cdef int conditional_remove(ConditionalListC* list, uint32_t at) noexcept nogil
 cdef int drop_reducing(SimulatorC* simulator, uint32_t index, uint8_t side, uint32_t at) except -1 nogil
-cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots) except -1 nogil
+cdef HeldC* held_of(VenueMarketC* market, uint16_t strategy) except NULL nogil
+cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots, int64_t fee_in_base) except -1 nogil
 cdef int64_t reducible(const VenueMarketC* market, uint16_t strategy, uint8_t side) noexcept nogil
 cdef int trim_reducing(SimulatorC* simulator, uint32_t index) except -1 nogil
 cdef bytes pending_to_bytes(const PendingC* pending)

@@ -11,7 +11,7 @@ exceeds that is taken off it after each event. A venue knows an account, not str
 from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow
-from tradebot._core.instrument cimport FEE_SCALE, SPOT, InstrumentC, muldiv_up, notional_up, settle_asset
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, InstrumentC, lots_begun, muldiv_up, notional_up, settle_asset
 from tradebot._core.latency cimport latency_arrival
 from tradebot._core.ledger cimport NO_ASSET, ledger_fill, ledger_position
 from tradebot._core.queue cimport queue_push
@@ -61,7 +61,7 @@ cdef int answer_fill(
         clear_fill(simulator, index, &fact)
     markouts_add(simulator, &fact)
     queue_push(&simulator.answers, fact.head.time_ns, &fact)
-    note_held(market, order.strategy, side, lots)
+    note_held(market, order.strategy, side, lots, fact.tail.fee if market.terms.kind == SPOT and fact.tail.fee_asset == market.terms.base else 0)
     if order.parent:
         group_take(simulator, index, order.parent, order.id, lots)
     return 0
@@ -228,18 +228,29 @@ cdef int group_take(SimulatorC* simulator, uint32_t index, uint64_t parent, uint
     return 0
 
 
-cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots) except -1 nogil:
+cdef HeldC* held_of(VenueMarketC* market, uint16_t strategy) except NULL nogil:
     cdef uint32_t before = market.held_max
     if strategy >= before:
-        grow(<void**>&market.held, sizeof(int64_t), &market.held_max, strategy + 1)
-        memset(&market.held[before], 0, (market.held_max - before) * sizeof(int64_t))
-    market.held[strategy] += lots if side == Side.BUY else -lots
+        grow(<void**>&market.held, sizeof(HeldC), &market.held_max, strategy + 1)
+        memset(&market.held[before], 0, (market.held_max - before) * sizeof(HeldC))
+    return &market.held[strategy]
+
+
+cdef int note_held(VenueMarketC* market, uint16_t strategy, uint8_t side, int64_t lots, int64_t fee_in_base) except -1 nogil:
+    """A fill, and what its fee took out of it: the whole lots that all such fees have begun, as the ledger has them."""
+    cdef HeldC* held = held_of(market, strategy)
+    cdef int overflow = 0
+    held.lots += lots if side == Side.BUY else -lots
+    if fee_in_base:
+        held.lots += lots_begun(&market.terms, held.fees_in_base, &overflow)
+        held.fees_in_base += fee_in_base
+        held.lots -= lots_begun(&market.terms, held.fees_in_base, &overflow)
     return 0
 
 
 cdef int64_t reducible(const VenueMarketC* market, uint16_t strategy, uint8_t side) noexcept nogil:
     """Lots that an order of `side` can fill before the strategy's position is zero."""
-    cdef int64_t held = market.held[strategy] if strategy < market.held_max else 0
+    cdef int64_t held = market.held[strategy].lots if strategy < market.held_max else 0
     if side == Side.BUY:
         held = -held
     return held if held > 0 else 0

@@ -9,7 +9,7 @@ from tradebot._core.collateral cimport collateral_wallet
 from tradebot._core.context cimport BY_LEVELS, NOBODY
 from tradebot._core.depth cimport depth_next_down, depth_next_up, depth_quantity
 from tradebot._core.instrument cimport INVERSE, SPOT, price_of, quantity_of
-from tradebot._core.ledger cimport position_lots, position_unrealised
+from tradebot._core.ledger cimport position_unrealised
 from tradebot._core.margin cimport liquidation_ticks, position_margin
 from tradebot._core.market cimport mark2_of
 from tradebot._core.orders cimport order_remaining
@@ -390,12 +390,12 @@ cdef class PositionView(View):
     def quantity(self) -> float:
         """Base units or contracts, negative when short. Fees that buys paid out of what they bought are not in it."""
         self.check()
-        return quantity_of(&self.market.terms, position_lots(self.position, &self.market.terms))
+        return quantity_of(&self.market.terms, self.position.quantity)
 
     @property
     def flat(self) -> bool:
         self.check()
-        return position_lots(self.position, &self.market.terms) == 0
+        return self.position.quantity == 0
 
     @property
     def cost(self) -> float:

@@ -12,7 +12,7 @@ from tradebot._core.book cimport NO_ASK
 from tradebot._core.collateral cimport collateral_free, collateral_hold, collateral_needed
 from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, muldiv_up, notional_up
 from tradebot._core.kernel cimport Kernel, Seat
-from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position, position_lots
+from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
 from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list
 from tradebot._core.guards cimport note_protection, released, shares_lots
@@ -32,7 +32,7 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
     if wish.order_type > OrderType.MARKET and context.by_mark:
         wish.flags |= OrderFlag.BY_MARK
     if wish.flags & OrderFlag.REDUCE_ONLY:
-        wish.quantity = at_most_held(wish, position_lots(ledger_position(&context.ledger, seat.number, wish.instrument), &market.terms))
+        wish.quantity = at_most_held(wish, ledger_position(&context.ledger, seat.number, wish.instrument).quantity)
     fill_intent(kernel, &intent, seat, wish, open)
     found = check_order(
         &kernel.limits[seat.number * context.market_count + wish.instrument], &kernel.rate, &market.terms, &intent

@@ -4,7 +4,7 @@ The ledger in `_core` posts as it goes. This file adds up ticks times lots as wh
 into money once at the end, and so can accuse the ledger. It keeps the ledger's rounding, which is why the two
 must be equal to the last unit: what was paid is rounded down once over all trades (the ledger carries the
 remainder), what is held is rounded down at the middle price, a fee in the base asset is valued at its trade's
-price and rounded down.
+price and rounded down, and so are the whole lots that such fees took out of the position.
 
 Money is an int of 1e-8 quote units everywhere; between, sums are ints of half-ticks times lots, which is
 exact because a middle price is half a number of ticks; `valuation` has the rule for inverse contracts. No float is used.
@@ -36,15 +36,16 @@ Key = tuple[int, int]  # (strategy, instrument)
 class Book(Struct, frozen=True, kw_only=True):
     """What one strategy did in one instrument; money in units of 1e-8 of the settle asset.
 
-    `gross` is marked at `middle2`, the last bid + ask in ticks, or twice the last mark of a contract, and is before `fees` and
-    `funding`, which are positive where they were paid; `spread` is what the fills earned against the
-    middle price at the venue just before each of them; `unmarked` counts the fills where that middle was not
-    known.
+    `moved` is by how many lots each fill changed the position: the trade, less what fees in base took with it. `gross` is
+    marked at `middle2`, the last bid + ask in ticks, or twice the last mark of a contract, and is before `fees` and
+    `funding`, which are positive where they were paid; `spread` is what the fills earned against the middle price at the
+    venue just before each of them; `unmarked` counts the fills where that middle was not known.
     """
 
     strategy: int
     instrument: Instrument
     fills: Records
+    moved: Integers
     fees_each: Integers
     middle2: int
     position_lots: int
@@ -131,12 +132,29 @@ def fees_in_settle(fills: Records, instrument: Instrument, assets: list[str], pr
     return fees
 
 
-def gross(fills: Records, middle2: int, instrument: Instrument) -> int:
-    """Money units received less paid, what is held marked at half of `middle2`; rounded as the ledger
-    rounds."""
+def lots_taken(fills: Records, instrument: Instrument, assets: list[str]) -> Integers:
+    """The lots that fees in the base asset took out of the position with each fill: whole ones, each when the fees begin it."""
+    taken = np.zeros(len(fills), dtype=np.int64)
+    if instrument.is_contract or instrument.base not in assets:
+        return taken
+    numerator, denominator = instrument.base_ratio
+    paid = before = 0
+    for index in np.flatnonzero((fills["fee_asset"] == assets.index(instrument.base)) & (fills["fee"] != 0)).tolist():
+        paid += int(fills["fee"][index]) * denominator
+        taken[index] = -(-paid // numerator) - before
+        before += int(taken[index])
+    return taken
+
+
+def gross(fills: Records, taken: Integers, middle2: int, instrument: Instrument) -> int:
+    """Money units received less paid, what is held marked at half of `middle2` and what fees took at its trade's price;
+    rounded as the ledger rounds."""
     lots = signed_lots(fills).tolist()
     paid = sum(trade_values(instrument, lots, (2 * fills["price"]).tolist()))
-    return held_units(instrument, sum(lots), middle2) - units_down(instrument, paid)
+    held = held_units(instrument, sum(lots) - sum(taken.tolist()), middle2)
+    with_fees = np.flatnonzero(taken)
+    left = trade_values(instrument, taken[with_fees].tolist(), (2 * fills["price"][with_fees]).tolist())
+    return held + sum(units_down(instrument, value) for value in left) - units_down(instrument, paid)
 
 
 def disagreements(run: RunFiles, books_: list[Book]) -> list[str]:
@@ -161,7 +179,8 @@ def _book(run: RunFiles, key: Key, fills: Records, funding: Records) -> Book:
     instrument = run.manifest.instrument(key[1])
     lots, price2 = signed_lots(fills), 2 * fills["price"]
     fees_each = fees_in_settle(fills, instrument, run.manifest.assets, run.manifest.costs.fee_price)
-    position, middle2, maker = sum(lots.tolist()), _last_middle2(run, key), is_maker(fills)
+    taken = lots_taken(fills, instrument, run.manifest.assets)
+    position, middle2, maker = sum((lots - taken).tolist()), _last_middle2(run, key), is_maker(fills)
     if position and not middle2:
         raise BadContainer(
             f"expected a sample with bid and ask to mark the position in {instrument.name}, found none; "
@@ -176,10 +195,11 @@ def _book(run: RunFiles, key: Key, fills: Records, funding: Records) -> Book:
         strategy=key[0],
         instrument=instrument,
         fills=fills,
+        moved=lots - taken,
         fees_each=fees_each,
         middle2=middle2,
         position_lots=position,
-        gross=gross(fills, middle2, instrument),
+        gross=gross(fills, taken, middle2, instrument),
         spread=units_nearest(instrument, sum(at_middle) - sum(at_known)),
         fees=sum(fees_each.tolist()),
         funding=sum(funding["fee"].tolist()),

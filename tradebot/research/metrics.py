@@ -25,7 +25,7 @@ from tradebot.domain.instrument import INVERSE, Instrument
 from tradebot.domain.orders import Kind
 from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, parse_decimal, time_text
 from tradebot.research.equity import EquityCurve
-from tradebot.research.fills import Book, books, disagreements, is_maker, signed_lots
+from tradebot.research.fills import Book, books, disagreements, is_maker
 from tradebot.research.markouts import Markout, markouts
 from tradebot.research.order_lives import of_kind, rejects_by_reason, times_in_queue_ns
 from tradebot.research.postings import balance_differences
@@ -132,6 +132,7 @@ DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
         "quote",
         "Money received for sales less money paid for purchases, with what is held at the end marked at the "
         "last middle price, or at the venue's last mark of a contract: realised plus unrealised, before fees and funding. "
+        "What fees in the base asset took out of the position counts at the price of its trade. "
         "An inverse contract is worth contract / price of its base asset.",
     ),
     "spread_earned": (
@@ -441,7 +442,7 @@ def time_in_queue_median_s(run: RunFiles, books_: list[Book]) -> float | None:
 
 def _open_moves(book: Book) -> list[tuple[int, int]]:
     """(time, +1) where the position leaves zero, (time, -1) where it comes back."""
-    position = np.cumsum(signed_lots(book.fills))
+    position = np.cumsum(book.moved)
     held = (position != 0).astype(np.int64)
     change = np.diff(held, prepend=0)
     at = np.flatnonzero(change)

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from msgspec import Struct
 
-from tradebot.research.fills import Book, signed_lots
+from tradebot.research.fills import Book
 from tradebot.research.valuation import trade_values, units_nearest
 
 
@@ -58,16 +58,20 @@ def expectancy_t(trips: Sequence[RoundTrip]) -> float | None:
 
 def _trips(book: Book) -> Iterator[RoundTrip]:
     position = paid = fees = fills = opened_ns = 0  # paid: the signed value of the trip's trades
-    columns = (signed_lots(book.fills), book.fills["price"], book.fees_each, book.fills["time_ns"])
+    columns = (book.moved, book.fills["price"], book.fees_each, book.fills["time_ns"])
     for lots, price, fee, time_ns in zip(*(column.tolist() for column in columns), strict=True):
         if position == 0:
-            paid = fees = fills = 0
+            paid = fills = 0
             opened_ns = time_ns
+        if lots == 0:       # a fee took all that was bought: the next trip pays for it
+            fees += fee
+            continue
         closing = -position if position * (position + lots) < 0 else lots  # all of it, unless it crosses zero
         fee_closing = fee * closing // lots
         value_closing, value_opening = trade_values(book.instrument, (closing, lots - closing), (2 * price, 2 * price))
         position, paid, fees, fills = position + closing, paid + value_closing, fees + fee_closing, fills + 1
         if position == 0:
             yield RoundTrip(opened_ns, time_ns, units_nearest(book.instrument, -paid) - fees, fees, fills)
+            fees = 0
         if closing != lots:
             position, paid, fees, fills, opened_ns = lots - closing, value_opening, fee - fee_closing, 1, time_ns
