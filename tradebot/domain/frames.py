@@ -5,7 +5,9 @@ times a body, which is an encoded Struct. `facts` and `outputs` are arrays of 64
 """
 
 from mmap import mmap
+from typing import Any
 
+import numpy.typing as npt
 from msgspec import Struct
 
 from tradebot._core.frames import FrameError, FrameKind, crc32c, frame_bytes, frame_parts, write_frame
@@ -23,7 +25,7 @@ __all__ = [
     "read_frame",
 ]
 
-Buffer = bytes | bytearray | memoryview | mmap
+Buffer = bytes | bytearray | memoryview | mmap | npt.NDArray[Any]
 
 NO_DIGEST = "0" * 32
 """What stands in for the digest before the first frame, and in a journal that keeps none."""
