@@ -27,8 +27,7 @@ class WriterLock:
                 f"expected to be the one writer of the journal in {folder}, found {owner} writing it; stop that one, or "
                 "give another run"
             )
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(self._descriptor, f"{os.getpid():<20}".encode(), 0)  # truncating it would take milliseconds
 
     def close(self) -> None:
         """Let go; the file stays, for a lock must not be unlinked under another that waits for it."""
