@@ -75,6 +75,7 @@ class Chain:
         self.epoch = 0
         self.time_ns = 0
         self.digest = NO_DIGEST
+        self._is_known = True
 
     def take(self, frame: Frame, place: Place) -> None:
         """Raises LocalError where the frame does not continue what came before it."""
@@ -82,12 +83,22 @@ class Chain:
             self._take_head(frame, place)
         elif not self.segment:
             raise corrupt(place, "expected the first frame of a segment")
-        if frame.base_sequence != self.sequence:
+        if not self._is_known:
+            self.go_on_behind(frame)
+        elif frame.base_sequence != self.sequence:
             raise corrupt(place, f"expected the frame after fact {self.sequence}, found that after {frame.base_sequence}")
-        if frame.epoch < self.epoch:
+        elif frame.epoch < self.epoch:
             raise corrupt(place, f"expected epoch {self.epoch} or later, found {frame.epoch}")
+        self.go_on_behind(frame)
+
+    def go_on_behind(self, frame: Frame) -> None:
+        """Stand at the end of this frame, whatever came before."""
         self.sequence, self.epoch, self.time_ns = frame.end_sequence, frame.epoch, frame.time_ns
-        self.digest = frame.digest
+        self.digest, self._is_known = frame.digest, True
+
+    def forget(self, segment: int) -> None:
+        """Frames of this segment are lost: the next one is believed."""
+        self.segment, self._is_known = segment, False
 
     def _take_head(self, frame: Frame, place: Place) -> None:
         head = decode_head(frame, place)
@@ -95,7 +106,8 @@ class Chain:
             raise LocalError(
                 f"expected the journal of run {self.run_id} in {place.path}, found that of run {head.run_id}; name that run"
             )
-        if self.segment and (head.segment != self.segment + 1 or frame.digest != self.digest):
+        is_next = not self.segment or (head.segment == self.segment + 1 and (frame.digest == self.digest or not self._is_known))
+        if not is_next:
             raise corrupt(place, f"expected segment {self.segment + 1} to go on from digest {self.digest}, found another")
         if place.offset or head.previous_digest != frame.digest:
             raise corrupt(place, "expected the first frame of a segment at its beginning")
