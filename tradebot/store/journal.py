@@ -48,6 +48,7 @@ from tradebot.store.journal_snapshots import Snapshot, Snapshots
 SEGMENT_BYTES: Final = 64 << 20
 SEGMENT_BYTES_MIN: Final = 4_096
 _PAGE: Final = 4_096
+_SEGMENT: Final = int(FrameKind.SEGMENT)
 _ZEROS: Final = bytes(1 << 20)
 _CLOSED: Final = "expected an open journal, found it closed"
 
@@ -153,13 +154,16 @@ class Journal:
         """`append` without a Frame: what an engine calls once a batch."""
         assert base_sequence == self._sequence
         assert epoch >= self._epoch
-        assert kind != FrameKind.SEGMENT
-        parts = (kind, epoch, base_sequence, facts_count, time_ns, digest_low, digest_high, facts, outputs, body)
-        # Not by way of `_file.put` where there is a mapping: the call would cost as much as the checksum.
-        end = self._file.put(self._offset, *parts) if self._map is None else write_frame(self._map, self._offset, *parts)
+        assert kind != _SEGMENT
+        end = -1
+        if self._map is not None:  # not by way of `_file.put`: the call would cost as much as the checksum
+            end = write_frame(
+                self._map, self._offset, kind, epoch, base_sequence, facts_count, time_ns, digest_low, digest_high,
+                facts, outputs, body,
+            )  # fmt: skip
         if end < 0:
-            self._roll(frame_bytes(_size(facts), _size(outputs), _size(body)))
-            end = self._file.put(self._offset, *parts)
+            parts = (kind, epoch, base_sequence, facts_count, time_ns, digest_low, digest_high, facts, outputs, body)
+            end = self._put(parts, frame_bytes(_size(facts), _size(outputs), _size(body)))
         self._offset = end
         self._sequence = base_sequence + facts_count
         self._epoch, self._time_ns, self._digest_low, self._digest_high = epoch, time_ns, digest_low, digest_high
@@ -295,6 +299,13 @@ class Journal:
         self._number, self._offset = chain.segment, 0
         self._sequence, self._epoch, self._time_ns = chain.sequence, chain.epoch, chain.time_ns
         self._digest_low, self._digest_high = digest_halves(chain.digest)
+
+    def _put(self, parts: tuple[int | Buffer, ...], frame_size: int) -> int:
+        """Write a frame by way of the file, into the next segment where this one has no room; the offset after it."""
+        if (end := self._file.put(self._offset, *parts)) < 0:
+            self._roll(frame_size)
+            end = self._file.put(self._offset, *parts)
+        return end
 
     def _roll(self, frame_size: int) -> None:
         """Seal the segment and begin the next, which is longer than others where one frame needs it."""
