@@ -95,7 +95,7 @@ cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
 cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
     """Forget a protection that has nothing more to do."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
-    if protection == NULL:
+    if protection == NULL or kernel.context.folding:
         return 0
     if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer):
         protections_remove(&kernel.protections, id)
@@ -117,7 +117,10 @@ cdef int guard(Kernel kernel, Seat seat, uint64_t id) except -1:
     """Guard what a protection has not covered yet: place its guards, or ask more of those that are open."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
     cdef const InstrumentC* terms = &kernel.context.markets[protection.instrument].terms
-    cdef int64_t lots, held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
+    cdef int64_t lots, held
+    if kernel.context.folding:
+        return 0                # what was placed then comes as it was recorded
+    held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
     if protection.stop_id or protection.target_id:
         lots = unguarded_after(protection, terms, protection.base)
         amend_guard(kernel, seat, protection.stop_id, lots)
