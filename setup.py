@@ -21,6 +21,7 @@ from setuptools import Extension, setup
 MODULES = [
     "types",
     "digest",
+    "frames",
     "arena",
     "instrument",
     "queue",
