@@ -537,13 +537,19 @@ cdef class Trader:
         """Of the first instrument, in base units."""
         return quantity_of(&self.seated().markets[self.first].terms, 1)
 
-    def free(self, side: str = "quote") -> float:
-        """What positions and open orders do not hold of the first instrument's "quote", "base" or "settle" asset.
+    def free(self, side: str = "settle") -> float:
+        """What positions and open orders do not hold of the first instrument's "settle", "quote" or "base" asset.
 
         A contract settles in its quote asset, an inverse one in its base asset; spot counts as settling in quote.
         """
         cdef const InstrumentC* terms = &self.seated().markets[self.first].terms
-        cdef uint16_t asset = terms.quote if side == "quote" else settle_asset(terms) if side == "settle" else terms.base
+        cdef uint16_t asset = settle_asset(terms)
+        if side == "quote":
+            asset = terms.quote
+        elif side == "base":
+            asset = terms.base
+        elif side != "settle":
+            raise ValueError(f'expected "settle", "quote" or "base", found {side!r}')
         return (
             ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked
         ) / 1e8
