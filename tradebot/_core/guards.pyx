@@ -16,7 +16,7 @@ from tradebot._core.instrument cimport SPOT, InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport ledger_position
 from tradebot._core.market cimport trigger_price
-from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list, orders_walk
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add
 from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
@@ -83,9 +83,7 @@ cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
     cdef uint32_t handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
     cdef OrderC* order
     cdef int64_t whole, freed = released(kernel, gone.strategy, gone.instrument)
-    while handle:
-        order = &kernel.context.orders.items[handle]
-        handle = order.next
+    while orders_walk(&kernel.context.orders, &handle, &order):
         if order.flags & OrderFlag.REDUCE_ONLY:
             whole = hold(kernel, order)
             relock(kernel, order, whole - freed if whole > freed and not order.flags & OrderFlag.PROTECTIVE else whole)
@@ -248,11 +246,9 @@ cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogi
 cdef int64_t released(Kernel kernel, uint16_t strategy, uint32_t index) noexcept nogil:
     """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce."""
     cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
-    cdef const OrderC* order
+    cdef OrderC* order
     cdef int64_t sum = 0
-    while handle:
-        order = &kernel.context.orders.items[handle]
-        handle = order.next
+    while orders_walk(&kernel.context.orders, &handle, &order):
         if not order.flags & OrderFlag.PROTECTIVE:
             continue
         if order.state == OrderState.CANCELLING:

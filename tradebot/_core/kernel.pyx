@@ -27,7 +27,7 @@ from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES
 from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.guards cimport guard_again, note_guards, protect
-from tradebot._core.instrument cimport SPOT, add, instrument_from_tuple
+from tradebot._core.instrument cimport SPOT, instrument_from_tuple
 from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
 from tradebot._core.margin cimport margins_close, margins_open
 from tradebot._core.market cimport mark2_of, market_from_list, market_take, market_to_list

@@ -14,7 +14,7 @@ from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, muldiv_up, notional
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
-from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list, orders_walk
 from tradebot._core.guards cimport note_protection, released, shares_lots
 from tradebot._core.risk cimport IntentC, check_order, rate_take
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderState, OrderType, Reject
@@ -230,12 +230,10 @@ cdef int commit_cancel(Kernel kernel, Seat seat, const WishC* wish) except -1:
 cdef int cancel_open(Kernel kernel, Seat seat, uint32_t index) except -1:
     """All but what guards a position."""
     cdef WishC wish
-    cdef const OrderC* order
+    cdef OrderC* order
     cdef uint32_t handle = orders_list(&kernel.context.orders, seat.number, index).head
     memset(&wish, 0, sizeof(WishC))
-    while handle:
-        order = &kernel.context.orders.items[handle]
-        handle = order.next
+    while orders_walk(&kernel.context.orders, &handle, &order):
         if order.flags & OrderFlag.PROTECTIVE:
             continue
         wish.id = order.id
