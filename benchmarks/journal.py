@@ -1,8 +1,8 @@
-"""What a frame of 64 records costs the journal, beside what cannot be left out: copying the bytes into the mapping, and CRC32C.
+"""What a frame of 64 records costs the journal, beside what cannot be left out: copying its bytes into a mapping, and CRC32C.
 
-Both write into files allocated and mapped anew, in turns, so that a busy machine slows both alike. `disk` pays for the first touch
-of each page, which is most of it and the file system's; `memory` is a file system in memory whose pages were touched before, so
-that the work of the processor is what is left.
+Both write into files allocated and mapped anew, in turns, so that a busy machine slows both alike. `disk` pays for the first
+touch of each page, which is most of it and the file system's; `memory` is a file system in memory whose pages were touched
+before.
 
 Run: python -m benchmarks.journal [frames]
 """
@@ -32,7 +32,7 @@ LOW, HIGH = digest_halves(f"{7:032x}")
 
 
 def measure(frames: int) -> list[dict[str, object]]:
-    """Nanoseconds a frame, the best of some rounds: the journal's, and the bare parts'. The checksum is over what was read back."""
+    """Nanoseconds a frame, the best of some rounds: the journal's, and its bare parts'. The checksum is of what was read back."""
     rows = []
     for what, place, is_warm in (("disk", None, False), ("memory", MEMORY if MEMORY.is_dir() else None, True)):
         ours, bare = [], []

@@ -126,6 +126,23 @@ def test_a_torn_tail_of_every_length_is_cut_and_said(tmp_path: Path, count: int)
     assert path.read_bytes() == whole and read(tmp_path) == frames
 
 
+def test_a_last_frame_that_a_power_cut_left_in_any_pieces_is_cut(tmp_path: Path) -> None:
+    """Pages reach the disk in any order: each 64 bytes of the frame may be there or not."""
+    frames = fill(tmp_path, 2)
+    with open_it(tmp_path) as journal:
+        journal.append(frame(2, body=b"x" * 100))
+    path = tmp_path / "00000001.tbj"
+    whole = path.read_bytes()
+    at = whole.rindex(b"TBJ1")
+    pieces = [whole[start : start + 64] for start in range(at, at + 320, 64)]
+    for present in range(31):
+        left = [piece if present >> number & 1 else bytes(64) for number, piece in enumerate(pieces)]
+        overwrite(path, whole[:at] + b"".join(left) + whole[at + 320 :])
+        with open_it(tmp_path) as journal:
+            assert (journal.cut is not None) == (present > 0) and list(journal.frames()) == frames
+        assert path.read_bytes() == whole[:at].ljust(SMALL, b"\0")
+
+
 def test_a_frame_without_its_magic_is_cut(tmp_path: Path) -> None:
     """What a process leaves that is killed in the middle of a frame."""
     frames = fill(tmp_path, 3)

@@ -39,7 +39,9 @@ class Frame(Struct, frozen=True):
     base_sequence: int
     """Facts before this frame."""
     facts_count: int
-    """A fact of two slots counts once."""
+    """A fact of two slots counts once. An actor that journals bodies only counts each as one, so that snapshots and pruning know
+    where they stand.
+    """
     time_ns: int
     digest: str
     """Of the run after this frame: 32 hex digits, as `kernel.digest_text`."""

@@ -12,7 +12,6 @@ How much survives a power cut is the caller's choice: `sync` "none" leaves it to
 caller marks, "each" all. A killed process loses nothing under any of them.
 """
 
-import os
 from collections.abc import Iterator
 from mmap import mmap
 from pathlib import Path
@@ -22,34 +21,18 @@ from typing import Final, Literal, NamedTuple, Self
 from tradebot._core.frames import FrameKind, frame_bytes, write_frame
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Buffer, Frame, digest_halves
-from tradebot.store.journal_file import MappedFile, NoFile, OpenFile, WrittenFile, open_whole
+from tradebot.store.journal_file import MappedFile, NoFile, OpenFile, WrittenFile
 from tradebot.store.journal_lock import WriterLock
+from tradebot.store.journal_range import first_needed, gone, is_needed
+from tradebot.store.journal_recovery import Cut, recover
 from tradebot.store.journal_retention import pack_segments, prune_segments
-from tradebot.store.journal_segments import (
-    NEW_SUFFIX,
-    Chain,
-    Place,
-    Segment,
-    check_numbers,
-    corrupt,
-    head_bytes,
-    list_segments,
-    look_at_end,
-    make_segment,
-    packed_name,
-    read_head,
-    read_segment,
-    walk,
-    walk_sealed,
-    write_all,
-)
+from tradebot.store.journal_segments import Chain, Segment, head_bytes, list_segments, make_segment, read_head, walk_sealed
 from tradebot.store.journal_snapshots import Snapshot, Snapshots
 
 SEGMENT_BYTES: Final = 64 << 20
 SEGMENT_BYTES_MIN: Final = 4_096
 _PAGE: Final = 4_096
 _SEGMENT: Final = int(FrameKind.SEGMENT)
-_ZEROS: Final = bytes(1 << 20)
 _CLOSED: Final = "expected an open journal, found it closed"
 
 Write = Literal["mmap", "write"]
@@ -64,14 +47,6 @@ class Last(NamedTuple):
     digest: str
     """That of the last frame; `NO_DIGEST` before the first."""
     epoch: int
-
-
-class Cut(NamedTuple):
-    """What opening cut from the end, for the report."""
-
-    bytes: int
-    segment: Path
-    why: str
 
 
 class Journal:
@@ -221,7 +196,7 @@ class Journal:
 
     def compress(self, segments_max: int | None = None) -> list[int]:
         """Compress sealed segments, the oldest first, at most `segments_max`; their numbers. It takes a third of a second for
-        64 MiB, and no part of it is this object's: another thread may call it. Raises LocalError.
+        64 MiB; another thread may call it while frames are appended. Raises LocalError.
         """
         return pack_segments(self.folder, self.run_id, segments_max)
 
@@ -241,59 +216,18 @@ class Journal:
         self.close()
 
     def _recover(self) -> None:
-        """Read to the end, cut what was never whole, and go on behind it."""
+        """Go on behind the last whole frame."""
         try:
-            clear_leftovers(self.folder)
-            segments = list_segments(self.folder)
-            check_numbers(segments)
-            chain = Chain(self.run_id)
-            offset = self._read_last(segments, chain)
-            self._stand_at(chain)
-            if offset:
-                self._number, self._offset = segments[-1].number, offset
-                self._use(self._open(segments[-1].path))
+            found = recover(self.folder, self.run_id)
+            self.cut = found.cut
+            self._stand_at(found.chain)
+            if found.path is None:
+                self._begin_segment(found.chain, 0)
             else:
-                self._begin_segment(chain, 0)
+                self._offset = found.offset
+                self._use(self._open(found.path))
         except OSError as error:
             raise LocalError(f"expected to write the journal in {self.folder}, found: {error.strerror}; {_REMEDY}") from error
-
-    def _read_last(self, segments: list[Segment], chain: Chain) -> int:
-        """Where frames end in the last segment; 0 where a new one has to be begun behind those that are left."""
-        if not segments:
-            return 0
-        segment = segments[-1]
-        if segment.is_packed:
-            for _ in walk_sealed(segment, chain):
-                pass
-            return 0
-        data, offset = read_segment(segment), 0
-        for offset, frame in walk(data):
-            chain.take(frame, Place(segment.path, offset))
-            offset += frame.size
-        ended = look_at_end(data, offset)
-        if ended.next_offset >= 0:
-            raise corrupt(Place(segment.path, offset), f"{ended.why}, and a whole frame follows at byte {ended.next_offset}")
-        if ended.why or not offset:
-            self._cut_tail(segment.path, data, offset, ended.why or "it was never begun")
-        if offset:
-            return offset
-        segment.path.unlink()
-        del segments[-1]
-        for _ in walk_sealed(segments[-1], chain) if segments else ():
-            pass
-        return 0
-
-    def _cut_tail(self, path: Path, data: bytes, offset: int, why: str) -> None:
-        """Zeros from `offset` on, and say so."""
-        end = len(data.rstrip(b"\0"))
-        descriptor = open_whole(path)
-        try:
-            for at in range(offset, end, len(_ZEROS)):
-                write_all(descriptor, _ZEROS[: end - at], at)
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-        self.cut = Cut(max(end - offset, 0), path, why)
 
     def _stand_at(self, chain: Chain) -> None:
         self._number, self._offset = chain.segment, 0
@@ -334,38 +268,6 @@ class Journal:
 
 
 _REMEDY: Final = "make the folder writable and free some space, or give another --home"
-
-
-def first_needed(segments: list[Segment], after_sequence: int) -> int:
-    """Which of the segments holds what comes after fact `after_sequence`."""
-    needed = 0
-    for at, segment in enumerate(segments):
-        if at and read_head(segment).base_sequence > after_sequence:
-            break
-        needed = at
-    return needed
-
-
-def is_needed(frame: Frame, after_sequence: int) -> bool:
-    """Whether a reader that has taken in `after_sequence` facts wants it. The head of a segment is the journal's own."""
-    return frame.kind != FrameKind.SEGMENT and (frame.end_sequence > after_sequence or frame.base_sequence >= after_sequence)
-
-
-def gone(folder: Path, wanted: int, first: int) -> LocalError:
-    """What a reader is told that comes too late."""
-    return LocalError(
-        f"expected the frames after fact {wanted} in the journal {folder}, found it to begin after fact {first}: the others were "
-        "pruned; begin at a newer snapshot, or keep the journal longer"
-    )
-
-
-def clear_leftovers(folder: Path) -> None:
-    """Remove what a crash left of work that was not done, and the plain twin of a segment that is compressed."""
-    for path in folder.glob("*" + NEW_SUFFIX):
-        path.unlink()
-    for segment in list_segments(folder):
-        if not segment.is_packed and (folder / packed_name(segment.number)).exists():
-            segment.path.unlink()
 
 
 def _lock(folder: Path) -> WriterLock:

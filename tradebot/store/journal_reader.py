@@ -14,7 +14,7 @@ from typing import Final, Self
 from tradebot._core.frames import HEADER_BYTES
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame, FrameError, read_frame
-from tradebot.store.journal import first_needed, gone, is_needed
+from tradebot.store.journal_range import first_needed, gone, is_needed
 from tradebot.store.journal_segments import (
     Chain,
     Place,

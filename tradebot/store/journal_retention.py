@@ -63,7 +63,10 @@ def _pack(folder: Path, run_id: str, segment: Segment) -> None:
         raise LocalError(
             f"expected to compress {segment.path}, found: {error.strerror}; it stays as it is: free some space"
         ) from error
-    segment.path.unlink()
+    try:
+        segment.path.unlink()
+    except FileNotFoundError:  # pruned meanwhile: it must not come back, for those behind it may be gone as well
+        path.unlink(missing_ok=True)
 
 
 def _remove(segment: Segment) -> None:
