@@ -16,7 +16,7 @@ from tradebot.store.journal import Journal
 from tradebot.store.journal_reader import CHUNK_BYTES, JournalReader
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
-KILLS = 200 if FULL else 12
+KILLS = 100 if FULL else 12
 
 
 def open_it(folder: Path, **more) -> Journal:
