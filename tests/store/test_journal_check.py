@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.store.journals import RUN, SECOND, SMALL, fill, frame
 from tests.support import cancel, place
 from tradebot.domain.errors import LocalError
-from tradebot.domain.frames import Frame, FrameKind
+from tradebot.domain.frames import Frame, FrameKind, put_frame
 from tradebot.store.journal import Journal
 from tradebot.store.journal_check import Report, check_journal, count_commands
 
@@ -90,8 +91,6 @@ def test_a_missing_a_foreign_and_an_unreadable_segment_are_named_once(tmp_path: 
 
 
 def test_a_sequence_that_jumps_is_named(tmp_path: Path) -> None:
-    from tradebot.domain.frames import put_frame
-
     fill(tmp_path, 2)
     path = tmp_path / "00000001.tbj"
     data = bytearray(path.read_bytes())
@@ -104,3 +103,15 @@ def test_a_sequence_that_jumps_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_a_journal_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="found no segment"):
         check(tmp_path)
+
+
+def test_an_epoch_that_falls_is_named_and_the_journal_is_not_opened(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    path = tmp_path / "00000001.tbj"
+    data = bytearray(path.read_bytes())
+    put_frame(data, 192 + 2 * 192, replace(frame(2), epoch=0))
+    path.write_bytes(data)
+    (fault,) = check(tmp_path).corrupt
+    assert fault.offset == 576 and "expected epoch 1 or later, found 0" in fault.why
+    with pytest.raises(LocalError, match="expected epoch 1 or later"):
+        Journal.create_or_open(tmp_path, RUN, segment_bytes=SMALL)
