@@ -127,8 +127,8 @@ def _draw_import(output: Output, found: Mapping[str, object]) -> None:
     lost = sum(count for name, count in notes.items() if name.endswith("_without_book"))
     if lost:
         output.line(
-            f"warning: {lost:,} updates had no book to apply to and are left out. Where a file goes on from another, import "
-            "their folder as one"
+            f"warning: {lost:,} updates had no book to apply to and are left out. Where a file goes on from another, give "
+            "both to one import"
         )
     rejects = cast(Sequence[Mapping[str, object]], found["rejects"])
     for reject in rejects[:REJECTS_SHOWN_MAX]:

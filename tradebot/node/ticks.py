@@ -7,6 +7,7 @@ do when the sample is out of reach.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
 
 if TYPE_CHECKING:
+    from tradebot.domain.instrument import Instrument
     from tradebot.store.batches import Records
     from tradebot.store.client import Store
     from tradebot.store.formats import Import
@@ -36,17 +38,19 @@ def import_paths(
     progress: Progress,
     dsn: str | None = None,
 ) -> dict[str, object]:
-    """Import each path; what cannot be opened is refused before the first row is written.
+    """Import each path, those that follow one another by their venue's ids as one stream; what cannot be opened is refused
+    before the first row is written.
 
     Raises UsageError, UnknownInstrument, BadContainer or StoreError.
     """
     from tradebot.store.client import open_store
-    from tradebot.store.formats import open_import
+    from tradebot.store.formats import open_imports
 
     with open_store(store_place(home, dsn)) as store:
-        known = store.instruments()
-        imports = [open_import(path, format_name, instrument, tick, lot, known) for path in paths]
-        reports = [_import_one(store, one, progress) for one in imports]
+        known, newest_book = store.instruments(), partial(_newest_book, store)
+        imports = open_imports(paths, format_name, instrument, tick, lot, known, newest_book)
+        _check_places(store, imports)
+        reports = _import_all(store, imports, progress)
         beside = _beside(store, reports)
     return {**_merged(reports), "beside": beside}
 
@@ -182,6 +186,42 @@ def _import_one(store: "Store", opened: "Import", progress: Progress) -> "Import
         return store.import_records(opened.instrument, opened.source, opened.batches, _advance_to(progress))
     finally:
         progress.done()
+
+
+def _newest_book(store: "Store", instrument: "Instrument") -> int | None:
+    from tradebot._core.types import Kind
+    from tradebot.store.facts import newest_of
+
+    found = newest_of(store, instrument.id, (Kind.L2_LEVEL,))
+    return None if found is None else found[1]
+
+
+def _check_places(store: "Store", imports: Sequence["Import"]) -> None:
+    """Raise UsageError where a recording that another follows, or that follows another, is in the store by itself: its book
+    there is not the one that the others go on with.
+    """
+    followed = {one.source.follows for one in imports}
+    for one in imports:
+        wanted = f"{one.source.import_id(one.instrument.id):016x}"
+        held = store.find_import(one.instrument, one.source) if one.source.follows or wanted in followed else None
+        if held is not None and held.import_id != wanted and (held.follows or one.source.follows):
+            behind = f"behind import {held.follows}" if held.follows else "by itself"
+            raise UsageError(
+                f"expected {one.source.path} with the recordings it continues, found it in the store {behind} as import "
+                f"{held.import_id}: run `tradebot data remove {held.import_id}` first, or import it without the others"
+            )
+
+
+def _import_all(store: "Store", imports: Sequence["Import"], progress: Progress) -> list["ImportReport"]:
+    """In order; what follows another is told the name under which that one is in the store."""
+    named: dict[str, str] = {}
+    reports = []
+    for one in imports:
+        wanted = f"{one.source.import_id(one.instrument.id):016x}"
+        one.source.follows = named.get(one.source.follows, one.source.follows)
+        reports.append(_import_one(store, one, progress))
+        named[wanted] = reports[-1].import_id
+    return reports
 
 
 def _told(batches: Iterator["Records"], progress: Progress) -> Iterator["Records"]:

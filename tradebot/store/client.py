@@ -249,6 +249,10 @@ class Store:
         """What the store holds, one entry an instrument version with committed imports."""
         return ticks.catalogue(self._backend, self.instruments())
 
+    def find_import(self, instrument: Instrument, source: ImportSource) -> ImportReport | None:
+        """The report of a committed import of this content, in whatever place it stands."""
+        return intake.find_content(self._backend, source.content_id(instrument.id))
+
     def import_reports(self, import_ids: Sequence[str]) -> list[ImportReport]:
         """Reports of committed imports, by their ids in hex."""
         found = [intake.find_report(self._backend, int(one, 16)) for one in import_ids]

@@ -30,6 +30,9 @@ from tradebot.store.symbols import Named
 AUTO: Final = "auto"
 
 
+Opened = tuple[ImportSource, Iterator[Records]]
+
+
 def _no_names(path: Path) -> list[Named]:
     return []
 
@@ -42,6 +45,7 @@ class Importer(NamedTuple):
     open_source: Callable[[Path, Instrument], tuple[ImportSource, Iterator[Records]]]
     instruments: Callable[[Path], list[Instrument]]
     names: Callable[[Path], list[Named]] = _no_names
+    open_sources: Callable[[Sequence[Path], Instrument, int | None], list[Opened]] | None = None  # where files follow others
 
 
 class Import(NamedTuple):
@@ -54,7 +58,12 @@ class Import(NamedTuple):
 
 FORMATS: Final = {
     one.NAME: Importer(
-        one.NAME, one.recognises, one.open_source, one.instruments, getattr(one, "names", _no_names)
+        one.NAME,
+        one.recognises,
+        one.open_source,
+        one.instruments,
+        getattr(one, "names", _no_names),
+        getattr(one, "open_sources", None),
     )
     for one in (
         bitstamp_l3,
@@ -85,12 +94,44 @@ def open_import(
     Raises UsageError for an unknown format, UnknownInstrument where the instrument has no tick and lot,
     BadContainer where the file is not what the format says.
     """
+    importer, chosen = _choose(path, format_name, instrument, tick, lot, known)
+    return Import(chosen, *importer.open_source(path, chosen))
+
+
+def open_imports(
+    paths: Sequence[Path],
+    format_name: str,
+    instrument: str | None,
+    tick: str | None,
+    lot: str | None,
+    known: Sequence[Instrument],
+    newest_book: Callable[[Instrument], int | None],
+) -> list[Import]:
+    """As `open_import` of each path, in the order in which they are to be imported: what may follow one another is opened
+    together. `newest_book` says when the store last told of a book of an instrument.
+    """
+    groups: dict[tuple[str, int], tuple[Importer, Instrument, list[Path]]] = {}
+    for path in paths:
+        importer, chosen = _choose(path, format_name, instrument, tick, lot, known)
+        groups.setdefault((importer.name, chosen.id), (importer, chosen, []))[2].append(path)
+    found: list[Import] = []
+    for importer, chosen, together in groups.values():
+        if importer.open_sources is None:
+            opened = [importer.open_source(path, chosen) for path in together]
+        else:
+            opened = importer.open_sources(together, chosen, newest_book(chosen))
+        found += [Import(chosen, *one) for one in opened]
+    return found
+
+
+def _choose(
+    path: Path, format_name: str, instrument: str | None, tick: str | None, lot: str | None, known: Sequence[Instrument]
+) -> tuple[Importer, Instrument]:
     if not path.exists():
         raise UsageError(f"expected a file or folder to import, found nothing at {path}")
     importer = find_importer(path, format_name)
     offered, names = importer.instruments(path), importer.names(path)
-    chosen = choose_instrument(importer, offered, instrument, tick, lot, known, names)
-    return Import(chosen, *importer.open_source(path, chosen))
+    return importer, choose_instrument(importer, offered, instrument, tick, lot, known, names)
 
 
 def find_importer(path: Path, format_name: str) -> Importer:
