@@ -74,7 +74,8 @@ def test_a_capture_split_anywhere_is_the_whole_again(capture: list[bytes], tmp_p
     assert found["gaps"] == 0 and len(best(whole)) > 500
     again = bring(tmp_path / "split", first, second)
     assert (again["rows"], again["repeated"]) == (len(whole), True)
-    assert bring(tmp_path / "split", second)["repeated"], "the same content is not held twice by being named alone"
+    alone = bring(tmp_path / "split", second, name="BTC/USD:BTC")
+    assert alone["repeated"], "the same content is not held twice by being named alone"
     assert held(tmp_path / "split").tobytes() == whole.tobytes()
 
 

@@ -22,6 +22,7 @@ from tradebot.node.config import Config, FeeRates, Grid, Loaded, config_from_dic
 from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, resolved
 from tradebot.node.latencies import latency_models, latency_text
 from tradebot.node.margins import check_funding, make_margins, margin_text
+from tradebot.node.overlaps import overlap_notes
 from tradebot.node.places import store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
@@ -54,6 +55,7 @@ class Setup(Struct, frozen=True):
     from_ns: int | None
     to_ns: int | None
     graded: Graded
+    overlaps: list[str]
 
     @property
     def names(self) -> list[str]:
@@ -97,7 +99,7 @@ def backtest_in(
     runs.write_manifest(folder, manifest)
     report = write_report(folder)
     keep_results(store, folder, manifest, setup.names)
-    return answer(folder, done, report, setup.graded)
+    return answer(folder, done, report, setup)
 
 
 def prepare(store: "Store", config: Config) -> Setup:
@@ -115,7 +117,8 @@ def prepare_range(
     check_funding(store, config, instruments, only)
     graded = find_grade(store, config.data, instruments, from_ns, to_ns, only)
     plan = make_plan(config, instruments, selection.last_ns - selection.first_ns, graded)
-    return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded)
+    overlaps = overlap_notes(store, instruments, from_ns, to_ns, selection.imports)
+    return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded, overlaps)
 
 
 def make_plan(config: Config, instruments: list[Instrument], span_ns: int, graded: Graded = BY_BOOK) -> Plan:
@@ -235,7 +238,12 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         },
         "assets": plan.assets,
         "opening": {name: money_text(units) for name, units in plan.opening.items()},
-        "assumptions": backtest.ASSUMPTIONS[plan.grade] + (backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
+        "assumptions": [
+            *setup.overlaps,
+            *backtest.ASSUMPTIONS[plan.grade],
+            *(backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
+        ],
+        "overlaps": setup.overlaps,
         "identity": {
             "config": config_identity(config),
             "plan": msgspec.to_builtins(plan),
@@ -362,7 +370,7 @@ def _chunks(path: Path, dtype: np.dtype[np.void]) -> Iterator[Records]:
             yield np.frombuffer(body, dtype=dtype)
 
 
-def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -> dict[str, object]:
+def answer(folder: Path, done: backtest.Outcome, report: Path, setup: Setup) -> dict[str, object]:
     """What `backtest` answers, as CLI.md says."""
     from tradebot.research.metrics import metrics
 
@@ -378,9 +386,10 @@ def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -
         "metrics": metrics(folder),
         "report": str(report),
         "quarantined": done.failures,
-        "grade": graded.name,
-        "note": graded.note,
+        "grade": setup.graded.name,
+        "note": setup.graded.note,
         "doubts": msgspec.to_builtins(done.doubts),
+        "overlaps": setup.overlaps,
     }
 
 
@@ -459,8 +468,8 @@ def _changed_keys(identified: object, config: Table) -> list[str]:
 def run_report(run: str, home: Path) -> dict[str, object]:
     """Write the report of a finished run again."""
     folder = runs.find_folder(home, run)
-    finished_manifest(folder)
-    return {"run_id": folder.name, "report": str(write_report(folder).resolve())}
+    overlaps = finished_manifest(folder).overlaps
+    return {"run_id": folder.name, "report": str(write_report(folder).resolve()), "overlaps": overlaps}
 
 
 def run_demo(home: Path, progress: Progress, command: str) -> dict[str, object]:

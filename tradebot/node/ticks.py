@@ -6,7 +6,7 @@ do when the sample is out of reach.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -129,17 +129,21 @@ def import_sample_into(store: "Store", home: Path, progress: Progress) -> dict[s
 
 
 def list_catalogue(home: Path, dsn: str | None = None) -> list[dict[str, object]]:
-    """What the home's store holds, one entry an instrument version, with its rows by kind."""
+    """What the home's store holds, one entry an instrument version, with its rows by kind and its imports."""
     from tradebot.store.client import open_store
     from tradebot.store.facts import count_all_kinds
 
     with open_store(store_place(home, dsn)) as store:
         counts = count_all_kinds(store)
-        return [_with_kinds(msgspec.to_builtins(entry), counts.get(entry.instrument_id, {})) for entry in store.catalogue()]
-
-
-def _with_kinds(entry: dict[str, object], counts: Mapping[int, int]) -> dict[str, object]:
-    return {**entry, "kinds": {kind_name(kind): rows for kind, rows in counts.items()}}
+        held = {one.import_id: msgspec.to_builtins(one) for one in store.imports()}
+        return [
+            {
+                **msgspec.to_builtins(entry),
+                "kinds": {kind_name(kind): rows for kind, rows in counts.get(entry.instrument_id, {}).items()},
+                "held": [held[one] for one in entry.imports if one in held],
+            }
+            for entry in store.catalogue()
+        ]
 
 
 def round_trip(folder: Path) -> int:

@@ -3,7 +3,7 @@
 Only formats that exist are here. `auto` asks each whether it recognises the file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -111,8 +111,11 @@ def open_imports(
     together. `newest_book` says when the store last told of a book of an instrument.
     """
     groups: dict[tuple[str, int], tuple[Importer, Instrument, list[Path]]] = {}
-    for path in paths:
-        importer, chosen = _choose(path, format_name, instrument, tick, lot, known)
+    nameless = {path for path in paths if _is_nameless(path, format_name, instrument)}
+    for path in sorted(paths, key=nameless.__contains__):
+        other = _only_other(groups) if path in nameless else None
+        name = other.name if other else instrument
+        importer, chosen = _choose(path, format_name, name, tick, lot, [*known, other] if other else known)
         groups.setdefault((importer.name, chosen.id), (importer, chosen, []))[2].append(path)
     found: list[Import] = []
     for importer, chosen, together in groups.values():
@@ -122,6 +125,20 @@ def open_imports(
             opened = importer.open_sources(together, chosen, newest_book(chosen))
         found += [Import(chosen, *one) for one in opened]
     return found
+
+
+def _is_nameless(path: Path, format_name: str, instrument: str | None) -> bool:
+    """Whether a path names no instrument by itself, as the few last lines of a recording may."""
+    if instrument is not None or not path.exists():
+        return False
+    importer = find_importer(path, format_name)
+    return importer.open_sources is not None and not importer.instruments(path)
+
+
+def _only_other(groups: Mapping[tuple[str, int], tuple[Importer, Instrument, list[Path]]]) -> Instrument | None:
+    """The instrument of all the paths before, where it is one, and they are of a format whose files follow others."""
+    found = [chosen for importer, chosen, _ in groups.values() if importer.open_sources is not None]
+    return found[0] if len(found) == len(groups) == 1 else None
 
 
 def _choose(

@@ -92,9 +92,14 @@ def _begin(backend: Backend, import_id: int, instrument_id: int) -> dict[int, in
             f"WHERE {_where(instrument_id, import_id)} GROUP BY block"
         )
         return {int(block): int(rows) for block, rows in counted}
+    announce(backend, import_id, instrument_id)
+    return {}
+
+
+def announce(backend: Backend, import_id: int, instrument_id: int) -> None:
+    """Note that the ticks may have rows of an import that no manifest names."""
     row = {"id": [import_id], "instrument": [instrument_id]}
     backend.insert("imports_begun", row, {"id": "UInt64", "instrument": "UInt32"})
-    return {}
 
 
 class Intake:
