@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tradebot._core.queue_model import QueueKind
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
-from tradebot.domain.errors import BadContainer, ConfigError, LocalError
+from tradebot.domain.errors import BadContainer, ConfigError, LocalError, UsageError
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import TradingState
 from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, parse_decimal, steps_exactly
@@ -23,7 +23,7 @@ from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, res
 from tradebot.node.latencies import latency_models, latency_text
 from tradebot.node.margins import check_funding, make_margins, margin_text
 from tradebot.node.overlaps import overlap_notes
-from tradebot.node.places import store_place
+from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
@@ -397,7 +397,7 @@ def run_replay(run: str, home: Path, verify: bool, progress: Progress) -> dict[s
     """Run a finished run again from its manifest and store selection; the keys are those of CLI.md."""
     from tradebot.store.client import open_store
 
-    folder = runs.find_folder(home, run)
+    folder = find_run(home, run)
     dsn = recorded_config(folder, finished_manifest(folder)).store
     with open_store(store_place(home, dsn)) as store:
         return replay_in(store, folder, progress)
@@ -425,6 +425,30 @@ def replay_in(store: "Store", folder: Path, progress: Progress) -> dict[str, obj
         "identical": identical,
         "first_difference": None if identical else found,
     }
+
+
+def find_run(home: Path, name: str) -> Path:
+    """The results folder of a run. Raises UsageError, which says what is missing where the home's store has the run alone."""
+    try:
+        return runs.find_folder(home, name)
+    except UsageError as error:
+        alone = next((one for one in stored_alone(home) if name == "last" or str(one["run_id"]).startswith(name)), None)
+        if alone is None:
+            raise
+        raise UsageError(
+            f"expected the folder {home / 'results' / str(alone['run_id'])} of a run that is in the store, found none: a backup "
+            f"holds the store without result folders; copy it from the home it was made in, or run `{alone.get('command')}` again"
+        ) from error
+
+
+def stored_alone(home: Path) -> list[dict[str, object]]:
+    """The manifests of the runs in the home's own store that have no results folder, newest first."""
+    from tradebot.store.client import is_store, open_store
+
+    if not is_store(store_path(home)):
+        return []
+    with open_store(store_path(home)) as store:
+        return [one for one in reversed(store.runs()) if not (home / "results" / str(one["run_id"]) / runs.MANIFEST).is_file()]
 
 
 def finished_manifest(folder: Path) -> Manifest:
@@ -467,7 +491,7 @@ def _changed_keys(identified: object, config: Table) -> list[str]:
 
 def run_report(run: str, home: Path) -> dict[str, object]:
     """Write the report of a finished run again."""
-    folder = runs.find_folder(home, run)
+    folder = find_run(home, run)
     overlaps = finished_manifest(folder).overlaps
     return {"run_id": folder.name, "report": str(write_report(folder).resolve()), "overlaps": overlaps}
 
