@@ -259,6 +259,8 @@ def _beside(store: "Store", reports: Sequence["ImportReport"]) -> dict[str, int]
 
 def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
     """One answer for several imports; the same content named twice counts once."""
+    from tradebot.store.formats import GAPS
+
     reports = list({report.import_id: report for report in reversed(given)}.values())[::-1]
     filled = [report for report in reports if report.rows]
     repairs: Counter[str] = Counter()
@@ -272,6 +274,7 @@ def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
         "first_ns": min((report.first_ns for report in filled), default=None),
         "last_ns": max((report.last_ns for report in filled), default=None),
         "gaps": sum(report.gaps for report in reports),
+        "gaps_are": "; ".join(dict.fromkeys(GAPS.get(report.format, "") for report in reports)).strip("; "),
         "duplicates": sum(report.duplicates for report in reports),
         "repaired": sum(report.repaired for report in reports),
         "rejected": sum(report.rejected for report in reports),

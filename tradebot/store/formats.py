@@ -56,6 +56,18 @@ class Import(NamedTuple):
     batches: Iterator[Records]
 
 
+_BARS: Final = "places between two bars without one: bar_gaps of data audit"
+# What a format's importer counts as gaps, and the figure of the audit that counts the same over the stored rows. A format that
+# is not here tells of none.
+GAPS: Final = {
+    "binance-raw": "places where the book was lost: gap_facts of data audit",
+    "cryptofeed-raw": "places where the book was lost: gap_facts of data audit",
+    "binance-vision": f"numbers that trades skip: sequence_breaks of data audit; {_BARS}",
+    "freqtrade": _BARS,
+    "ccxt-ohlcv": _BARS,
+    "bitstamp-l3": "connections that the recorder noted as lost, which the rows do not tell",
+}
+
 FORMATS: Final = {
     one.NAME: Importer(
         one.NAME,
