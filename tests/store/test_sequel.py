@@ -184,3 +184,30 @@ def test_what_follows_is_named_by_the_import_that_it_follows(tmp_path: Path) -> 
         (entry,) = store.catalogue()
         first, second = store.import_reports(entry.imports)
     assert (first.follows, second.follows) == ("", first.import_id)
+
+
+class Killing(Quiet):
+    """Ends the process, as far as the store can tell, after some blocks."""
+
+    def __init__(self, blocks: int) -> None:
+        self.left = blocks
+
+    def advance(self, count: int) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("blocks", (0, 3, 9, 15))
+def test_an_import_of_several_that_was_killed_goes_on_where_it_was(
+    capture: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> None:
+    lines = capture[:LINES]
+    pieces = [put(tmp_path / f"{at}.txt", lines[at : at + 1_000]) for at in range(0, LINES, 1_000)]
+    bring(tmp_path / "whole", put(tmp_path / "whole.txt", lines))
+    monkeypatch.setattr("tradebot.store.intake.BLOCK_ROWS", 1_000)
+    with pytest.raises(KeyboardInterrupt):
+        import_paths(tmp_path / "home", pieces, "auto", None, None, None, Killing(blocks))
+    bring(tmp_path / "home", *pieces)
+    assert held(tmp_path / "home").tobytes() == held(tmp_path / "whole").tobytes()
