@@ -371,9 +371,12 @@ def _chunks(path: Path, dtype: np.dtype[np.void]) -> Iterator[Records]:
 
 
 def answer(folder: Path, done: backtest.Outcome, report: Path, setup: Setup) -> dict[str, object]:
-    """What `backtest` answers, as CLI.md says."""
-    from tradebot.research.metrics import metrics
+    """What `backtest` answers, as CLI.md says, and of its report what a reader of the figures alone would miss."""
+    from tradebot.research.metrics import measure
+    from tradebot.research.report import stated, warnings
 
+    run = open_results(folder)
+    metrics = measure(run)
     return {
         "run_id": folder.name,
         "events": done.events,
@@ -383,13 +386,15 @@ def answer(folder: Path, done: backtest.Outcome, report: Path, setup: Setup) -> 
         "orders": done.orders,
         "fills": done.fills,
         "digest": done.digest,
-        "metrics": metrics(folder),
+        "metrics": msgspec.to_builtins(metrics),
         "report": str(report),
         "quarantined": done.failures,
         "grade": setup.graded.name,
         "note": setup.graded.note,
         "doubts": msgspec.to_builtins(done.doubts),
         "overlaps": setup.overlaps,
+        "warnings": warnings(run.manifest, metrics),
+        "stated": dict(stated(run.manifest)),
     }
 
 
