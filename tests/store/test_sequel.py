@@ -10,6 +10,7 @@ import pytest
 
 from tests.store.raw_lines import text, write
 from tests.store.support import Records, joined
+from tests.store.test_cryptofeed_raw import RECEIVED, write_binance
 from tradebot._core.depth import L2Book
 from tradebot._core.types import Kind
 from tradebot.domain.errors import UsageError
@@ -184,6 +185,25 @@ def test_what_follows_is_named_by_the_import_that_it_follows(tmp_path: Path) -> 
         (entry,) = store.catalogue()
         first, second = store.import_reports(entry.imports)
     assert (first.follows, second.follows) == ("", first.import_id)
+
+
+@pytest.mark.parametrize("together", (True, False))
+def test_a_capture_behind_another_begins_with_a_gap(tmp_path: Path, together: bool) -> None:
+    """Of cryptofeed: each has its own connections and its own snapshot."""
+    first = write_binance(tmp_path / "a", *RECEIVED)
+    later = [line.replace("12.0:", "52.0:").replace("13.000000001:", "53.0:") for line in RECEIVED]
+    second = write_binance(tmp_path / "b", *later, at="52.25")
+    alone = bring(tmp_path / "alone", second, name="NKN/USDT@binance")
+    home, name = tmp_path / "home", "NKN/USDT@binance"
+    if together:
+        found = bring(home, first, second, name=name)
+    else:
+        bring(home, first, name=name)
+        found = bring(home, second, name=name)
+    assert (alone["gaps"], found["gaps"]) == (0, 1)
+    records = held(home)
+    assert best(records)[len(best(held(tmp_path / "alone")))][2:] == (0, 0, 0, 0), "no book of the first is shown behind it"
+    assert bring(home, second, first, name=name)["repeated"] and held(home).tobytes() == records.tobytes()
 
 
 class Killing(Quiet):
