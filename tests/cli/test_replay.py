@@ -256,5 +256,5 @@ def test_a_run_that_only_the_store_has_says_what_is_missing_and_how_to_get_it(pl
         line = failure(place, 2, *words, "--home", "other")
         assert f"results/{made}" in line and "found none: a backup holds the store without result folders" in line
         assert "tradebot backtest -c maker.toml" in line
-    shutil.copytree(place / "tradebot_home" / "results", place / "other" / "results")
+    shutil.copytree(place / "tradebot_home" / "results", place / "other" / "results", dirs_exist_ok=True)
     assert json.loads(run(place, "replay", made, "--verify", "--json", "--home", "other").stdout)["identical"]
