@@ -1,4 +1,4 @@
-"""An engine on its journal: it goes on with what it had, whatever it died of; edited code begins anew on the books as they are."""
+"""An engine on its journal: it goes on with what it had, whatever it died of; edited code begins anew on the books as it finds."""
 
 from typing import Any
 
