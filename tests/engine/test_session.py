@@ -1,4 +1,4 @@
-"""An engine on its journal: it goes on with what it had, whatever it died of; edited code begins anew on the books as it finds."""
+"""An engine on its journal goes on with what it had, whatever it died of; edited code begins on the books that it finds."""
 
 from typing import Any
 

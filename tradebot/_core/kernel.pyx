@@ -680,6 +680,15 @@ cdef class Kernel:
         """The rows of `Ledger.state`, by strategy and instrument."""
         return ledger_to_list(&self.context.ledger)[1]
 
+    def open_orders(self) -> list[tuple]:
+        """The open orders as a snapshot has them: (id, price, quantity, filled, locked, sent at, market, strategy, is a sale, type, time
+        in force, state, ...)."""
+        return orders_to_list(&self.context.orders)
+
+    @property
+    def trading_state(self) -> int:
+        return self.state
+
     def market(self, index: int) -> tuple[int, int, int, int]:
         """(bid, ask, last price, middle2) in ticks; 0 where unknown."""
         cdef const MarketC* market = &self.context.markets[index]

@@ -66,6 +66,11 @@ def run_backtest(loaded: Loaded, home: Path, progress: Progress, command: str) -
     """One backtest of a configuration over the home's store; the keys are those of CLI.md, and `quarantined`."""
     from tradebot.store.client import open_store
 
+    if loaded.config.mode != "backtest":
+        raise ConfigError(
+            f'mode: expected "backtest" for a backtest, found {loaded.config.mode!r}: add --set mode=backtest, or start a node '
+            "with `tradebot run`"
+        )
     with open_store(store_place(home, loaded.config.store)) as store:
         return backtest_in(store, loaded.config, home, progress, command)
 
@@ -210,7 +215,7 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "mode": config.mode,
         "created": runs.now_text(),
         "command": command,
-        "config": {name: value for name, value in config_to_dict(config).items() if name != "download"},
+        "config": {name: value for name, value in config_to_dict(config).items() if name not in ("download", "node")},
         "instruments": msgspec.to_builtins(setup.instruments),
         "selection": ticks,
         "versions": identity.versions(),
