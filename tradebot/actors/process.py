@@ -84,8 +84,8 @@ class Process:
             inbox.close()
             desk.close()
             posts.close()
+            context.destroy(linger=100)  # before the journal is let go of: it removes the sockets' files, and the next of us binds then
             self.part.close()
-            context.destroy(linger=100)
         if failure:
             raise failure[0]
 

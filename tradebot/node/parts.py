@@ -33,6 +33,8 @@ from tradebot.venues.paper import PaperVenue
 
 Addressed = tuple[str, Message]
 VERSION: Final = 1
+WINDOW_NS: Final = 1_000_000_000
+MARGIN_NS: Final = 200_000_000
 
 
 def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
@@ -138,7 +140,8 @@ class EnginePart(Base):
         self.saved_at = self.session.live.kernel.sequence
 
     def close(self) -> None:
-        self.save()
+        if self.journal.last.sequence == self.session.live.kernel.sequence:  # else the journal failed in the middle of a step
+            self.save()
         self.journal.close()
 
     def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
@@ -263,6 +266,7 @@ class GatewayPart(Base):
             "unknown": [held.client_id for held in self.gateway.unknown],
             "strangers": sorted(self.gateway.strangers),
             "is_subscribed": self.gateway.is_subscribed,
+            "stream": self.gateway.stream,
             "answers_waiting": len(self.gateway.answers),
             "orders": len(self.gateway.orders),
         }
@@ -279,8 +283,9 @@ class VenuePart(Base):
         self.venue = PaperVenue(prepared.plan, self.journal, capabilities_of(config_from_dict(prepared.config)))
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
+        """The new stream is told as an exchange's connection would tell it: what happened meanwhile was on none."""
         self.venue.open(now_ns)
-        return iter(())
+        yield GATEWAY, VenueEvent(VERSION, self.venue.stream, 0, now_ns, b"")
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         found: list[Any] = []
@@ -377,8 +382,10 @@ class FeedPart(Base):
 
 
 def capabilities_of(config: Config) -> Capabilities:
-    """How the venue of a node behaves; the paper venue does as most do."""
-    return Capabilities()
+    """How the venue of a node behaves. The paper venue does as most do; it is on this machine, so that a short window is enough,
+    and what became of an order that it did not answer is known the sooner.
+    """
+    return Capabilities(window_ns=WINDOW_NS, margin_ns=MARGIN_NS)
 
 
 def make_part(name: str, folder: Path, epoch: int) -> Any:

@@ -53,6 +53,7 @@ READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
+TAIL_BYTES: Final = 65_536
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
@@ -174,8 +175,14 @@ class Root:
         finally:
             await keeper.end()
         if keeper.failed.done():
-            raise LocalError(f"{keeper.failed.result()}: see {self.log.name}")
+            raise LocalError(f"expected a node that runs, found: {keeper.failed.result()}; {self.last_words()}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def last_words(self) -> str:
+        """The last line of the log, where what ended has said why."""
+        lines = Path(self.log.name).read_bytes()[-TAIL_BYTES:].decode(errors="replace").splitlines()
+        said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"{said.strip()} ({self.log.name})"
 
     def age(self) -> float:
         return round(time.monotonic() - self.began_s, 3)

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from tradebot.domain.errors import BadContainer, NotRunning
+from tradebot.domain.errors import BadContainer, LocalError, NotRunning
 from tradebot.engine.plan import Plan
 
 SOCKET_PATH_MAX: Final = 80  # of 107 bytes that a socket's path may have, less the longest name in it
@@ -97,7 +97,10 @@ def read_prepared(folder: Path) -> Prepared:
 def next_epoch(folder: Path) -> int:
     """The number of an engine's new start: larger than any before, on the disk before it is used."""
     path = folder / "epoch"
-    epoch = int(path.read_text()) + 1 if path.is_file() else 1
+    text = path.read_text().strip() if path.is_file() else "0"
+    if not text.isdecimal():
+        raise LocalError(f"expected a number in {path}, found {text!r}; write one that is larger than any epoch of the journal")
+    epoch = int(text) + 1
     write_whole(path, f"{epoch}\n".encode())
     return epoch
 
