@@ -84,7 +84,7 @@ class Process:
             inbox.close()
             desk.close()
             posts.close()
-            context.destroy(linger=100)  # before the journal is let go of: it removes the sockets' files, and the next of us binds then
+            context.destroy(linger=100)  # removes the sockets' files: while we hold the journal, so that no other has bound
             self.part.close()
         if failure:
             raise failure[0]

@@ -27,7 +27,7 @@ from tradebot.execution.gateway import Gateway, Timing
 from tradebot.node.config import config_from_dict
 from tradebot.node.schema import Config
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, read_prepared
-from tradebot.node.strategies import make_strategy
+from tradebot.node.strategies import fingerprint_of, make_strategy
 from tradebot.store.journal import Journal
 from tradebot.venues.paper import PaperVenue
 
@@ -89,8 +89,10 @@ class EnginePart(Base):
         self.saved_at = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
+        """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
-        self.session, found = open_session(self.plan, strategies, self.journal, self.prepared.fingerprint, self.epoch, now_ns)
+        fingerprint = fingerprint_of(self.config.strategy)
+        self.session, found = open_session(self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns)
         self.saved_at = self.session.live.kernel.sequence
         return self.to_gateway(found)
 

@@ -38,15 +38,18 @@ from tradebot.node.session_files import (
     Prepared,
     current_run,
     find_current,
+    forget_stopped,
     ipc_folder,
+    mark_stopped,
     next_epoch,
     read_killed,
     read_prepared,
     run_folder,
+    was_stopped,
     write_prepared,
     write_whole,
 )
-from tradebot.node.strategies import load_class, make_strategy, source_hash
+from tradebot.node.strategies import fingerprint_of
 
 PARTS: Final = (VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start
 READY_S: Final = 60.0
@@ -74,7 +77,7 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
         )
     run_id = None if is_new else current_run(home)
     plan, ticks = prepare_ticks(config, home)
-    fingerprint = fingerprint_of(config)
+    fingerprint = fingerprint_of(config.strategy)
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
     else:
@@ -112,16 +115,6 @@ def prepare_ticks(config: Config, home: Path) -> tuple[Plan, np.ndarray[Any, np.
     ticks = np.concatenate(parts) if parts else np.zeros(0, RECORD_DTYPE)
     plan = make_plan(config, setup.instruments, 0, setup.graded)
     return msgspec.structs.replace(plan, sample_interval_ns=0), ticks
-
-
-def fingerprint_of(config: Config) -> str:
-    """Names code and parameters of the strategies, and of the engine: what decides whether a journal can be stepped again."""
-    return identity.identity(
-        [
-            identity.code_hash(),
-            [[source_hash(load_class(use)), msgspec.to_builtins(make_strategy(use).params)] for use in config.strategy],
-        ]
-    )
 
 
 def check_same(before: Prepared, plan: Plan) -> None:
@@ -167,8 +160,17 @@ class Root:
         try:
             await keeper.start()
             if await self.wait_ready(keeper, ended):
+                trading = await self.open_again()
                 notify("READY=1")
-                self.say({"event": "ready", "run_id": self.folder.name, "pids": keeper.pids(), "seconds": self.age()})
+                self.say(
+                    {
+                        "event": "ready",
+                        "run_id": self.folder.name,
+                        "trading": trading,
+                        "pids": keeper.pids(),
+                        "seconds": self.age(),
+                    }
+                )
                 await self.wait_end(keeper, ended)
                 notify("STOPPING=1")
                 await self.stop()
@@ -213,6 +215,15 @@ class Root:
             await asyncio.sleep(POLL_S)
         return False
 
+    async def open_again(self) -> str:
+        """Trade as before the last stop, which reduced it; the state of trading. What an operator shut stays shut."""
+        found = await self.ask(ENGINE, "status") or {}
+        if was_stopped(self.folder) and found.get("trading") == "reducing":
+            await self.ask(ENGINE, "state", state="ACTIVE", who="root", why="start")
+            found = await self.ask(ENGINE, "status") or {}
+        forget_stopped(self.folder)
+        return str(found.get("trading", "unknown"))
+
     async def wait_end(self, keeper: Keeper, ended: asyncio.Event) -> None:
         asked = asyncio.create_task(ended.wait())
         waits: list[asyncio.Future[Any]] = [asked, keeper.failed]
@@ -225,7 +236,10 @@ class Root:
         if how == "keep":
             return
         act = "FLATTEN" if how == "flatten" else "CANCEL_ENTRIES"
-        await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
+        found = await self.ask(ENGINE, "status")
+        if found and found["trading"] == "active":
+            mark_stopped(self.folder)
+            await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
         await self.ask(ENGINE, "act", act=act, who="root", why="stop")
         until = time.monotonic() + STOP_S
         while time.monotonic() < until:

@@ -3,6 +3,7 @@
 journal/<run id>/run.bin     what the root prepared: plan, strategies, venue, settings
 journal/<run id>/ticks.npy   the stored facts that its feed tells
 journal/<run id>/epoch       the number of the engine's last start
+journal/<run id>/stopped     there where a stop reduced trading, so that the next start opens it again
 journal/<run id>/engine, gateway, venue      a journal each
 journal/<run id>/ipc         mailboxes; elsewhere where the path is too long for a socket
 journal/current              the run that a start of this home goes on with
@@ -103,6 +104,19 @@ def next_epoch(folder: Path) -> int:
     epoch = int(text) + 1
     write_whole(path, f"{epoch}\n".encode())
     return epoch
+
+
+def mark_stopped(folder: Path) -> None:
+    """A stop is about to reduce trading that was open."""
+    write_whole(folder / "stopped", b"")
+
+
+def was_stopped(folder: Path) -> bool:
+    return (folder / "stopped").exists()
+
+
+def forget_stopped(folder: Path) -> None:
+    (folder / "stopped").unlink(missing_ok=True)
 
 
 def ipc_folder(folder: Path) -> Path:

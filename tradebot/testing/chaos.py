@@ -116,9 +116,9 @@ class Node:
         self.root: subprocess.Popen[bytes] | None = None
         self.errors = (place / "root.log").open("ab")
 
-    def start(self) -> None:
+    def start(self, *more: str) -> None:
         words = ["-m", "tradebot", "--home", str(self.home), "--json", "run", "-c", str(self.config)]
-        self.root = subprocess.Popen([sys.executable, *words], stdout=self.errors, stderr=self.errors)
+        self.root = subprocess.Popen([sys.executable, *words, *more], stdout=self.errors, stderr=self.errors)
 
     def find(self) -> None:
         """Wait for the run's folder."""
@@ -203,12 +203,13 @@ class Node:
 
     def close(self) -> None:
         """Leave nobody behind, whatever happened."""
-        if self.root is not None and self.root.poll() is None:
-            self.root.kill()
-            self.root.wait()
+        self.errors.close()
+        if self.root is None:
+            return
+        self.root.kill()
+        self.root.wait()
         for name in PARTS:
             self.signal(name, signal.SIGKILL)
-        self.errors.close()
 
 
 def _processes_of(name: str, folder: Path) -> Iterator[int]:

@@ -1,0 +1,316 @@
+"""A node of real processes: what it says, what it is asked and told, and what it is after any of them was killed.
+
+The market is a seeded one that trades soon after its start, told twenty times as fast; the strategies are written here, into a
+file of each test's own, so that they can be edited between two starts.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tradebot.cli.main import main
+from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE
+from tradebot.engine.session import note_of
+from tradebot.node.facts import frames_of
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, read_prepared
+from tradebot.store import synthetic
+from tradebot.store.client import open_store
+from tradebot.testing.chaos import PARTS, ROOT, Node
+from tradebot.testing.chaos_judge import judge, read_venue
+
+LIFE_LINE_S: Final = 2.0
+WAIT_S: Final = 20.0
+
+CONFIG: Final = """\
+mode = "sandbox"
+account = { venue = "synthetic", start = ["100000 USD", "1 BTC"] }
+costs = { fees = "account", latency = "2ms" }
+node = { speed = 20.0, sync = "none", segment_mb = 1, snapshot_facts = 1000 }
+
+[[strategy]]
+use = "FILE:Resting"
+name = "resting"
+instruments = ["BTC/USD"]
+"""
+
+RESTING: Final = '''
+from msgspec import Struct
+from tradebot.strategies.strategy import Strategy
+
+
+class Resting(Strategy):
+    """Buys once, guarded, and rests one entry far away."""
+
+    class State(Struct):
+        is_done: bool = False
+
+    def on_trade(self, trade):
+        if not self.state.is_done and self.book.spread > 0:
+            self.state.is_done = True
+            self.buy(0.01, stop_loss=self.book.bid - 3_000)
+            self.buy(0.02, price=self.book.bid - 3_000)
+'''
+
+# It sees what the code before it left: one more entry, as large as the position that it finds.
+EDITED: Final = (
+    RESTING.partition("            self.buy")[0] + "            self.buy(self.position.quantity, price=self.book.bid - 3_500)\n"
+)
+
+RAISING: Final = RESTING + '            raise ArithmeticError("no such luck")\n'
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a seeded market, to be copied."""
+    home = tmp_path_factory.mktemp("market") / "home"
+    with open_store(home / "data") as store:
+        store.import_records(synthetic.INSTRUMENT, *synthetic.open_source(seed=3, events=5_000))
+    return home
+
+
+class Place:
+    """A node in a folder of its own, with the command line on its home."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys = folder, capsys
+        self.strategy = folder / "resting.py"
+        self.strategy.write_text(RESTING)
+        self.node = Node(folder, CONFIG.replace("FILE", str(self.strategy)))
+
+    def start(self, *words: str) -> str:
+        """Start the node and wait until it trades; the run's id."""
+        said = len(self.events())
+        self.node.start(*words)
+        self.wait(lambda: len(self.events()) > said)
+        self.node.find()
+        self.node.wait_trading()
+        self.wait(lambda: self.events()[said:][0]["event"] == "ready")
+        return self.node.folder.name
+
+    def call(self, code: int, *words: str) -> dict[str, Any]:
+        """A verb on the home, which must end with `code`; its answer."""
+        self.capsys.readouterr()
+        found = main(["--home", str(self.node.home), "--json", *words])
+        said = self.capsys.readouterr()
+        assert found == code, said
+        return dict(json.loads(said.out)) if code == EXIT_DONE else {"error": said.err}
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        return self.call(EXIT_DONE, *words)
+
+    def start_refused(self, code: int, *words: str) -> str:
+        """A start that must end by itself with `code`; what it said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tradebot", "--home", str(self.node.home), "run", "-c", str(self.node.config), *words],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == code, done
+        assert done.stdout == "" and done.stderr.count("\n") == 1, done
+        return done.stderr
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the root said."""
+        lines = (self.folder / "root.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def wait(self, is_so: Callable[[], Any]) -> None:
+        until = time.monotonic() + WAIT_S
+        while not is_so():
+            assert time.monotonic() < until, "it did not come about"
+            time.sleep(0.02)
+
+    def wait_orders(self, count: int) -> list[dict[str, Any]]:
+        self.wait(lambda: len(self.ask("orders")["orders"]) == count)
+        return list(self.ask("orders")["orders"])
+
+    def stop(self) -> int:
+        """End it as systemd would; the exit code of the root."""
+        assert self.node.root is not None
+        self.node.signal(ROOT, signal.SIGTERM)
+        return self.node.root.wait(30)
+
+    def alive(self) -> list[int]:
+        return [pid for name in PARTS for pid in self.node.pids(name)]
+
+    def open_at_venue(self) -> list[Any]:
+        """The orders that are open by the venue's own journal, of a node that has ended."""
+        return [one for one in read_venue(self.node.folder, read_prepared(self.node.folder)).all_orders() if one.is_open]
+
+    def controls(self) -> list[tuple[str, str]]:
+        """Who did what is in the journal, and why."""
+        notes = [note_of(frame) for frame in frames_of(self.node.folder / ENGINE) if frame.body and frame.facts_count]
+        return [(one.who, one.why) for one in notes if one.who]
+
+
+@pytest.fixture
+def place(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+    shutil.copytree(market, tmp_path / "home", symlinks=True)
+    found = Place(tmp_path, capsys)
+    yield found
+    found.node.close()
+
+
+def test_a_node_says_that_it_is_ready_answers_and_ends_when_told_to(place: Place) -> None:
+    """SIGTERM: entries are cancelled, what guards a position stays, at the venue too."""
+    run_id = place.start()
+    ready = place.events()[-1]
+    assert ready["event"] == "ready" and ready["run_id"] == run_id and sorted(ready["pids"]) == sorted(PARTS)
+    orders = place.wait_orders(2)
+    assert sorted((one["quantity"], one["is_guard"]) for one in orders) == [("0.01000000", True), ("0.02000000", False)]
+    status = place.ask("status")
+    assert (status["run_id"], status["epoch"], status["trading"]) == (run_id, 1, "active")
+    assert status["gateway"]["unknown"] == [] and status["quarantined"] == [] and status["fills"] > 0
+    assert [one["quantity"] for one in place.ask("positions")["positions"]] == ["0.01000000"]
+    fills = place.ask("fills")["fills"]
+    assert len(fills) == status["fills"] and {one["side"] for one in fills} == {"buy"}
+    assert [one["strategy"] for one in place.ask("pnl")["pnl"]] == [0]
+    assert place.stop() == EXIT_DONE
+    assert place.events()[-1]["event"] == "stopped" and place.alive() == []
+    assert [one.place for one in place.open_at_venue()] and all(one.trigger for one in place.open_at_venue())
+    assert judge(place.node.folder).findings == []
+    assert place.call(EXIT_NOT_RUNNING, "status")["error"].count("\n") == 1
+
+
+def test_any_part_may_be_killed(place: Place) -> None:
+    """The same run goes on, in the engine's next epoch where it was the engine; the books stay equal."""
+    run_id = place.start()
+    place.wait_orders(2)
+    for name in (ENGINE, GATEWAY, VENUE, FEED):
+        place.node.signal(name, signal.SIGKILL)
+        place.node.wait_trading()
+        status = place.ask("status")
+        assert (status["run_id"], status["epoch"]) == (run_id, 2), name
+        assert len(place.ask("orders")["orders"]) == 2, name
+    assert {one["part"] for one in place.events() if one["event"] == "restart"} == set(PARTS)
+    place.node.settle()
+    found = judge(place.node.folder)
+    assert found.findings == [] and found.orders >= 3
+
+
+def test_killing_the_root_ends_its_children_and_the_next_start_goes_on(place: Place) -> None:
+    run_id = place.start()
+    place.wait_orders(2)
+    began = time.monotonic()
+    place.node.signal(ROOT, signal.SIGKILL)
+    place.wait(lambda: not place.alive())
+    assert time.monotonic() - began < LIFE_LINE_S
+    assert place.start() == run_id
+    assert place.ask("status")["epoch"] == 2
+    assert len(place.wait_orders(2)) == 2
+
+
+def test_a_stop_does_not_shut_trading_for_the_next_start(place: Place) -> None:
+    """It reduces, so that nothing opens while it ends; the next start trades again, unless an operator had shut it."""
+    place.start()
+    assert place.stop() == EXIT_DONE
+    place.start()
+    assert place.events()[-1]["trading"] == "active"
+    place.ask("pause", "--why", "lunch")
+    assert place.stop() == EXIT_DONE
+    place.start()
+    assert place.events()[-1]["trading"] == "halted"
+    assert [why for _, why in place.controls()] == ["stop", "stop", "start", "lunch", "stop"]
+
+
+def test_a_killed_home_trades_again_only_when_the_latch_is_lifted(place: Place) -> None:
+    place.start()
+    place.wait_orders(2)
+    assert place.ask("kill", "--why", "enough")["accepted"]
+    assert place.ask("status")["trading"] == "halted"
+    assert place.wait_orders(0) == []
+    assert place.stop() == EXIT_DONE
+    said = place.start_refused(EXIT_REFUSED)
+    assert "enough" in said and "--after-kill" in said
+    assert "--after-kill" in place.call(EXIT_REFUSED, "resume")["error"]
+    assert place.ask("resume", "--after-kill") == {"accepted": True, "by": "latch"}
+    place.start()
+    assert place.events()[-1]["trading"] == "halted"  # the latch is off; that trading is halted is a fact of the run
+    place.ask("resume")
+    assert place.ask("status")["trading"] == "active"
+
+
+def test_controls_take_effect_and_stand_in_the_journal_with_who_and_why(place: Place) -> None:
+    place.start()
+    place.wait_orders(2)
+    place.ask("pause", "--why", "lunch")
+    assert place.ask("status")["trading"] == "halted"
+    place.ask("resume", "--why", "back")
+    assert place.ask("status")["trading"] == "active"
+    place.ask("cancel-all", "--why", "tidy")
+    assert [one["is_guard"] for one in place.wait_orders(1)] == [True]
+    place.ask("flatten", "--why", "home")
+    place.wait(lambda: [one["quantity"] for one in place.ask("positions")["positions"]] == ["0.00000000"])
+    assert place.wait_orders(0) == []
+    who = place.controls()[0][0]
+    assert place.controls() == [(who, "lunch"), (who, "back"), (who, "tidy"), (who, "home"), (who, "home")]
+
+
+def test_an_edited_strategy_goes_on_from_true_positions_and_orders(place: Place) -> None:
+    """Kill, edit, start; then edited while it runs, which the engine's next start notices by itself."""
+    run_id = place.start()
+    place.wait_orders(2)
+    place.node.signal(ROOT, signal.SIGKILL)
+    place.wait(lambda: not place.alive())
+    place.strategy.write_text(EDITED)
+    assert place.start() == run_id
+    assert sorted(one["quantity"] for one in place.wait_orders(3)) == ["0.01000000", "0.01000000", "0.02000000"]
+    place.strategy.write_text(EDITED.replace("3_500", "3_700"))
+    place.node.signal(ENGINE, signal.SIGKILL)
+    place.node.wait_trading()
+    assert len(place.wait_orders(4)) == 4
+    assert place.ask("status")["refused_answers"] == []
+
+
+def test_another_account_is_another_run(place: Place) -> None:
+    run_id = place.start()
+    assert place.stop() == EXIT_DONE
+    place.node.config.write_text(place.node.config.read_text().replace("100000 USD", "50000 USD"))
+    said = place.start_refused(EXIT_USAGE)
+    assert "account.start" in said and run_id in said and "--new" in said
+    assert place.start("--new") != run_id
+
+
+def test_a_strategy_that_raises_is_quarantined_once(place: Place) -> None:
+    """Also by the engine's next start; the entry that it had sent is cancelled, its guard stays."""
+    place.strategy.write_text(RAISING)
+    place.start()
+    place.wait(lambda: place.ask("status")["quarantined"])
+    before = place.ask("status")["quarantined"]
+    assert "no such luck" in before[0]["error"] and len(before) == 1
+    place.node.signal(ENGINE, signal.SIGKILL)
+    place.node.wait_trading()
+    assert place.ask("status")["quarantined"] == before
+
+
+def test_what_cannot_run_says_so_in_one_line(place: Place) -> None:
+    assert "expected a node" in place.call(EXIT_NOT_RUNNING, "status")["error"]
+    place.node.config.write_text(CONFIG.replace("FILE", str(place.strategy)).replace("speed", "sped"))
+    assert "node.sped" in place.start_refused(EXIT_USAGE)
+    place.node.config.write_text(CONFIG.replace("FILE", str(place.strategy)).replace("sandbox", "backtest"))
+    assert "tradebot backtest" in place.start_refused(EXIT_USAGE)
+    place.node.config.write_text(CONFIG.replace("FILE", "nowhere.py"))
+    assert "nowhere.py" in place.start_refused(EXIT_USAGE)
+
+
+def test_a_home_whose_path_is_too_long_for_a_socket_runs_as_any_other(
+    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / ("long-" * 30)
+    shutil.copytree(market, folder / "home", symlinks=True)
+    place = Place(folder, capsys)
+    try:
+        run_id = place.start()
+        assert place.ask("status")["run_id"] == run_id
+        assert len(os.fsencode(place.node.folder)) > 107
+        assert place.stop() == EXIT_DONE
+    finally:
+        place.node.close()
