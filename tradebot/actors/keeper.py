@@ -25,7 +25,7 @@ BACKOFF_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 STEADY_S: Final = 10.0  # a life after which the next death counts as the first
 STEADY_KILLED_S: Final = 1.0  # the same where it was killed
-ENDS_MAX: Final = 8
+ENDS_MAX: Final = 6
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -65,7 +65,14 @@ class Keeper:
     async def start(self) -> None:
         for kept in self.kept.values():
             await self._spawn(kept)
-            self._tasks.append(asyncio.create_task(self._keep(kept)))
+            task = asyncio.create_task(self._keep(kept))
+            task.add_done_callback(self._kept)
+            self._tasks.append(task)
+
+    def _kept(self, task: asyncio.Task[None]) -> None:
+        """A process that nobody keeps any more must not go on."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(f"the keeper itself failed: {type(error).__name__}: {error}")
 
     async def _spawn(self, kept: Kept) -> None:
         kept.process = await asyncio.create_subprocess_exec(

@@ -5,6 +5,7 @@ engine <-> gateway         commands, answers
 gateway <-> venue          requests; replies and events
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -38,10 +39,22 @@ MARGIN_NS: Final = 200_000_000
 
 
 def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
+    """What opening had to cut is said in the log."""
     node = config_from_dict(prepared.config).node
-    return Journal.create_or_open(
+    journal = Journal.create_or_open(
         folder / name, prepared.run_id, segment_bytes=node.segment_mb << 20, write=node.write, sync=node.sync
     )
+    if journal.cut is not None:
+        sys.stderr.write(f"{name}: {cut_text(journal)}\n")
+    return journal
+
+
+def cut_text(journal: Journal) -> str | None:
+    """What was cut from the end of a journal when it was opened, in words; None where nothing was."""
+    if journal.cut is None:
+        return None
+    cut = journal.cut
+    return f"{cut.bytes} bytes at the end of {cut.segment} were cut, for they were no whole frame: {cut.why}"
 
 
 class Base:
@@ -182,6 +195,7 @@ class EnginePart(Base):
                 for number, sequence, error in kernel.failures
             ],
             "has_gateway": self.has_gateway,
+            "cut": cut_text(self.journal),
             "balances": {
                 asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
             },
@@ -269,6 +283,7 @@ class GatewayPart(Base):
             "strangers": sorted(self.gateway.strangers),
             "is_subscribed": self.gateway.is_subscribed,
             "stream": self.gateway.stream,
+            "cut": cut_text(self.journal),
             "answers_waiting": len(self.gateway.answers),
             "orders": len(self.gateway.orders),
         }
@@ -312,6 +327,7 @@ class VenuePart(Base):
             "trades": len(self.venue.trades),
             "balances": {asset: money_text(int(total // 1)) for asset, total in self.venue.balances.items()},
             "stream": self.venue.stream,
+            "cut": cut_text(self.journal),
         }
 
 

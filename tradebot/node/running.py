@@ -197,8 +197,9 @@ class Root:
         return lambda: [*words, "--epoch", str(next_epoch(self.folder))]
 
     def died(self, name: str, code: int) -> None:
-        self.say({"event": "restart", "part": name, "exit": code})
-        self.note(f"{name} ended with {code}; it is started again")
+        with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
+            self.say({"event": "restart", "part": name, "exit": code})
+            self.note(f"{name} ended with {code}; it is started again")
 
     async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
         """Until the engine has its gateway and the gateway its venue, and no order is unknown. False where it was told to end
