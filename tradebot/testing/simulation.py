@@ -293,10 +293,8 @@ class World:
         self.is_quiet = True
         self.run_until(self.now + 5 * SECOND)
         self.act(ENGINE, lambda session: session.set_trading_state(TradingState.HALTED, self.now, "judge", "the end"))
-        is_flattened = any(one.is_contract for one in self.plan.instruments)
         for _ in range(CANCELS_MAX):
-            how = Act.FLATTEN if is_flattened else Act.CANCEL_ALL
-            self.act(ENGINE, lambda session, how=how: session.act(how, self.now, "judge", "the end"))
+            self.act(ENGINE, self.end_orders)
             self.run_until(self.now + QUIET_NS)
             if not self.actors[ENGINE].live.kernel.snapshot()[8]:
                 break  # a cancel that came too late may have left a position bare, which is guarded again
@@ -307,6 +305,11 @@ class World:
             self.run_until(self.now + 300 * MS)  # a guard that finds nobody to trade with is tried each second
             verdict = self.judge()
         return verdict
+
+    def end_orders(self, session: Session) -> list[Any]:
+        """Cancel all; of contracts close the positions too, so that their balances can be compared."""
+        act = Act.FLATTEN if any(one.is_contract for one in self.plan.instruments) else Act.CANCEL_ALL
+        return list(session.act(act, self.now, "judge", "the end"))
 
     def judge(self) -> Verdict:
         session, gateway, venue = self.actors[ENGINE], self.actors[GATEWAY], self.actors[VENUE]
