@@ -23,6 +23,7 @@ the engine.
 from collections import deque
 from typing import Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -46,6 +47,7 @@ from tradebot.execution.order_log import Answered, Attempt, Leased, OrderLog
 
 VERSION: Final = 1
 MS: Final = 1_000_000
+_encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
 INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 ANSWERS_MAX: Final = 256  # in one message
 
@@ -72,6 +74,19 @@ class Asked(Struct, frozen=True):
     client_id: int
     number: int
     sent_ns: int
+
+
+class Saved(Struct, frozen=True, array_like=True):
+    """A snapshot of a gateway: what its log so far came to."""
+
+    version: int
+    lease: int
+    commands_taken: int
+    done: list[int]
+    answer_first: int
+    answers: list[bytes]
+    income: int
+    orders: list[Held]
 
 
 class Gateway:
@@ -112,12 +127,40 @@ class Gateway:
 
     def open(self, now_ns: int) -> list[Message]:
         """Read the log, say where we stand, and find out what happened meanwhile."""
+        if (state := self.log.saved()) is not None:
+            self._restore(msgspec.msgpack.decode(state, type=Saved))
         for entry in self.log.read():
             self._take_entry(entry)
         self.request_next = now_ns  # a reply to a request of an earlier start must not be taken for one of this
         self.out.append(GatewayUp(VERSION, self.account, self.commands_taken))
         self._subscribe(now_ns)
         return self._flush(now_ns)
+
+    def save(self) -> None:
+        """Keep a snapshot, so that a start need not read all of the log. Between two calls."""
+        assert not self.telling and not self.ended
+        saved = Saved(
+            VERSION,
+            self.lease,
+            self.commands_taken,
+            sorted(self.done),
+            self.answer_first,
+            list(self.answers),
+            self.income,
+            [
+                msgspec.structs.replace(held, tasks=[one for one in held.tasks if one.timestamp_ns])
+                for held in self.orders.values()
+            ],
+        )
+        self.log.save(_encoder.encode(saved))
+
+    def _restore(self, saved: Saved) -> None:
+        """What waits behind other commands is not kept: the engine says it again."""
+        self.lease, self.commands_taken, self.done = saved.lease, saved.commands_taken, set(saved.done)
+        self.answer_first, self.answers = saved.answer_first, deque(saved.answers)
+        self.answer_next = self.answer_first + len(self.answers)
+        self.income = saved.income
+        self.orders = {held.client_id: held for held in saved.orders}
 
     def _take_entry(self, entry: Attempt | Answered | Leased) -> None:
         if isinstance(entry, Leased):

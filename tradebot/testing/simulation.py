@@ -170,7 +170,7 @@ class World:
         for name in (VENUE, GATEWAY, ENGINE):
             self.act(name, lambda actor: actor.on_clock(self.now))
         if self.chance.random() < self.faults.snapshot and not self.is_quiet:
-            self.act(ENGINE, lambda session: session.save() or [])
+            self.act(self.chance.choice((ENGINE, GATEWAY, VENUE)), lambda actor: actor.save() or [])
         self.at(self.now + TICK_NS, self.tick)
 
     def feed(self, facts: Records) -> None:

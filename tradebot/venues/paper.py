@@ -14,7 +14,7 @@ No clock, no IO: it is told the time. On one axis: a fact shows here when it arr
 from collections.abc import Iterator
 from fractions import Fraction
 from math import floor
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -85,6 +85,23 @@ class Pending(Struct):
     cause: int
 
 
+class Saved(Struct, frozen=True, array_like=True):
+    """A snapshot of the venue: everything but who is connected and what waits for a reply."""
+
+    version: int
+    taken: int
+    time_ns: int
+    due_ns: int
+    starts: int
+    sequence: int
+    orders: list[list[Order]]
+    trades: list[bytes]
+    income: list[bytes]
+    balances: dict[str, str]
+    positions: list[tuple[int, int]]
+    simulator: list[Any]
+
+
 class PaperVenue:
     """One account at the simulated venue of a plan. Its `stream` is new after each start, as a real venue's connection would
     be.
@@ -112,7 +129,13 @@ class PaperVenue:
     def open(self, now_ns: int) -> None:
         """Take in the journal again; nobody hears of what was done then."""
         self.is_recovering = True
-        for frame in self.journal.frames():
+        found = self.journal.newest_snapshot()
+        if found is not None:
+            self._restore(msgspec.msgpack.decode(found.data, type=Saved))
+        start = self.taken
+        for frame in self.journal.frames(start):
+            if frame.base_sequence < start:
+                continue
             self.taken = frame.end_sequence
             if frame.kind == FrameKind.FACTS or frame.body == _PASSED:
                 self._take_market(frame.facts, frame.time_ns)
@@ -125,6 +148,32 @@ class PaperVenue:
         self.out = []
         self.is_subscribed = False
         self._write(now_ns)
+
+    def save(self) -> None:
+        """Keep a snapshot, so that a start need not take in all of the journal. Between two calls."""
+        saved = Saved(
+            VERSION,
+            self.taken,
+            self.time_ns,
+            self.due_ns,
+            self.starts,
+            self.sequence,
+            list(self.orders.values()),
+            self.trades,
+            self.income,
+            {asset: str(total) for asset, total in self.balances.items()},
+            sorted(self.positions.items()),
+            self.simulator.snapshot(),
+        )
+        self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
+
+    def _restore(self, saved: Saved) -> None:
+        self.taken, self.time_ns, self.due_ns = saved.taken, saved.time_ns, saved.due_ns
+        self.starts, self.sequence = saved.starts, saved.sequence
+        self.orders = {several[0].client_id: several for several in saved.orders}
+        self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
+        self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
+        self.simulator.restore(saved.simulator)
 
     @property
     def stream(self) -> int:
