@@ -6,7 +6,7 @@ gateway <-> venue          requests; replies and events
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -48,6 +48,16 @@ def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
     if journal.cut is not None:
         sys.stderr.write(f"{name}: {cut_text(journal)}\n")
     return journal
+
+
+def keep_snapshot(name: str, save: Callable[[], None]) -> None:
+    """Save a snapshot. One that cannot be kept makes the next start longer and stops nothing; a disk that fails the journal is
+    told by the journal's next frame.
+    """
+    try:
+        save()
+    except LocalError as error:
+        sys.stderr.write(f"{name}: {error}\n")
 
 
 def cut_text(journal: Journal) -> str | None:
@@ -152,7 +162,7 @@ class EnginePart(Base):
         return self.to_gateway(found)
 
     def save(self) -> None:
-        self.session.save()
+        keep_snapshot(ENGINE, self.session.save)
         self.saved_at = self.session.live.kernel.sequence
 
     def close(self) -> None:
@@ -275,7 +285,7 @@ class GatewayPart(Base):
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         found = self.gateway.on_clock(now_ns)
         if self.gateway.log.entries - self.saved_at >= SNAPSHOT_ENTRIES:
-            self.gateway.save()
+            keep_snapshot(GATEWAY, self.gateway.save)
             self.saved_at = self.gateway.log.entries
         return self.address(found)
 
@@ -325,7 +335,7 @@ class VenuePart(Base):
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         if self.venue.taken - self.saved_at >= self.snapshot_facts:
-            self.venue.save()
+            keep_snapshot(VENUE, self.venue.save)
             self.saved_at = self.venue.taken
         return ((GATEWAY, one) for one in self.venue.on_clock(now_ns))
 

@@ -177,14 +177,16 @@ class Root:
         finally:
             await keeper.end()
         if keeper.failed.done():
-            raise LocalError(f"expected a node that runs, found: {keeper.failed.result()}; {self.last_words()}")
+            why = keeper.failed.result()
+            raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
-    def last_words(self) -> str:
-        """The last line of the log, where what ended has said why."""
-        lines = Path(self.log.name).read_bytes()[-TAIL_BYTES:].decode(errors="replace").splitlines()
-        said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return f"{said.strip()} ({self.log.name})"
+    def last_words(self, name: str) -> str:
+        """The last line of the log that is of this part, or the last at all where it said nothing by its name."""
+        lines = Path(self.log.name).read_bytes()[-TAIL_BYTES:].decode(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
+        own = [line for line in said if line.startswith(f"{name}: ")]
+        return f"{(own or said)[-1]} ({self.log.name})"
 
     def age(self) -> float:
         return round(time.monotonic() - self.began_s, 3)
