@@ -17,6 +17,7 @@ from tradebot._core.types import Kind, Reject
 from tradebot.domain.errors import EXIT_FAILED
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
+from tradebot.store.journal_segments import walk
 from tradebot.testing.chaos import ROOT
 from tradebot.testing.chaos_judge import judge
 
@@ -113,6 +114,18 @@ def test_a_frame_that_was_never_whole_is_cut_and_said(place: Place) -> None:
     assert "00000001.tbj were cut" in log_of(place) and "were cut" in place.ask("status")["cut"]
     place.node.settle()
     assert judge(place.node.folder).findings == []
+
+
+def test_a_gateway_that_lost_what_it_had_tried_is_not_gone_on_with(place: Place) -> None:
+    start_hurried(place)
+    place.node.end()
+    segment = place.node.folder / GATEWAY / "00000001.tbj"
+    data = bytearray(segment.read_bytes())
+    end = [offset for offset, _ in walk(bytes(data))][-12]
+    segment.write_bytes(data[:end] + bytes(len(data) - end))
+    place.node.start()
+    assert place.node.root is not None and place.node.root.wait(40) == EXIT_FAILED
+    assert "expected a gateway that has command" in last_line(place)
 
 
 @pytest.mark.parametrize("name", [ENGINE, GATEWAY])

@@ -146,12 +146,23 @@ class EnginePart(Base):
             return list(self.session.on_commands_taken(message))
         if isinstance(message, GatewayUp):
             self.has_gateway = True
+            self.check_taken(message)
             return list(self.session.on_gateway_up(message, now_ns))
         if isinstance(message, Fenced):
             self.session.on_fenced(message)
             if self.session.is_fenced:
                 raise LocalError(f"expected to hold the account, found another engine under lease {message.lease}: this one ends")
         return []
+
+    def check_taken(self, message: GatewayUp) -> None:
+        """A gateway does not forget. Raises LocalError where it did: what it sent is not known, and nothing new reaches it."""
+        waiting = self.session.waiting
+        taken = (waiting[0][0] if waiting else self.session.commands + 1) - 1
+        if message.commands_taken < taken:
+            raise LocalError(
+                f"expected a gateway that has command {taken}, found one that has {message.commands_taken}: its journal lost "
+                "its end; bring it back, or look at the venue's orders and start with --new"
+            )
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         found = list(self.session.on_clock(now_ns))
