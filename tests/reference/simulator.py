@@ -94,12 +94,13 @@ class ReferenceSimulator:
         elif kind == Kind.MARK and record["price"]:
             self.mark = int(record["price"])
             self.watch(self.mark, by_mark=True)
-        if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
-            self.event(record, kind, flags)
+        self.event(record, kind, flags)
         if self.trades != before:
             self.trim()
 
     def event(self, record: np.void, kind: int, flags: int) -> None:
+        if not Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
+            return
         if kind == Kind.L3_EXECUTE:
             self.fill_before(record, flags & Flag.SELL)
         self.apply(record, kind)
@@ -166,18 +167,18 @@ class ReferenceSimulator:
                 if self.possible(own) == 0:
                     self.drop(own, Reject.VENUE_REDUCE_ONLY)
                     continue
-                trades = self.book.would_trade(side, own.price, self.possible(own))
+                trades = self.would_trade(side, own.price, self.possible(own))
                 for maker, _, lots in trades:
                     self.fill_own(own, lots, maker)
-                self.take(trades)
+                self.take(side, trades)
 
     def fill_own(self, own: Own, lots: int, other: int) -> None:
         own.remaining -= lots
         if own.remaining == 0:
             self.own.remove(own)
-        self.answer_fill(own, own.price, lots, own.remaining, other, is_maker=True)
+        self.answer_fill(own, own.price, lots, own.remaining, other, self.ahead(own))
 
-    def take(self, trades: list[tuple[int, int, int]]) -> None:
+    def take(self, side: int, trades: list[tuple[int, int, int]]) -> None:
         for maker, _, lots in trades:
             self.taken[maker] = self.taken.get(maker, 0) + lots
         for maker, _, lots in trades:
@@ -338,7 +339,11 @@ class ReferenceSimulator:
     def would_take(self, side: int, price: int) -> bool:
         others = self.queue(1 - side)
         meets_own = bool(others) and (price >= others[0].price if side == BUY else price <= others[0].price)
-        return meets_own or bool(self.book.would_trade(side, price, 1))
+        return meets_own or bool(self.would_trade(side, price, 1))
+
+    def would_trade(self, side: int, limit: int, lots: int) -> list[tuple[int, int, int]]:
+        """(recorded order, price, lots) that an order of ours would meet."""
+        return self.book.would_trade(side, limit, lots)
 
     def place(self, command: np.void) -> None:
         lots = int(command["quantity"])
@@ -358,7 +363,7 @@ class ReferenceSimulator:
             self.finish(own, ended, Reject.VENUE_REDUCE_ONLY, cause)
             return
         limit, meets_own = self.limit_before_own(side, reach)
-        trades = self.book.would_trade(side, limit, possible)
+        trades = self.would_trade(side, limit, possible)
         if force == TimeInForce.POST_ONLY and (trades or meets_own):
             self.finish(own, Kind.ORDER_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
             return
@@ -366,9 +371,7 @@ class ReferenceSimulator:
             self.finish(own, Kind.ORDER_REJECTED, Reject.VENUE_FILL_OR_KILL_UNFILLED, cause)
             return
         rests_at_once = not trades and not meets_own and not immediate
-        if rests_at_once:
-            own.arrived = self.stamp()
-        ahead = self.ahead_of_new(own) if rests_at_once else -1
+        ahead = self.queue_up(own) if rests_at_once else -1
         if kind == Kind.ORDER_ACCEPTED:
             self.finish(own, kind, 0, cause, id2=own.id, display=ahead)
         elif kind == Kind.ORDER_AMENDED:
@@ -377,7 +380,7 @@ class ReferenceSimulator:
         while meets_own and own.remaining and own.flags & OrderFlag.PROTECTIVE and self.possible(own):
             self.drop(self.queue(1 - side)[0], Reject.VENUE_SELF_TRADE)
             limit, meets_own = self.limit_before_own(side, reach)
-            self.trade(own, self.book.would_trade(side, limit, self.possible(own)))
+            self.trade(own, self.would_trade(side, limit, self.possible(own)))
         if not own.remaining:
             return
         if self.possible(own) == 0:
@@ -387,7 +390,8 @@ class ReferenceSimulator:
         elif immediate:
             self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_NO_LIQUIDITY, cause)
         else:
-            own.arrived = own.arrived if rests_at_once else self.stamp()
+            if not rests_at_once:
+                self.queue_up(own)
             self.own.append(own)
 
     def limit_before_own(self, side: int, reach: int) -> tuple[int, bool]:
@@ -400,8 +404,8 @@ class ReferenceSimulator:
     def trade(self, own: Own, trades: list[tuple[int, int, int]]) -> None:
         for maker, at, lots in trades:
             own.remaining -= lots
-            self.answer_fill(own, at, lots, own.remaining, maker, is_maker=False)
-        self.take(trades)
+            self.answer_fill(own, at, lots, own.remaining, maker, None)
+        self.take(own.side, trades)
 
     def finish(self, own: Own, kind: int, why: int, cause: int, **slots: int) -> None:
         self.answer(
@@ -409,7 +413,9 @@ class ReferenceSimulator:
             reject=int(why), cause=cause, **slots,
         )  # fmt: skip
 
-    def ahead_of_new(self, own: Own) -> int:
+    def queue_up(self, own: Own) -> int:
+        """An order comes to rest behind all that is there; returns how many lots are told to be."""
+        own.arrived = self.stamp()
         return sum(one.quantity for one in self.book.resting if (one.side, one.price) == (own.side, own.price))
 
     def end(self, command: np.void, kind: int, left: int, why: int, **slots: int) -> None:
@@ -417,8 +423,10 @@ class ReferenceSimulator:
         side = int(command["flags"]) & Flag.SELL
         self.answer(kind, **{name: command[name] for name in names}, flags=side, quantity=left, reject=int(why), **slots)
 
-    def answer_fill(self, own: Own, price: int, lots: int, remaining: int, other: int, is_maker: bool) -> None:
+    def answer_fill(self, own: Own, price: int, lots: int, remaining: int, other: int, ahead: int | None) -> None:
+        """`ahead` is how many lots stood before it, None of an order that took."""
         self.trades += 1
+        is_maker = ahead is not None
         rate = self.maker if is_maker else self.taker
         in_base = self.fee_in_base and own.side == BUY
         amount = ceil(lots * self.base_value) if in_base else ceil(price * lots * self.value)
@@ -426,7 +434,7 @@ class ReferenceSimulator:
         self.answer(
             Kind.ORDER_FILLED, id=own.id, owner=own.strategy, price=price, quantity=lots, id2=other,
             flags=own.side | (Flag.MAKER if is_maker else 0), trade_id=self.trades, parent=remaining, trigger=self.middle2,
-            display=self.ahead(own) if is_maker else 0, fee_asset=0 if in_base else 1,
+            display=ahead or 0, fee_asset=0 if in_base else 1,
             fee=fee,
         )  # fmt: skip
         self.hold(own.strategy, (lots if own.side == BUY else -lots) - (self.taken_by(own.strategy, fee) if in_base else 0))
