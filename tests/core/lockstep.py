@@ -5,6 +5,7 @@
 
 import random
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from tests.support import BUY, SELL, cancel
 from tests.support import place as order
 from tradebot._core.simulator import Simulator
-from tradebot._core.types import Kind, OrderType, TimeInForce
+from tradebot._core.types import Flag, Kind, OrderType, TimeInForce
 from tradebot.engine.ports import Records
+
+PRICED = (Kind.TRADE, Kind.L2_LEVEL, Kind.QUOTE, Kind.MARK, Kind.BAR)
 
 
 class Ours:
@@ -78,35 +81,45 @@ class Bare(Guarded):
         return fact
 
 
+def show(venue: Any, row: Records) -> None:
+    """One recorded fact, to either venue; a bar marked BEGIN opens."""
+    is_compiled = isinstance(venue, Simulator)
+    if row["kind"][0] == Kind.BAR and row["flags"][0] & Flag.BEGIN:
+        venue.open(row) if is_compiled else venue.open(row[0], int(row["venue_ns"][0]))
+    else:
+        venue.market(row if is_compiled else row[0])
+
+
 def check_alike(
-    seed: int, market: Iterable[Records], chance: random.Random, ours: Ours, reference: object, build: Callable[[], Simulator]
+    seed: int, market: Iterable[Records], chance: random.Random, ours: Ours, reference: Any, build: Callable[[], Simulator]
 ) -> int:
     """Feed both venues the same; returns how many of our orders' fills both told of. `build` makes an empty compiled one."""
     compiled, fills, now = build(), 0, 0
     for row in market:
-        now = int(row["venue_ns"][0])
+        is_close = row["kind"][0] == Kind.BAR and not row["flags"][0] & Flag.BEGIN
+        now = int(row["time_ns" if is_close else "venue_ns"][0])
         while chance.random() < 0.3:
             command = ours.next(now)
             compiled.send(command)
-            reference.send(command[0])  # type: ignore[attr-defined]
-        compiled.market(row)
-        reference.market(row[0])  # type: ignore[attr-defined]
-        if row["kind"][0] in (Kind.TRADE, Kind.L2_LEVEL, Kind.QUOTE, Kind.MARK) and row["price"][0]:
+            reference.send(command[0])
+        show(compiled, row)
+        show(reference, row)
+        if row["kind"][0] in PRICED and row["price"][0]:
             ours.middle += (int(row["price"][0]) - ours.middle) // 4
         fills += compare(seed, compiled, reference)
         if chance.random() < 0.01:
             compiled = restored(compiled, build())
     compiled.advance(now + 10_000)
-    reference.advance(now + 10_000)  # type: ignore[attr-defined]
+    reference.advance(now + 10_000)
     return fills + compare(seed, compiled, reference)
 
 
-def compare(seed: int, compiled: Simulator, reference: object) -> int:
-    found, expected = compiled.take_answers(), reference.take_answers()  # type: ignore[attr-defined]
+def compare(seed: int, compiled: Simulator, reference: Any) -> int:
+    found, expected = compiled.take_answers(), reference.take_answers()
     if found.tobytes() != expected.tobytes():
         pytest.fail(f"seed {seed}:\n{found}\ninstead of\n{expected}")
     for side in (BUY, SELL):
-        assert compiled.resting(0, side) == reference.resting(side), f"seed {seed}"  # type: ignore[attr-defined]
+        assert compiled.resting(0, side) == reference.resting(side), f"seed {seed}"
     return int(np.count_nonzero(found["kind"] == Kind.ORDER_FILLED))
 
 

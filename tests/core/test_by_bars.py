@@ -5,12 +5,28 @@ when the one before was told; its range comes a latency and a nanosecond before 
 """
 
 import os
+import random
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from tests.core.price_support import FOK, IOC, POST_ONLY, Restless, answers, bar, graded, run_over, venue_of, walk
+from tests.core.price_support import (
+    FOK,
+    IOC,
+    POST_ONLY,
+    Restless,
+    alike,
+    answers,
+    bar,
+    graded,
+    mark,
+    run_over,
+    trade,
+    venue_of,
+    walk,
+)
 from tests.reference.bar_simulator import ReferenceBarSimulator
 from tests.reference.price_simulator import BUY, SELL
 from tests.strategies.support import BTC, ETH, plan
@@ -38,15 +54,11 @@ def twin_answers(bars: Records, commands: Records, order_ns: int, answer_ns: int
         closes = max(int(one["time_ns"]) - 1 - answer_ns, int(one["venue_ns"]))
         events += [(min(max(int(one["venue_ns"]), told), closes), at, 0, one), (closes, at, 1, one)]
         told = int(one["time_ns"])
-    events += [(int(one["time_ns"]) + order_ns, len(bars) + at, 2, one) for at, one in enumerate(commands)]
+    for one in commands:
+        twin.send(one)
     for now, _, what, record in sorted(events, key=lambda one: one[:3]):
-        if what < 2 or now > twin.now:
-            twin.act_fired()
-        if what == 2:
-            twin.command(record)
-        else:
-            (twin.range if what else twin.open)(record, now)
-    twin.act_fired()
+        (twin.range if what else twin.open)(record, now)
+    twin.advance(1 << 62)
     return twin.take_answers()
 
 
@@ -66,6 +78,26 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
     assert np.count_nonzero(received["kind"] == Kind.ORDER_FILLED) > 50
     assert len(received) == np.count_nonzero(expected["time_ns"] <= bars["time_ns"][-1])
     assert received.tobytes() == expected[: len(received)].tobytes()
+
+
+def told(seed: int) -> Iterator[Records]:
+    """Bars that open and end; in some of them trades from one end to the other, in some marks."""
+    chance = random.Random(seed)
+    for one in walk(seed, 500):
+        opens = one.reshape(1).copy()
+        opens["flags"] |= int(Flag.BEGIN)
+        yield opens
+        low, high, now = int(one["id2"]), int(one["id"]), int(one["venue_ns"])
+        inside = chance.choice((0, 0, 0, 4))
+        for at in sorted(chance.randrange(1, SECOND) for _ in range(inside)):
+            price = chance.randrange(low, high + 1)
+            yield mark(now + at, price) if chance.random() < 0.2 else trade(now + at, price, 1)
+        yield one.reshape(1)
+
+
+@pytest.mark.parametrize("seed", range(200 if FULL else 20))
+def test_orders_of_every_type_groups_and_changes_are_answered_as_by_the_naive_twin(seed: int) -> None:
+    assert alike(seed, Grade.BARS, ReferenceBarSimulator, told(seed)) > 30
 
 
 @pytest.mark.parametrize("latency", LATENCIES)

@@ -1,6 +1,8 @@
 """Trade grade: whole runs in lock-step with a naive twin, then its rules one by one."""
 
 import os
+import random
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -11,9 +13,11 @@ from tests.core.price_support import (
     IOC,
     POST_ONLY,
     Restless,
+    alike,
     answers,
     bar,
     graded,
+    mark,
     run_over,
     ticks,
     trade,
@@ -36,16 +40,11 @@ FILLED, CANCELLED, REJECTED = int(Kind.ORDER_FILLED), int(Kind.ORDER_CANCELLED),
 def twin_answers(trades: Records, commands: Records, order_ns: int, answer_ns: int) -> Records:
     twin = ReferenceTradeSimulator(order_ns, answer_ns, 100_000, 200_000, 50_000)
     twin.value, twin.base_value, twin.quote = Fraction(50_000), Fraction(100_000), 2
-    events = [(int(one["venue_ns"]), 0, at, one) for at, one in enumerate(trades)]
-    events += [(int(one["time_ns"]) + order_ns, 1, at, one) for at, one in enumerate(commands)]
-    for now, is_command, _, record in sorted(events, key=lambda one: one[:3]):
-        if now > twin.now:
-            twin.act_fired()
-        if is_command:
-            twin.command(record)
-        else:
-            twin.trade(record, now)
-    twin.act_fired()
+    for one in commands:
+        twin.send(one)
+    for one in trades:
+        twin.market(one)
+    twin.advance(1 << 62)
     return twin.take_answers()
 
 
@@ -65,6 +64,20 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
     assert np.count_nonzero(received["kind"] == Kind.ORDER_FILLED) > 50
     assert len(received) == np.count_nonzero(expected["time_ns"] <= trades["time_ns"][-1])
     assert received.tobytes() == expected[: len(received)].tobytes()
+
+
+def told(seed: int) -> Iterator[Records]:
+    """Trades, and marks between them."""
+    chance = random.Random(seed)
+    for one in ticks(seed, 1_000):
+        yield one.reshape(1)
+        if chance.random() < 0.1:
+            yield mark(int(one["venue_ns"]), max(int(one["price"]) + chance.randrange(-5, 6), 1))
+
+
+@pytest.mark.parametrize("seed", range(200 if FULL else 20))
+def test_orders_of_every_type_groups_and_changes_are_answered_as_by_the_naive_twin(seed: int) -> None:
+    assert alike(seed, Grade.TRADES, ReferenceTradeSimulator, told(seed)) > 30
 
 
 def test_a_run_survives_a_restart_after_every_fact() -> None:

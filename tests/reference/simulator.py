@@ -7,6 +7,7 @@ are whole facts, every slot filled as the record table says, so that a suite can
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ class Own:
     parent: int = 0
     force: int = TimeInForce.GTC
     flags: int = 0
+    sent: int = 0
+    is_market: bool = False
+    triggered: bool = False
 
     @property
     def reduces(self) -> bool:
@@ -44,6 +48,19 @@ class Waiting(Own):
     trigger: int = 0
     trail: int = 0
     fired: bool = False
+    since: int = 0
+
+    @property
+    def is_target(self) -> bool:
+        return self.order_type in TOUCHES
+
+    def is_met(self, price: int) -> bool:
+        rising = (self.side == BUY) != self.is_target
+        return price >= self.trigger if rising else price <= self.trigger
+
+    def follow(self, price: int) -> None:
+        if self.trail:
+            self.trigger = min(self.trigger, price + self.trail) if self.side == BUY else max(self.trigger, price - self.trail)
 
 
 WITH_LIMIT = (OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
@@ -52,7 +69,9 @@ ANY = 10**18
 
 
 class ReferenceSimulator:
-    """`ticks * lots * value` and `lots * base_value` are money units of quote and base; asset 0 is base, 1 is quote."""
+    """`ticks * lots * value` and `lots * base_value` are money units of quote and base, assets by number."""
+
+    base, quote = 0, 1
 
     def __init__(
         self, order_ns: int, answer_ns: int, maker: int, taker: int, fee_in_base: bool = False,
@@ -225,11 +244,14 @@ class ReferenceSimulator:
 
     def drop(self, own: Own, why: int, cause: int = 0, left: int | None = None) -> None:
         """An order of ours ends without more fills."""
-        (self.waiting if isinstance(own, Waiting) else self.own).remove(own)
+        self.list_of(own).remove(own)
         self.answer(
             Kind.ORDER_CANCELLED, id=own.id, owner=own.strategy, flags=own.side, price=own.price,
             quantity=own.remaining if left is None else left, reject=int(why), cause=cause,
         )  # fmt: skip
+
+    def list_of(self, own: Own) -> list[Any]:
+        return self.waiting if isinstance(own, Waiting) else self.own
 
     def possible(self, own: Own) -> int:
         """What an order may fill: all of it, or what there is to reduce."""
@@ -254,7 +276,8 @@ class ReferenceSimulator:
         one = Waiting(
             int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["price"]),
             int(command["quantity"]), 0, int(command["quantity"]), int(command["parent"]), int(command["time_in_force"]),
-            int(command["flags2"]) & ~Flag.CONT, int(command["order_type"]), int(command["trigger"]), int(command["display"]),
+            int(command["flags2"]) & ~Flag.CONT, order_type=int(command["order_type"]), trigger=int(command["trigger"]),
+            trail=int(command["display"]), sent=int(command["time_ns"]), since=self.now,
         )  # fmt: skip
         self.waiting.append(one)
         self.end(command, Kind.ORDER_ACCEPTED, one.total, 0, id2=one.id, display=-1)
@@ -274,10 +297,8 @@ class ReferenceSimulator:
         """Follow a price; where it meets the trigger, the order acts after the events of this instant."""
         if one.fired:
             return
-        if one.trail:
-            one.trigger = min(one.trigger, price + one.trail) if one.side == BUY else max(one.trigger, price - one.trail)
-        rising = (one.side == BUY) != (one.order_type in TOUCHES)
-        if price >= one.trigger if rising else price <= one.trigger:
+        one.follow(price)
+        if one.is_met(price):
             one.fired = True
             fact = np.zeros(1, dtype=FACT_DTYPE)
             fact["kind"], fact["id"] = Kind.ORDER_TRIGGERED, one.id
@@ -285,11 +306,13 @@ class ReferenceSimulator:
             self.sent += 1
 
     def act(self, order_id: int) -> None:
-        """A met order: its group ends, and it is an ordinary order of this moment."""
-        found = [one for one in self.waiting if one.id == order_id]
-        if not found:
-            return
-        one = found[0]
+        """A met order acts, unless it was cancelled in between."""
+        for one in [one for one in self.waiting if one.id == order_id]:
+            own = self.release(one)
+            self.arrive(own, own.price if not own.is_market else ANY if own.side == BUY else -ANY, 0, 0)
+
+    def release(self, one: Waiting) -> Own:
+        """A met order's group ends, and it is an ordinary order of this moment."""
         self.waiting.remove(one)
         self.answer(
             Kind.ORDER_TRIGGERED, id=one.id, owner=one.strategy, flags=one.side, price=one.price, quantity=one.remaining,
@@ -298,12 +321,12 @@ class ReferenceSimulator:
         for other in [*self.waiting, *self.queue(BUY), *self.queue(SELL)]:
             if one.parent and other.parent == one.parent:
                 self.drop(other, Reject.VENUE_GROUP_DONE)
-        own = Own(one.id, one.strategy, one.side, one.price, one.remaining, 0, one.total, one.parent, one.force, one.flags)
-        if one.order_type in WITH_LIMIT:
-            self.arrive(own, own.price, 0, 0)
-        else:
-            own.force = TimeInForce.IOC
-            self.arrive(own, ANY if own.side == BUY else -ANY, 0, 0)
+        is_market = one.order_type not in WITH_LIMIT
+        return Own(
+            one.id, one.strategy, one.side, one.price, one.remaining, 0, one.total, one.parent,
+            TimeInForce.IOC if is_market else one.force, one.flags, one.sent if one.since == self.now else self.now,
+            is_market, triggered=is_market,
+        )  # fmt: skip
 
     def amend(self, command: np.void) -> None:
         total, price, trigger = (int(command[name]) for name in ("quantity", "price", "trigger"))
@@ -327,7 +350,7 @@ class ReferenceSimulator:
             self.refuse(command, Kind.AMEND_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE)
         else:
             self.own.remove(own)
-            own.total, own.remaining, own.price = total, remaining, price
+            own.total, own.remaining, own.price, own.sent = total, remaining, price, int(command["time_ns"])
             self.arrive(own, price, Kind.ORDER_AMENDED, int(command["cause"]))
 
     def changed(self, own: Own, cause: int, trigger: int, ahead: int) -> None:
@@ -349,7 +372,8 @@ class ReferenceSimulator:
         lots = int(command["quantity"])
         own = Own(
             int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["price"]), lots, 0, lots,
-            int(command["parent"]), int(command["time_in_force"]), int(command["flags2"]) & ~Flag.CONT,
+            int(command["parent"]), int(command["time_in_force"]), int(command["flags2"]) & ~Flag.CONT, int(command["time_ns"]),
+            command["order_type"] == OrderType.MARKET,
         )  # fmt: skip
         self.arrive(own, own.price, Kind.ORDER_ACCEPTED, int(command["cause"]))
 
@@ -434,7 +458,7 @@ class ReferenceSimulator:
         self.answer(
             Kind.ORDER_FILLED, id=own.id, owner=own.strategy, price=price, quantity=lots, id2=other,
             flags=own.side | (Flag.MAKER if is_maker else 0), trade_id=self.trades, parent=remaining, trigger=self.middle2,
-            display=ahead or 0, fee_asset=0 if in_base else 1,
+            display=ahead or 0, fee_asset=self.base if in_base else self.quote,
             fee=fee,
         )  # fmt: skip
         self.hold(own.strategy, (lots if own.side == BUY else -lots) - (self.taken_by(own.strategy, fee) if in_base else 0))
