@@ -13,4 +13,4 @@ cdef int guard_again(Kernel kernel, uint64_t number) except -1
 cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1
 cdef int note_protection(Kernel kernel, const WishC* wish, int64_t filled, bint entry_done) except -1
 cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogil
-cdef int64_t released(Kernel kernel, uint16_t strategy, uint32_t index) noexcept nogil
+cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id) noexcept nogil

@@ -20,7 +20,7 @@ from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add
 from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
-from tradebot._core.wishes cimport commit_amend, commit_place, hold, make_place, needed, relock
+from tradebot._core.wishes cimport commit_amend, commit_place, hold, make_place, needed, relock, whole_of
 
 cdef int64_t RETRY_NS = 1_000_000_000   # after the venue ended a guard by itself
 
@@ -79,16 +79,19 @@ cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const Record
 
 
 cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
-    """A guard left: the orders of its list that reduce the same position now hold what they need by themselves."""
-    cdef uint32_t handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
+    """A guard left, or became smaller: the others that reduce the same position now hold what they need by themselves. Those that
+    are going come first, for what they hold is what the rest may still count on.
+    """
     cdef OrderC* order
-    cdef int64_t whole, freed = released(kernel, gone.strategy, gone.instrument)
-    while handle:
-        order = &kernel.context.orders.items[handle]
-        handle = order.next
-        if order.flags & OrderFlag.REDUCE_ONLY:
-            whole = hold(kernel, order)
-            relock(kernel, order, whole - freed if whole > freed and not order.flags & OrderFlag.PROTECTIVE else whole)
+    cdef uint32_t handle
+    cdef bint is_going
+    for is_going in (1, 0):
+        handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
+        while handle:
+            order = &kernel.context.orders.items[handle]
+            handle = order.next
+            if order.flags & OrderFlag.REDUCE_ONLY and (order.state == OrderState.CANCELLING) == is_going:
+                relock(kernel, order, hold(kernel, order))
     return 0
 
 
@@ -242,21 +245,26 @@ cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogi
     return protection != NULL and protection.target_id == id and protection.stop_id != 0
 
 
-cdef int64_t released(Kernel kernel, uint16_t strategy, uint32_t index) noexcept nogil:
-    """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce."""
+cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id) noexcept nogil:
+    """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce.
+    What other orders than `id` count on already is not free for it.
+    """
     cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
     cdef const OrderC* order
-    cdef int64_t sum = 0
+    cdef int64_t sum = 0, lacking
     while handle:
         order = &kernel.context.orders.items[handle]
         handle = order.next
+        if order.flags & OrderFlag.REDUCE_ONLY and order.state != OrderState.CANCELLING and order.id != id:
+            lacking = whole_of(kernel, order) - order.locked
+            sum -= lacking if lacking > 0 else 0
         if not order.flags & OrderFlag.PROTECTIVE:
             continue
         if order.state == OrderState.CANCELLING:
             sum += order.locked
         elif order.asked < order.quantity and order.locked:
             sum += order.locked - needed(kernel, &kernel.context.markets[order.instrument], order.is_sell, order.price, order.asked - order.filled - order.reduced)
-    return sum
+    return sum if sum > 0 else 0
 
 
 cdef inline bint is_immediate(const OrderC* order) noexcept nogil:

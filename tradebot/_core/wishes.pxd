@@ -16,4 +16,5 @@ cdef int refuse_change(Kernel kernel, Seat seat, object handler, FactC* fact, ui
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil
 cdef int64_t needed(Kernel kernel, const MarketC* market, bint is_sell, int64_t price, int64_t quantity) noexcept nogil
 cdef int64_t hold(Kernel kernel, const OrderC* order) noexcept nogil
+cdef int64_t whole_of(Kernel kernel, const OrderC* order) noexcept nogil
 cdef int relock(Kernel kernel, OrderC* order, int64_t needed) noexcept nogil

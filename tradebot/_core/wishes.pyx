@@ -15,7 +15,7 @@ from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
 from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list
-from tradebot._core.guards cimport note_protection, released, shares_lots
+from tradebot._core.guards cimport note_protection, shares_lots, spare_of_guards
 from tradebot._core.risk cimport IntentC, check_order, rate_take
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderState, OrderType, Reject
 
@@ -104,7 +104,7 @@ cdef int fill_intent(Kernel kernel, IntentC* intent, Seat seat, const WishC* wis
     intent.target = wish.target
     intent.distance = wish.distance
     if wish.flags & OrderFlag.REDUCE_ONLY:
-        intent.needed -= released(kernel, seat.number, wish.instrument)
+        intent.needed -= spare_of_guards(kernel, seat.number, wish.instrument, wish.id)
         if intent.needed < 0 or shares_lots(kernel, wish.parent, wish.id):
             intent.needed = 0
     if market.terms.kind != SPOT:
@@ -123,7 +123,16 @@ cdef int64_t bound_of(Kernel kernel, const MarketC* market, const WishC* wish) n
 
 
 cdef int64_t hold(Kernel kernel, const OrderC* order) noexcept nogil:
-    """Money units an order holds, at the most that is asked of it."""
+    """Money units an order holds, at the most that is asked of it; what guards that are going hold for it counts as its own."""
+    cdef int64_t whole = whole_of(kernel, order), spare
+    if whole <= order.locked or not order.flags & OrderFlag.REDUCE_ONLY or order.state == OrderState.CANCELLING:
+        return whole
+    spare = spare_of_guards(kernel, order.strategy, order.instrument, order.id)
+    return whole - spare if whole - spare > order.locked else order.locked
+
+
+cdef int64_t whole_of(Kernel kernel, const OrderC* order) noexcept nogil:
+    """Money units that an order needs by itself."""
     cdef int64_t lots = order.worst if order.worst > order.quantity else order.quantity
     cdef int64_t price = order.worst_price if order.worst_price > order.price else order.price
     if shares_lots(kernel, order.parent, order.id):
