@@ -205,7 +205,7 @@ def check_account(planned: Plan, merge: Merge) -> None:
         held[asset] = held.get(asset, 0) + order[4]
     for at, (_, total, locked) in enumerate(merge.kernel.balances()):
         assert locked == held.get(at, 0), f"{planned.assets[at]}: {locked} are locked, orders hold {held.get(at, 0)}"
-        assert total >= 0, f"{planned.assets[at]}: {total}"
+        assert total >= 0 and locked >= 0, f"{planned.assets[at]}: {locked} of {total} are locked"
 
 
 def check_rest(planned: Plan, merge: Merge) -> bool:
