@@ -181,6 +181,16 @@ def test_close_cancels_the_guards_and_uses_what_they_held() -> None:
     assert merge.kernel.snapshot()[8] == merge.kernel.snapshot()[11] == []
 
 
+def test_what_a_cancelled_guard_sets_free_is_counted_on_by_one_order_only() -> None:
+    """The close uses what the stop held; a second sale finds nothing left, where it would lock the same lots again."""
+    script, merge = played(
+        told(101, 101, 101, 101), lambda me: me.buy(HELD, stop_loss=95.0), None,
+        lambda me: [me.close(), me.sell(HELD, reduce_only=True, price=120.0)], opening={"USD": 10**12},
+    )  # fmt: skip
+    assert script.refused == [Reject.BALANCE_TOO_SMALL]
+    assert script.fills == [(False, 101.0, HELD), (True, 100.0, HELD)]
+
+
 def test_a_close_that_meets_its_own_stop_on_the_way_sells_once() -> None:
     """The stop is met at the venue while the close is under way: both reach it, one finds nothing left."""
     rows = [*told(101, 101, 101), row(3.005, Kind.TRADE, 188, 1), row(4, Kind.TRADE, 188, 1), row(5, Kind.TRADE, 188, 1)]

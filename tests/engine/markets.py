@@ -1,9 +1,10 @@
-"""What the tests of whole engines at every grade share: a market of each grade, plans over it, and a strategy that asks for everything.
+"""What tests of whole engines at every grade share: a market of each, plans over it, and a strategy that asks for everything.
 
 `check_run` steps an engine fact by fact and holds it to what must be so whatever comes.
 """
 
 import random
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,12 +15,13 @@ from tests.core.price_support import ticks, walk
 from tests.core.test_by_levels import market
 from tests.core.test_by_quotes import market as quoted
 from tests.strategies.support import BTC, plan, row
-from tests.support import MS, SECOND, START, Noise, stream
+from tests.support import MS, SECOND, Noise, stream
 from tradebot._core.merge import Merge
-from tradebot._core.types import Flag, Kind, OrderFlag
+from tradebot._core.types import Kind, OrderFlag
 from tradebot.domain.instrument import INVERSE, LINEAR, Instrument
 from tradebot.engine.plan import Grade, Limits, Margin, Place, Plan, make_merge, margin_tiers
 from tradebot.engine.ports import Records
+from tradebot.strategies.strategy import Strategy
 
 LIN: Final = Instrument(
     id=1, symbol="BTC/USDT:USDT", venue="test", base="BTC", quote="USDT", tick="0.5", lot="0.001", kind=LINEAR
@@ -38,12 +40,16 @@ def facts_of(grade: str, seed: int, count: int) -> Records:
     if grade == "orders":
         found = stream(seed, count)
     elif grade == "levels":
-        found = np.concatenate([row(at / 50, *one[:1], *one[2:4], 0, one[1] | one[4]) for at, one in enumerate(market(seed, count))])
+        found = np.concatenate([level(at / 50, *one) for at, one in enumerate(market(seed, count))])
     elif grade == "quotes":
         found = np.concatenate([quote(at / 50, *one) for at, one in enumerate(quoted(seed, count))])
     else:
         found = ticks(seed, count) if grade == "trades" else walk(seed, count)
     return marked(random.Random(seed), found)
+
+
+def level(seconds: float, kind: int, side: int, price: int, lots: int, flags: int) -> Records:
+    return row(seconds, kind, price, lots, 0, side | flags)
 
 
 def quote(seconds: float, kind: int, *told: int) -> Records:
@@ -163,8 +169,8 @@ class Everything(Noise):
             self.cancel_all(guards=self.draw() < 0.5)
 
 
-def check_run(planned: Plan, facts: Records, strategies: list[Everything]) -> dict[int, int]:
-    """Step to the end and hold each step; returns how many facts of each kind the run wrote, and under 0 how often it was at rest."""
+def check_run(planned: Plan, facts: Records, strategies: Sequence[Strategy]) -> dict[int, int]:
+    """Step to the end and hold each step; returns how many facts of each kind it wrote, and under 0 how often it was at rest."""
     merge, kinds, reducing = make_merge(planned, strategies), {0: 0}, set[int]()
     merge.load(facts)
     before = positions(merge)

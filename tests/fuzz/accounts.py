@@ -1,9 +1,11 @@
-"""Whole accounts under fuzz: every grade, spot and contracts, orders of every type, guards, changes, a compiled strategy beside them.
+"""Whole accounts under fuzz: every grade, spot and contracts, orders of every type, guards, changes, perhaps a compiled strategy.
 
-The rules are those of `tests/engine/markets`; here latencies, fees, margins and markets are of chance, and some facts are damaged.
+The rules are those of `tests/engine/markets`; here latencies, fees, margins and markets are of chance, and some facts are
+damaged.
 """
 
 import random
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -16,6 +18,10 @@ from tradebot.engine import snapshot
 from tradebot.engine.drive import hand_over
 from tradebot.engine.plan import Plan, make_merge
 from tradebot.engine.ports import Nobody, Records
+from tradebot.strategies.strategy import Strategy
+from tradebot.testing.compiled_grid import CompiledGrid
+
+Make = Callable[[], list[Strategy]]
 
 REFUSED: Final = (ValueError, OverflowError)
 COUNTS: Final = {"bars": 60, "trades": 150, "quotes": 150, "levels": 200, "orders": 250}
@@ -40,17 +46,30 @@ def restarts(chance: random.Random) -> str:
     return "refused" if isinstance(next(iter(ends)), str) else "taken"
 
 
-def chosen(chance: random.Random):  # type: ignore[no-untyped-def]
+def chosen(chance: random.Random) -> tuple[Plan, Records, Make]:
     grade, kind = chance.choice(list(GRADES)), chance.choice(list(KINDS))
+    fees = chance.choice(("quote", "base", "third")) if kind == "spot" else "quote"
     planned = settings(
-        grade, kind, chance.choice((0, 5 * MS, 300 * MS)), chance.choice(("quote", "base", "third")) if kind == "spot" else "quote",
-        chance.random() < 0.5, triggers_by_mark=chance.random() < 0.3, queue=int(chance.choice(list(QueueKind))),
+        grade, kind, chance.choice((0, 5 * MS, 300 * MS)), fees, chance.random() < 0.5,
+        triggers_by_mark=chance.random() < 0.3, queue=int(chance.choice(list(QueueKind))),
     )  # fmt: skip
-    facts, seed, size = facts_of(grade, chance.randrange(1 << 20), COUNTS[grade]), chance.randrange(1 << 20), chance.choice((2, 6, 20))
-    return planned, facts, lambda: [Everything({"seed": seed + one, "eager": 0.4, "size": size}) for one in (1, 2)]
+    facts, seed = facts_of(grade, chance.randrange(1 << 20), COUNTS[grade]), chance.randrange(1 << 20)
+    size, is_compiled = chance.choice((2, 6, 20)), chance.random() < 0.3
+
+    def make() -> list[Strategy]:
+        params = {"eager": 0.4, "size": size}
+        lot = float(KINDS[kind].lot_size)
+        second = (
+            CompiledGrid({"size": lot, "interval_ns": 100 * MS, "first_ns": int(facts["time_ns"][0]) + SECOND})
+            if is_compiled
+            else Everything(params | {"seed": seed + 2})
+        )
+        return [Everything(params | {"seed": seed + 1}), second]
+
+    return planned, facts, make
 
 
-def ended(planned: Plan, facts: Records, make, every: int) -> str | tuple[str, bytes]:  # type: ignore[no-untyped-def]
+def ended(planned: Plan, facts: Records, make: Make, every: int) -> str | tuple[str, bytes]:
     merge = make_merge(planned, make())
     try:
         merge.load(facts)
