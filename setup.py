@@ -21,6 +21,7 @@ from setuptools import Extension, setup
 MODULES = [
     "types",
     "digest",
+    "frames",
     "arena",
     "instrument",
     "queue",
@@ -44,7 +45,10 @@ MODULES = [
     "market",
     "wishes",
     "guards",
+    "acts",
     "kernel",
+    "fold",
+    "live",
     "latency",
     "queue_model",
     "venue",

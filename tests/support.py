@@ -223,3 +223,22 @@ class Noise(Strategy):
 
     def on_order(self, order) -> None:
         self.act()
+
+
+class Keeper:
+    """A recorder that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[Records]] = {"facts": [], "samples": [], "markouts": []}
+
+    def facts(self, facts: Records) -> None:
+        self.kept["facts"].append(facts.copy())
+
+    def samples(self, samples: Records) -> None:
+        self.kept["samples"].append(samples.copy())
+
+    def markouts(self, markouts: Records) -> None:
+        self.kept["markouts"].append(markouts.copy())
+
+    def all(self, name: str) -> Records:
+        return np.concatenate(self.kept[name])

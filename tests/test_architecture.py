@@ -258,6 +258,40 @@ def setup_values() -> dict[str, object]:
     return values
 
 
+CIMPORT = re.compile(r"^from [\w.]+ c?import (\([^)]*\)|.+)$", re.MULTILINE)
+CYTHON_PROSE = re.compile(r'""".*?"""|#[^\n]*', re.DOTALL)
+
+# What a strategy in Cython cimports from here is not used here.
+OFFERS = "compiled.pxd"
+
+
+def test_cython_imports_are_used() -> None:
+    """No linter reads them. What a .pxd cimports may be meant for the .pyx of its name, which sees it."""
+    unused = []
+    for file in (path for path in sources(".pyx", ".pxd") if path.name != OFFERS):
+        names, body = imported_names(file)
+        if file.suffix == ".pxd" and (module := file.with_suffix(".pyx")).is_file():
+            taken, more = imported_names(module)
+            body += " ".join(word for word in re.findall(r"\w+", more) if word not in taken)
+        unused += [f"{file.relative_to(ROOT)} {name}" for name in sorted(names) if not re.search(rf"\b{name}\b", body)]
+    assert unused == []
+
+
+def imported_names(file: Path) -> tuple[set[str], str]:
+    """What a file in Cython imports by name, and the rest of its code."""
+    text = CYTHON_PROSE.sub("", file.read_text())
+    lists = [found.strip("()").split(",") for found in CIMPORT.findall(text)]
+    return {name.split(" as ")[-1].strip() for names in lists for name in names if name.strip()}, CIMPORT.sub("", text)
+
+
+def test_the_reader_of_cython_imports_sees_them(tmp_path: Path) -> None:
+    file = tmp_path / "any.pyx"
+    lines = ['"""Uses two."""', "from libc.stdint cimport one, two as three  # and one", "from a.b cimport (", "    five,", ")"]
+    file.write_text("\n".join([*lines, "cdef four x = 1"]))
+    names, body = imported_names(file)
+    assert names == {"one", "three", "five"} and "four" in body and "one" not in body
+
+
 def test_setup_lists_every_compiled_module_once() -> None:
     modules = setup_values()["MODULES"]
     assert isinstance(modules, list)

@@ -387,6 +387,19 @@ def limit_files(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+def test_what_the_report_says_in_red_and_what_was_assumed_stand_on_the_screen(place: Path) -> None:
+    free = ("--set", "costs.latency=0ms", "--set", 'costs.fees={ maker = "0%", taker = "0%" }')
+    done = run(place, "backtest", "-c", "maker.toml", *free)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = results(place)
+    told = json.loads((place / "tradebot_home" / "results" / folder / "report.json").read_text())["warnings"]
+    for words in ("made up here", "maker fee of this", "taker fee of this", "latency of this run is zero"):
+        assert any(words in line for line in told), words
+    assert [line.removeprefix("warning: ") for line in done.stdout.splitlines() if line.startswith("warning: ")] == told
+    assumed = done.stdout.partition("\nassumed")[2]
+    assert "latency to the venue" in assumed and "configured" in assumed and "queue model" in assumed
+
+
 def test_refusals_are_shown_with_their_reasons(place: Path) -> None:
     (place / "huge.py").write_text(
         "from tradebot import Strategy\n\n\nclass Huge(Strategy):\n    def on_start(self):\n        self.after(10**9)\n\n"
@@ -396,5 +409,5 @@ def test_refusals_are_shown_with_their_reasons(place: Path) -> None:
     (place / "huge.toml").write_text(text)
     done = run(place, "backtest", "-c", "huge.toml")
     assert done.returncode == 0
-    assert "refused because" in done.stdout and "BALANCE_TOO_SMALL" in done.stdout
+    assert "\n1 rejected: 1 balance_too_small\n" in done.stdout
     assert "no order was filled" in done.stdout

@@ -25,6 +25,25 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     assert "grid" in failure(tmp_path, 2, "bench", "replay", "--input", "events.npz", "--strategy", "grids")
 
 
+def test_a_stored_instrument_is_replayed_with_its_own_tick_and_lot(place: Path) -> None:
+    words = ("bench", "replay", "--strategy", "grid", "--json", "--input")
+    found, again = json.loads(run(place, *words, "BTC/USD@synthetic").stdout), (*words, "BTC/USD", "--tick", "1.0")
+    assert found["events"] == 20_000 and found["orders"] > 0
+    assert json.loads(run(place, *again).stdout)["digest"] == found["digest"]
+    assert "expected 1, the step" in failure(place, 2, "bench", "replay", "--input", "BTC/USD", "--tick", "0.1")
+
+
+def test_what_names_neither_a_file_nor_an_instrument_is_refused_in_one_line(place: Path) -> None:
+    (place / "ticks.parquet").write_bytes(b"PAR1")
+    write_events(place / "events.npz", 300)
+    assert "by their instrument's name" in failure(place, 1, "bench", "replay", "--input", "ticks.parquet")
+    assert "the store holds BTC/USD@synthetic" in failure(place, 2, "bench", "replay", "--input", "ETH/USD@synthetic")
+    assert "2031" in failure(place, 2, "bench", "replay", "--input", "BTC/USD", "--from", "2031-01-01")
+    assert "read whole" in failure(place, 2, "bench", "replay", "--input", "events.npz", "--from", "2031-01-01")
+    for option, text in (("--tick", "0"), ("--tick", "-0.1"), ("--lot", "0"), ("--lot", "much")):
+        assert option in failure(place, 2, "bench", "replay", "--input", "events.npz", f"{option}={text}")
+
+
 def test_the_store_answers_with_the_keys_of_the_contract_and_leaves_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "bench", "store", "--rows", "5000", "--json")
     found = json.loads(done.stdout)

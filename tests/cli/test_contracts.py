@@ -120,6 +120,17 @@ def test_a_holder_pays_each_recorded_settlement_and_its_books_agree(tmp_path: Pa
     assert Decimal(without["net_pnl"]) - parts[3] == parts[2]
 
 
+def test_funding_left_out_and_an_assumed_maintenance_are_said_on_the_screen(tmp_path: Path) -> None:
+    symbol, start, multiplier, lot = CASES["linear"]
+    folder = made(tmp_path, symbol, start, multiplier, lot, 78_000)
+    done = run(folder, "backtest", "-c", "held.toml", "--set", "costs.funding=none")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"warning: Funding of {symbol}@synthetic is left out" in done.stdout
+    assert "isolated, leverage 10, maintenance 1 %, assumed" in done.stdout
+    paid = run(folder, "backtest", "-c", "held.toml", "--set", 'account.maintenance="0.4%"').stdout
+    assert "Funding of" not in paid and "maintenance 0.4 %" in paid and "0.4 %, assumed" not in paid
+
+
 @pytest.mark.parametrize("kind", CASES)
 def test_a_liquidation_is_said_in_red_and_stands_among_the_fills(tmp_path: Path, kind: str) -> None:
     symbol, start, multiplier, lot = CASES[kind]

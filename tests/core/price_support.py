@@ -1,8 +1,9 @@
 """What the tests of bar grade and of trade grade share: streams of bars and trades, one restless strategy, runs over them."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from msgspec import Struct
@@ -10,12 +11,14 @@ from msgspec import Struct
 from tests.core.lockstep import Bare, check_alike
 from tests.reference.price_simulator import ReferencePriceSimulator
 from tests.strategies.support import plan
-from tests.support import MS, SECOND, START, Noise, constant
+from tests.support import MS, SECOND, START, Noise, constant, place
 from tradebot._core.merge import Merge
 from tradebot._core.simulator import Simulator
-from tradebot._core.types import RECORD_DTYPE, Flag, Kind, TimeInForce
+from tradebot._core.types import RECORD_DTYPE, Flag, Kind, OrderType, TimeInForce
+from tradebot.engine import snapshot
+from tradebot.engine.drive import hand_over
 from tradebot.engine.plan import Grade, Plan, make_merge
-from tradebot.engine.ports import Records
+from tradebot.engine.ports import Nobody, Records
 from tradebot.strategies.strategy import Strategy
 
 PAID = 100_000  # 0.1 %
@@ -183,3 +186,39 @@ def answers(venue: Simulator) -> list[tuple[int, ...]]:
 
 
 GTC, IOC, FOK, POST_ONLY = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.POST_ONLY
+FILLED, CANCELLED, REJECTED = int(Kind.ORDER_FILLED), int(Kind.ORDER_CANCELLED), int(Kind.ORDER_REJECTED)
+
+
+def market(time_ns: int, order_id: int, side: int, lots: int, bound: int) -> Records:
+    """A market order that may pay up to `bound`."""
+    order = place(time_ns, order_id, side, bound, lots, IOC)
+    order["order_type"] = OrderType.MARKET
+    return order
+
+
+def check_against(twin: Callable[[Records], Records], strategy: Strategy, facts: Records, settings: Plan) -> None:
+    """Whether a run received what a naive venue, told the commands that the run sent, would have said by its last fact."""
+    _, audit = run_over(strategy, facts, settings)
+    commands = np.isin(audit["kind"], [Kind.PLACE_ORDER, Kind.CANCEL_ORDER])
+    received = audit[~commands & (audit["venue_ns"] != 0)]
+    expected = twin(audit[commands])
+    expected = expected[np.argsort(expected["time_ns"], kind="stable")]
+    assert np.count_nonzero(received["kind"] == Kind.ORDER_FILLED) > 50
+    assert len(received) == np.count_nonzero(expected["time_ns"] <= facts["time_ns"][-1])
+    assert received.tobytes() == expected[: len(received)].tobytes()
+
+
+def check_restarts(facts: Records, settings: Plan) -> None:
+    """Whether a run that is saved and put back after each fact keeps its snapshot, and ends as a run without."""
+    made = partial(make_merge, settings)
+    merge, plain = (made([Restless({"seed": 3, "conditional": 0.4})]) for _ in range(2))
+    merge.feed(facts)
+    while merge.run(1):
+        hand_over(merge, Nobody())
+        saved = snapshot.to_bytes(merge)
+        merge = made([Restless({"seed": 3, "conditional": 0.4})])
+        snapshot.from_bytes(merge, saved)
+        assert snapshot.to_bytes(merge) == saved
+    plain.feed(facts)
+    plain.run(10**9)
+    assert merge.kernel.digest_text == plain.kernel.digest_text and merge.kernel.fills > 5

@@ -13,15 +13,21 @@ import numpy as np
 import pytest
 
 from tests.core.price_support import (
+    CANCELLED,
+    FILLED,
     FOK,
     IOC,
     POST_ONLY,
+    REJECTED,
     Restless,
     alike,
     answers,
     bar,
+    check_against,
+    check_restarts,
     graded,
     mark,
+    market,
     run_over,
     trade,
     venue_of,
@@ -32,16 +38,13 @@ from tests.reference.price_simulator import BUY, SELL
 from tests.strategies.support import BTC, ETH, plan
 from tests.support import MS, SECOND, START, cancel, place
 from tradebot._core.simulator import Simulator
-from tradebot._core.types import Flag, Kind, OrderType, Reject
-from tradebot.engine import snapshot
-from tradebot.engine.drive import hand_over
+from tradebot._core.types import Flag, Reject
 from tradebot.engine.plan import Grade, make_merge
-from tradebot.engine.ports import Nobody, Records
+from tradebot.engine.ports import Records
 from tradebot.strategies.strategy import Strategy
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
 LATENCIES = [(0, 0), (1, 1), (50 * MS, 50 * MS), (0, 400 * MS), (700 * MS, 0), (2 * SECOND, SECOND + 1)]
-FILLED, CANCELLED, REJECTED = int(Kind.ORDER_FILLED), int(Kind.ORDER_CANCELLED), int(Kind.ORDER_REJECTED)
 
 
 def twin_answers(bars: Records, commands: Records, order_ns: int, answer_ns: int) -> Records:
@@ -70,14 +73,7 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
     bars = walk(seed, 600)
     settings = graded(Grade.BARS, order_latency_ns=latency[0], answer_latency_ns=latency[1])
     strategy = Restless({"seed": seed + 1, "eager": 0.6, "conditional": conditional if latency[0] else 0.0})
-    _, audit = run_over(strategy, bars, settings)
-    commands = np.isin(audit["kind"], [Kind.PLACE_ORDER, Kind.CANCEL_ORDER])
-    received = audit[~commands & (audit["venue_ns"] != 0)]
-    expected = twin_answers(bars, audit[commands], *latency)
-    expected = expected[np.argsort(expected["time_ns"], kind="stable")]
-    assert np.count_nonzero(received["kind"] == Kind.ORDER_FILLED) > 50
-    assert len(received) == np.count_nonzero(expected["time_ns"] <= bars["time_ns"][-1])
-    assert received.tobytes() == expected[: len(received)].tobytes()
+    check_against(lambda commands: twin_answers(bars, commands, *latency), strategy, bars, settings)
 
 
 def told(seed: int) -> Iterator[Records]:
@@ -137,32 +133,13 @@ def test_any_split_into_batches_gives_the_same_steps(latency: tuple[int, int]) -
 
 
 def test_a_run_survives_a_restart_after_every_fact() -> None:
-    bars, settings = walk(6, 120), graded(Grade.BARS)
-    restless = {"seed": 3, "conditional": 0.4}
-    merge = make_merge(settings, [Restless(restless)])
-    merge.feed(bars)
-    while merge.run(1):
-        hand_over(merge, Nobody())
-        saved = snapshot.to_bytes(merge)
-        merge = make_merge(settings, [Restless(restless)])
-        snapshot.from_bytes(merge, saved)
-        assert snapshot.to_bytes(merge) == saved
-    plain = make_merge(settings, [Restless(restless)])
-    plain.feed(bars)
-    plain.run(10**9)
-    assert merge.kernel.digest_text == plain.kernel.digest_text and merge.kernel.fills > 5
+    check_restarts(walk(6, 120), graded(Grade.BARS))
 
 
 def opened(venue: Simulator, one: Records) -> None:
     """A bar opens, and what arrives at that instant is taken."""
     venue.open(one)
     venue.advance(int(one["venue_ns"][0]))
-
-
-def market(time_ns: int, order_id: int, side: int, lots: int, bound: int) -> Records:
-    order = place(time_ns, order_id, side, bound, lots, IOC)
-    order["order_type"] = OrderType.MARKET
-    return order
 
 
 def test_a_decision_at_a_close_fills_at_the_next_open_and_pays_half_spread_and_slippage() -> None:

@@ -5,10 +5,11 @@ import random
 from collections.abc import Iterator
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
 from tests.core.price_support import (
+    CANCELLED,
+    FILLED,
     FOK,
     IOC,
     POST_ONLY,
@@ -16,8 +17,11 @@ from tests.core.price_support import (
     alike,
     answers,
     bar,
+    check_against,
+    check_restarts,
     graded,
     mark,
+    market,
     run_over,
     ticks,
     trade,
@@ -26,15 +30,12 @@ from tests.core.price_support import (
 from tests.reference.price_simulator import BUY, SELL
 from tests.reference.trade_simulator import ReferenceTradeSimulator
 from tests.support import MS, SECOND, START, place
-from tradebot._core.types import Flag, Kind, OrderType, Reject
-from tradebot.engine import snapshot
-from tradebot.engine.drive import hand_over
-from tradebot.engine.plan import Grade, make_merge
-from tradebot.engine.ports import Nobody, Records
+from tradebot._core.types import Flag, Reject
+from tradebot.engine.plan import Grade
+from tradebot.engine.ports import Records
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
 LATENCIES = [(0, 0), (1, 1), (50 * MS, 50 * MS), (0, 400 * MS), (700 * MS, 0), (2 * SECOND, SECOND)]
-FILLED, CANCELLED, REJECTED = int(Kind.ORDER_FILLED), int(Kind.ORDER_CANCELLED), int(Kind.ORDER_REJECTED)
 
 
 def twin_answers(trades: Records, commands: Records, order_ns: int, answer_ns: int) -> Records:
@@ -56,14 +57,7 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
     trades = ticks(seed, 1_500)
     settings = graded(Grade.TRADES, order_latency_ns=latency[0], answer_latency_ns=latency[1])
     strategy = Restless({"seed": seed + 1, "eager": 0.2, "conditional": conditional if latency[0] else 0.0})
-    _, audit = run_over(strategy, trades, settings)
-    commands = np.isin(audit["kind"], [Kind.PLACE_ORDER, Kind.CANCEL_ORDER])
-    received = audit[~commands & (audit["venue_ns"] != 0)]
-    expected = twin_answers(trades, audit[commands], *latency)
-    expected = expected[np.argsort(expected["time_ns"], kind="stable")]
-    assert np.count_nonzero(received["kind"] == Kind.ORDER_FILLED) > 50
-    assert len(received) == np.count_nonzero(expected["time_ns"] <= trades["time_ns"][-1])
-    assert received.tobytes() == expected[: len(received)].tobytes()
+    check_against(lambda commands: twin_answers(trades, commands, *latency), strategy, trades, settings)
 
 
 def told(seed: int) -> Iterator[Records]:
@@ -81,20 +75,7 @@ def test_orders_of_every_type_groups_and_changes_are_answered_as_by_the_naive_tw
 
 
 def test_a_run_survives_a_restart_after_every_fact() -> None:
-    trades, settings = ticks(6, 200), graded(Grade.TRADES)
-    restless = {"seed": 3, "conditional": 0.4}
-    merge = make_merge(settings, [Restless(restless)])
-    merge.feed(trades)
-    while merge.run(1):
-        hand_over(merge, Nobody())
-        saved = snapshot.to_bytes(merge)
-        merge = make_merge(settings, [Restless(restless)])
-        snapshot.from_bytes(merge, saved)
-        assert snapshot.to_bytes(merge) == saved
-    plain = make_merge(settings, [Restless(restless)])
-    plain.feed(trades)
-    plain.run(10**9)
-    assert merge.kernel.digest_text == plain.kernel.digest_text and merge.kernel.fills > 5
+    check_restarts(ticks(6, 200), graded(Grade.TRADES))
 
 
 def test_trades_after_a_fill_change_nothing_before_it() -> None:
@@ -106,12 +87,6 @@ def test_trades_after_a_fill_change_nothing_before_it() -> None:
         _, changed = run_over(Restless({"seed": 5}), other, settings)
         early = [audit[audit["time_ns"] < other["venue_ns"][at]].tobytes() for audit in (whole, changed)]
         assert early[0] == early[1] and len(early[0]) > 1_000
-
-
-def market(time_ns: int, order_id: int, side: int, lots: int, bound: int) -> Records:
-    order = place(time_ns, order_id, side, bound, lots, IOC)
-    order["order_type"] = OrderType.MARKET
-    return order
 
 
 def test_a_market_order_fills_at_the_first_trade_after_its_latency_and_pays_half_the_spread() -> None:

@@ -183,7 +183,7 @@ def test_close_cancels_the_guards_and_uses_what_they_held() -> None:
 
 def test_what_a_cancelled_guard_sets_free_is_counted_on_by_one_order_only() -> None:
     """The close uses what the stop held; a second sale finds nothing left, where it would lock the same lots again."""
-    script, merge = played(
+    script, _ = played(
         told(101, 101, 101, 101), lambda me: me.buy(HELD, stop_loss=95.0), None,
         lambda me: [me.close(), me.sell(HELD, reduce_only=True, price=120.0)], opening={"USD": 10**12},
     )  # fmt: skip

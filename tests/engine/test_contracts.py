@@ -51,7 +51,7 @@ class Steps(Strategy):
 
     def on_trade(self, trade) -> None:
         position = self.position
-        self.seen.append((position.quantity, position.margin, self.free("settle")))
+        self.seen.append((position.quantity, position.margin, self.free()))
         if self.steps:
             self.steps.pop(0)(self)
 
@@ -379,3 +379,18 @@ def test_guards_of_contracts_cover_the_whole_position_whatever_the_fee(instrumen
     guards = [one for one in merge.kernel.snapshot()[8] if one[18]]
     assert strategy.refused == []
     assert [one[2] for one in guards] == [lots, lots]
+
+
+def test_what_is_free_is_of_the_settle_asset_unless_another_is_named() -> None:
+    opening = {"USDT": 70 * UNIT, "USD": 60 * UNIT, "BTC": 10 * UNIT}
+    for instrument, free in ((LIN, (70.0, 70.0, 10.0)), (INV, (10.0, 60.0, 10.0))):
+        seen: list[float] = []
+        steps_in(instrument, lambda me, seen=seen: seen.extend([me.free(), me.free("quote"), me.free("base")]), opening=opening)
+        assert tuple(seen) == free
+
+
+def test_an_asset_that_an_account_cannot_be_asked_for_is_the_strategys_own_error() -> None:
+    merge = make_merge(settings(LIN), [Steps(lambda me: me.free("USDT"))])
+    merge.feed(np.concatenate([*book(), *trades(2)]))
+    merge.finish()
+    assert "'USDT'" in str(merge.kernel.failures[0][2])

@@ -4,32 +4,12 @@ import numpy as np
 import pytest
 
 from tests.strategies.support import BTC, ETH, SECOND, plan
-from tests.support import Noise, stream
+from tests.support import Keeper, Noise, stream
 from tradebot._core.types import Kind
 from tradebot.domain.orders import split_client_order_id
 from tradebot.engine.drive import drive
 from tradebot.engine.plan import ACCOUNT, Limits, Place, core_terms, make_merge
-from tradebot.engine.ports import Records
 from tradebot.strategies.strategy import Strategy
-
-
-class Keeper:
-    """A recorder that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, list[Records]] = {"facts": [], "samples": [], "markouts": []}
-
-    def facts(self, facts: Records) -> None:
-        self.kept["facts"].append(facts.copy())
-
-    def samples(self, samples: Records) -> None:
-        self.kept["samples"].append(samples.copy())
-
-    def markouts(self, markouts: Records) -> None:
-        self.kept["markouts"].append(markouts.copy())
-
-    def bytes_of(self, name: str) -> bytes:
-        return b"".join(one.tobytes() for one in self.kept[name])
 
 
 def driven(rows: int) -> Keeper:
@@ -41,11 +21,11 @@ def driven(rows: int) -> Keeper:
 
 @pytest.mark.parametrize("name", ["facts", "samples", "markouts"])
 def test_a_recorder_is_handed_the_same_in_batches_of_any_size(name: str) -> None:
-    assert driven(100).bytes_of(name) == driven(3_000).bytes_of(name) != b""
+    assert driven(100).all(name).tobytes() == driven(3_000).all(name).tobytes() != b""
 
 
 def test_facts_are_handed_over_in_order_of_time() -> None:
-    facts = np.concatenate(driven(100).kept["facts"])
+    facts = driven(100).all("facts")
     assert (np.diff(facts["time_ns"]) >= 0).all()
     fills = facts[facts["kind"] == Kind.ORDER_FILLED]
     assert fills["trade_id"].tolist() == list(range(1, len(fills) + 1))
@@ -53,7 +33,7 @@ def test_facts_are_handed_over_in_order_of_time() -> None:
 
 def test_each_fill_has_a_markout_at_each_horizon_that_came() -> None:
     keeper = driven(3_000)
-    facts, markouts = np.concatenate(keeper.kept["facts"]), np.concatenate(keeper.kept["markouts"])
+    facts, markouts = keeper.all("facts"), keeper.all("markouts")
     fills = facts[facts["kind"] == Kind.ORDER_FILLED]
     second = markouts[markouts["horizon_ns"] == SECOND]
     early = fills[fills["venue_ns"] < fills["venue_ns"][-1] - 2 * SECOND]

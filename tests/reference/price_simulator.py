@@ -53,19 +53,19 @@ class ReferencePriceSimulator(ReferenceSimulator):
         """An order is refused, or waits for a price, or rests."""
         refused = Kind.ORDER_REJECTED if kind == Kind.ORDER_ACCEPTED else Kind.ORDER_CANCELLED
         if self.possible(own) == 0:
-            self.finish(own, refused, Reject.VENUE_REDUCE_ONLY, cause)
+            self.tell(own, refused, Reject.VENUE_REDUCE_ONLY, cause)
             return
         if not own.is_market and own.force == TimeInForce.POST_ONLY and self.would_take(own.side, own.price):
-            self.finish(own, refused, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
+            self.tell(own, refused, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
             return
         if kind == Kind.ORDER_ACCEPTED:
-            self.finish(own, kind, 0, cause, id2=own.id, display=-1)
+            self.tell(own, kind, 0, cause, id2=own.id, display=-1)
         elif kind == Kind.ORDER_AMENDED:
             self.changed(own, cause, 0, -1)
         if own.is_market:
             self.for_now.append(own)
         elif not self.may_pass(own, own.price):
-            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_SELF_TRADE, cause)
+            self.tell(own, Kind.ORDER_CANCELLED, Reject.VENUE_SELF_TRADE, cause)
         elif own.force in IMMEDIATE:
             self.for_now.append(own)
         else:

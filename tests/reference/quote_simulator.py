@@ -15,11 +15,11 @@ class ReferenceQuoteSimulator(ReferenceLevelSimulator):
         if kind == Kind.TRADE:
             self.traded(1 - (flags & Flag.SELL), int(record["price"]), int(record["quantity"]))
         elif kind == Kind.QUOTE:
-            self.tell(BUY, int(record["price"]), int(record["quantity"]))
-            self.tell(SELL, int(record["id"]), int(record["id2"]))
+            self.touched(BUY, int(record["price"]), int(record["quantity"]))
+            self.touched(SELL, int(record["id"]), int(record["id2"]))
             self.fill_crossed()
 
-    def tell(self, side: int, price: int, lots: int) -> None:
+    def touched(self, side: int, price: int, lots: int) -> None:
         """The best of a side; there is none where price or lots are 0."""
         is_none, old = price <= 0 or lots <= 0, self.touch(side)
         before = self.book.quantity(side, old) if old is not None else 0

@@ -280,7 +280,7 @@ class ReferenceSimulator:
             trail=int(command["display"]), sent=int(command["time_ns"]), since=self.now,
         )  # fmt: skip
         self.waiting.append(one)
-        self.end(command, Kind.ORDER_ACCEPTED, one.total, 0, id2=one.id, display=-1)
+        self.tell(one, Kind.ORDER_ACCEPTED, 0, int(command["cause"]), id2=one.id, display=-1)
         self.look(one)
 
     def watch(self, price: int, by_mark: bool) -> None:
@@ -384,20 +384,20 @@ class ReferenceSimulator:
         possible = self.possible(own)
         if possible == 0:
             ended = Kind.ORDER_REJECTED if kind == Kind.ORDER_ACCEPTED else Kind.ORDER_CANCELLED
-            self.finish(own, ended, Reject.VENUE_REDUCE_ONLY, cause)
+            self.tell(own, ended, Reject.VENUE_REDUCE_ONLY, cause)
             return
         limit, meets_own = self.limit_before_own(side, reach)
         trades = self.would_trade(side, limit, possible)
         if force == TimeInForce.POST_ONLY and (trades or meets_own):
-            self.finish(own, Kind.ORDER_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
+            self.tell(own, Kind.ORDER_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
             return
         if force == TimeInForce.FOK and sum(lots for _, _, lots in trades) < left:
-            self.finish(own, Kind.ORDER_REJECTED, Reject.VENUE_FILL_OR_KILL_UNFILLED, cause)
+            self.tell(own, Kind.ORDER_REJECTED, Reject.VENUE_FILL_OR_KILL_UNFILLED, cause)
             return
         rests_at_once = not trades and not meets_own and not immediate
         ahead = self.queue_up(own) if rests_at_once else -1
         if kind == Kind.ORDER_ACCEPTED:
-            self.finish(own, kind, 0, cause, id2=own.id, display=ahead)
+            self.tell(own, kind, 0, cause, id2=own.id, display=ahead)
         elif kind == Kind.ORDER_AMENDED:
             self.changed(own, cause, 0, ahead)
         self.trade(own, trades)
@@ -408,11 +408,11 @@ class ReferenceSimulator:
         if not own.remaining:
             return
         if self.possible(own) == 0:
-            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_REDUCE_ONLY, cause)
+            self.tell(own, Kind.ORDER_CANCELLED, Reject.VENUE_REDUCE_ONLY, cause)
         elif meets_own:
-            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_SELF_TRADE, cause)
+            self.tell(own, Kind.ORDER_CANCELLED, Reject.VENUE_SELF_TRADE, cause)
         elif immediate:
-            self.finish(own, Kind.ORDER_CANCELLED, Reject.VENUE_NO_LIQUIDITY, cause)
+            self.tell(own, Kind.ORDER_CANCELLED, Reject.VENUE_NO_LIQUIDITY, cause)
         else:
             if not rests_at_once:
                 self.queue_up(own)
@@ -431,7 +431,7 @@ class ReferenceSimulator:
             self.answer_fill(own, at, lots, own.remaining, maker, None)
         self.take(own.side, trades)
 
-    def finish(self, own: Own, kind: int, why: int, cause: int, **slots: int) -> None:
+    def tell(self, own: Own, kind: int, why: int, cause: int, **slots: int) -> None:
         self.answer(
             kind, id=own.id, owner=own.strategy, flags=own.side, price=own.price, quantity=own.remaining,
             reject=int(why), cause=cause, **slots,
@@ -441,11 +441,6 @@ class ReferenceSimulator:
         """An order comes to rest behind all that is there; returns how many lots are told to be."""
         own.arrived = self.stamp()
         return sum(one.quantity for one in self.book.resting if (one.side, one.price) == (own.side, own.price))
-
-    def end(self, command: np.void, kind: int, left: int, why: int, **slots: int) -> None:
-        names = ("id", "owner", "price", "cause")
-        side = int(command["flags"]) & Flag.SELL
-        self.answer(kind, **{name: command[name] for name in names}, flags=side, quantity=left, reject=int(why), **slots)
 
     def answer_fill(self, own: Own, price: int, lots: int, remaining: int, other: int, ahead: int | None) -> None:
         """`ahead` is how many lots stood before it, None of an order that took."""

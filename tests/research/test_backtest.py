@@ -7,31 +7,13 @@ import numpy as np
 import pytest
 
 from tests.research.market import make_plan, stream
+from tests.support import Keeper
 from tradebot.domain.errors import LocalError, StrategyFailed
 from tradebot.domain.orders import Kind
-from tradebot.engine.ports import Nobody, Records
+from tradebot.engine.ports import Nobody
 from tradebot.research import backtest
 from tradebot.strategies.maker import InventoryMaker
 from tradebot.strategies.strategy import Strategy
-
-
-class Keeper:
-    """A recorder into memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, list[Records]] = {"facts": [], "samples": [], "markouts": []}
-
-    def facts(self, facts: Records) -> None:
-        self.kept["facts"].append(facts.copy())
-
-    def samples(self, samples: Records) -> None:
-        self.kept["samples"].append(samples.copy())
-
-    def markouts(self, markouts: Records) -> None:
-        self.kept["markouts"].append(markouts.copy())
-
-    def all(self, name: str) -> Records:
-        return np.concatenate(self.kept[name])
 
 
 class Raises(Strategy):

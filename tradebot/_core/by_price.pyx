@@ -14,7 +14,7 @@ A limit that the last price had gone through when it came is a taker's; every ot
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint16_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from tradebot._core.arena cimport grow

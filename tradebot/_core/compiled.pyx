@@ -8,7 +8,7 @@ the method's address with that of a strategy that overrides nothing.
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.string cimport memcpy
 
-from tradebot._core.views cimport BarView, BookView, FeedView, FillView, OrderView, PositionView, RejectView, TimerView, TradeView
+from tradebot._core.views cimport BarView, FeedView, FillView, OrderView, PositionView, RejectView, TimerView, TradeView
 
 cdef enum Callback:
     ON_TRADE = 1

@@ -78,6 +78,7 @@ cdef struct ContextC:
     uint16_t calling            # strategy whose callback runs; NOBODY outside
     uint8_t starting            # on_start runs: bars may be declared
     uint8_t by_mark             # triggers watch the mark price
+    uint8_t folding             # what was recorded is taken in again without the strategies: nobody is called, nothing is sent
     uint8_t restoring           # on_start runs again only to declare; wishes are dropped
     uint64_t order_number       # of the last order id given out
     uint64_t order_base         # account and epoch bits of an order id

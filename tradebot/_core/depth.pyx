@@ -15,7 +15,7 @@ Absent on purpose: what a level consists of. Where in a level an order of ours s
 from libc.stdlib cimport free
 from libc.string cimport memmove, memset
 
-from tradebot._core.arena cimport grow, index_clear, index_close, index_delete, index_get, index_open, index_put
+from tradebot._core.arena cimport grow, index_clear, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport NO_ASK, NO_BID
 from tradebot._core.digest cimport DigestC, digest_open, digest_slot
 from tradebot._core.types cimport Flag, Kind, Side, is_bounded

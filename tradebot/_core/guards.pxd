@@ -10,6 +10,7 @@ from tradebot._core.types cimport ExtraC, RecordC
 
 cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1
 cdef int guard_again(Kernel kernel, uint64_t number) except -1
+cdef int settle_protection(Kernel kernel, uint64_t id) except -1
 cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1
 cdef int note_protection(Kernel kernel, const WishC* wish, int64_t filled, bint entry_done) except -1
 cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogil

@@ -16,7 +16,7 @@ from tradebot._core.instrument cimport SPOT, InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport ledger_position
 from tradebot._core.market cimport trigger_price
-from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list, orders_walk
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add
 from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
@@ -87,9 +87,7 @@ cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
     cdef bint is_going
     for is_going in (1, 0):
         handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
-        while handle:
-            order = &kernel.context.orders.items[handle]
-            handle = order.next
+        while orders_walk(&kernel.context.orders, &handle, &order):
             if order.flags & OrderFlag.REDUCE_ONLY and (order.state == OrderState.CANCELLING) == is_going:
                 relock(kernel, order, hold(kernel, order))
     return 0
@@ -98,7 +96,7 @@ cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
 cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
     """Forget a protection that has nothing more to do."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
-    if protection == NULL:
+    if protection == NULL or kernel.context.folding:
         return 0
     if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer):
         protections_remove(&kernel.protections, id)
@@ -120,7 +118,10 @@ cdef int guard(Kernel kernel, Seat seat, uint64_t id) except -1:
     """Guard what a protection has not covered yet: place its guards, or ask more of those that are open."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
     cdef const InstrumentC* terms = &kernel.context.markets[protection.instrument].terms
-    cdef int64_t lots, held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
+    cdef int64_t lots, held
+    if kernel.context.folding:
+        return 0                # what was placed then comes as it was recorded
+    held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
     if protection.stop_id or protection.target_id:
         lots = unguarded_after(protection, terms, protection.base)
         amend_guard(kernel, seat, protection.stop_id, lots)
@@ -250,11 +251,9 @@ cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, u
     What other orders than `id` count on already is not free for it.
     """
     cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
-    cdef const OrderC* order
+    cdef OrderC* order
     cdef int64_t sum = 0, lacking
-    while handle:
-        order = &kernel.context.orders.items[handle]
-        handle = order.next
+    while orders_walk(&kernel.context.orders, &handle, &order):
         if order.flags & OrderFlag.REDUCE_ONLY and order.state != OrderState.CANCELLING and order.id != id:
             lacking = whole_of(kernel, order) - order.locked
             sum -= lacking if lacking > 0 else 0

@@ -1,6 +1,6 @@
 """An instrument version as the core sees it: ratios of integers, no text."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 cdef extern from *:
     """

@@ -18,6 +18,7 @@ strategy is quarantined.
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from tradebot._core.acts cimport epoch_base, operator_act
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport book_close, book_open, book_validate
 from tradebot._core.collateral cimport collateral_hold, collateral_post, collateral_validate
@@ -26,7 +27,7 @@ from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES
 from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
 from tradebot._core.guards cimport guard_again, note_guards, protect
-from tradebot._core.instrument cimport SPOT, add, instrument_from_tuple
+from tradebot._core.instrument cimport SPOT, instrument_from_tuple
 from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
 from tradebot._core.margin cimport margins_close, margins_open
 from tradebot._core.market cimport mark2_of, market_from_list, market_take, market_to_list
@@ -279,6 +280,11 @@ cdef class Kernel:
             return self.step_market(record)
         if record.kind == Kind.TRADING_STATE_CHANGED:
             return self.step_state(record)
+        if record.kind == Kind.EPOCH_STARTED:
+            context.order_base = epoch_base(context.order_base, record.id)
+            return 0
+        if record.kind == Kind.OPERATOR_ACT:
+            return operator_act(self, record)
         return self.step_account(record, extra)
 
     cdef uint32_t market_of(self, uint32_t instrument) except? 0xFFFFFFFF:
@@ -515,6 +521,8 @@ cdef class Kernel:
         """Call a strategy. If it raises, drop what this call wished and quarantine it."""
         cdef ContextC* context = &self.context
         cdef uint32_t wishes = context.wish_count
+        if context.folding:
+            return 0
         context.call += 1
         context.calling = seat.number
         try:

@@ -16,7 +16,7 @@ Positions of different strategies are never netted, which asks for at least what
 
 from libc.stdlib cimport calloc, free
 
-from tradebot._core.instrument cimport FEE_SCALE, INVERSE, add, instrument_from_tuple, muldiv_down, muldiv_up, notional_up, quotient
+from tradebot._core.instrument cimport FEE_SCALE, INVERSE, add, instrument_from_tuple, muldiv_up, notional_up, quotient
 
 cdef int64_t RATE_SCALE = 1_000_000_000_000
 cdef double NAN_VALUE = float("nan")

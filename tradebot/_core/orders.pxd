@@ -72,3 +72,12 @@ cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:
 
 cdef inline OrderListC* orders_list(const OrdersC* orders, uint16_t strategy, uint32_t instrument) noexcept nogil:
     return &orders.lists[strategy * orders.instruments + instrument]
+
+
+cdef inline bint orders_walk(const OrdersC* orders, uint32_t* handle, OrderC** order) noexcept nogil:
+    """Hand out the order of a list at `handle`, from its head on, and move to the next; the order may leave meanwhile. False at the end."""
+    order[0] = &orders.items[handle[0]]
+    if handle[0] == 0:
+        return False
+    handle[0] = order[0].next
+    return True

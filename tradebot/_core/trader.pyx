@@ -14,7 +14,7 @@ from tradebot._core.bars cimport BY_NOTIONAL, BY_RECEIPT, BY_TICKS, BY_VENUE, BY
 from tradebot._core.context cimport WISH_AMEND, WISH_CANCEL, WISH_PLACE, WISH_PROTECT, MarketC
 from tradebot._core.instrument cimport INVERSE, SPOT, InstrumentC, price_of, quantity_of, settle_asset, steps_down, steps_up
 from tradebot._core.ledger cimport ledger_balance, ledger_position
-from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, OrderListC, order_remaining, orders_get, orders_list, orders_walk
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add, timers_cancel
 from tradebot._core.types cimport OrderFlag, OrderType, TimeInForce
 
@@ -284,9 +284,7 @@ cdef class Trader:
         """Ask to cancel every open order of this strategy in one instrument; those that guard its position only with `guards`."""
         cdef uint32_t handle = orders_list(&self.seated().orders, self.number, self.index_of(instrument)).head
         cdef OrderC* order
-        while handle:
-            order = &self.context.orders.items[handle]
-            handle = order.next
+        while orders_walk(&self.context.orders, &handle, &order):
             if guards or not order.flags & OrderFlag.PROTECTIVE:
                 self.cancel(order.id)
 
@@ -307,9 +305,7 @@ cdef class Trader:
     cdef int cancel_guards(self, uint32_t index) except -1:
         cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
         cdef OrderC* order
-        while handle:
-            order = &self.context.orders.items[handle]
-            handle = order.next
+        while orders_walk(&self.context.orders, &handle, &order):
             if order.flags & OrderFlag.PROTECTIVE:
                 self.cancel(order.id)
         return 0
@@ -371,9 +367,7 @@ cdef class Trader:
         cdef WishC* wish
         if wanted == 0:
             return self.cancel_guards(index)
-        while handle:
-            order = &self.context.orders.items[handle]
-            handle = order.next
+        while orders_walk(&self.context.orders, &handle, &order):
             if order.flags & OrderFlag.PROTECTIVE and order.asked - order.filled - order.reduced > wanted:
                 wish = self.wish(index)
                 wish.kind = WISH_AMEND
@@ -396,10 +390,10 @@ cdef class Trader:
     def open_orders(self, instrument=None) -> list[int]:
         """Ids of the strategy's open orders in one instrument, in order of placement."""
         cdef uint32_t handle = orders_list(&self.context.orders, self.number, self.index_of(instrument)).head
+        cdef OrderC* order
         cdef list ids = []
-        while handle:
-            ids.append(self.context.orders.items[handle].id)
-            handle = self.context.orders.items[handle].next
+        while orders_walk(&self.context.orders, &handle, &order):
+            ids.append(order.id)
         return ids
 
     def order_price(self, order_id: int) -> float | None:
@@ -537,13 +531,19 @@ cdef class Trader:
         """Of the first instrument, in base units."""
         return quantity_of(&self.seated().markets[self.first].terms, 1)
 
-    def free(self, side: str = "quote") -> float:
-        """What positions and open orders do not hold of the first instrument's "quote", "base" or "settle" asset.
+    def free(self, side: str = "settle") -> float:
+        """What positions and open orders do not hold of the first instrument's "settle", "quote" or "base" asset.
 
         A contract settles in its quote asset, an inverse one in its base asset; spot counts as settling in quote.
         """
         cdef const InstrumentC* terms = &self.seated().markets[self.first].terms
-        cdef uint16_t asset = terms.quote if side == "quote" else settle_asset(terms) if side == "settle" else terms.base
+        cdef uint16_t asset = settle_asset(terms)
+        if side == "quote":
+            asset = terms.quote
+        elif side == "base":
+            asset = terms.base
+        elif side != "settle":
+            raise ValueError(f'expected "settle", "quote" or "base", found {side!r}')
         return (
             ledger_balance(&self.context.ledger, 0, asset).total - ledger_balance(&self.context.ledger, 0, asset).locked
         ) / 1e8

@@ -69,6 +69,8 @@ cpdef enum Kind:
     LIQUIDATED = 73
     STRATEGY_QUARANTINED = 80
     TRADING_STATE_CHANGED = 81
+    EPOCH_STARTED = 82
+    OPERATOR_ACT = 83
     PLACE_ORDER = 128
     CANCEL_ORDER = 129
     AMEND_ORDER = 130
@@ -126,6 +128,12 @@ cpdef enum TradingState:
     HALTED = 2                  # no new orders; cancels pass
 
 
+cpdef enum Act:                 # what an operator has the engine do, beside changing the trading state
+    CANCEL_ENTRIES = 1          # cancel all open orders but those that guard
+    CANCEL_ALL = 2
+    FLATTEN = 3                 # cancel all, and close every position at the market
+
+
 cpdef enum Reject:
     ACCEPTED = 0
     # 1xx malformed
@@ -168,6 +176,9 @@ cpdef enum Reject:
     VENUE_GROUP_DONE = 907
     VENUE_REDUCE_ONLY = 908
     VENUE_LIQUIDATED = 910
+    VENUE_NOT_ACCEPTED = 911    # proven never to have come to the venue
+    VENUE_REFUSED = 912         # by a rule of its own
+    VENUE_BALANCE_TOO_SMALL = 913
 
 
 cdef int refuse_record(const RecordC* record, int64_t number) except -1 nogil

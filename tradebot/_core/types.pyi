@@ -43,6 +43,8 @@ class Kind(IntEnum):
     LIQUIDATED = 73
     STRATEGY_QUARANTINED = 80
     TRADING_STATE_CHANGED = 81
+    EPOCH_STARTED = 82
+    OPERATOR_ACT = 83
     PLACE_ORDER = 128
     CANCEL_ORDER = 129
     AMEND_ORDER = 130
@@ -103,6 +105,9 @@ class Reject(IntEnum):
     VENUE_GROUP_DONE = 907
     VENUE_REDUCE_ONLY = 908
     VENUE_LIQUIDATED = 910
+    VENUE_NOT_ACCEPTED = 911
+    VENUE_REFUSED = 912
+    VENUE_BALANCE_TOO_SMALL = 913
 
 class Side(IntEnum):
     BUY = 0
@@ -118,6 +123,11 @@ class TradingState(IntEnum):
     ACTIVE = 0
     REDUCING = 1
     HALTED = 2
+
+class Act(IntEnum):
+    CANCEL_ENTRIES = 1
+    CANCEL_ALL = 2
+    FLATTEN = 3
 
 RECORD_DTYPE: np.dtype[np.void]
 EXTRA_DTYPE: np.dtype[np.void]

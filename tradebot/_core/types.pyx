@@ -207,11 +207,15 @@ RECORD_TABLE = {
     },
     Kind.STRATEGY_QUARANTINED: {"owner": "strategy", "id": "sequence of the fact it raised on"},
     Kind.TRADING_STATE_CHANGED: {"id": "TradingState"},
+    Kind.EPOCH_STARTED: {"id": "epoch of the engine from here on", "id2": "1: strategies begin anew"},
+    Kind.OPERATOR_ACT: {"id": "Act", "owner": "strategy, 65535 for all"},
     Kind.PLACE_ORDER: {
         "price": "ticks", "quantity": "lots", "id": "order id", "flags": "side", "owner": "strategy",
         "order_type": "OrderType", "time_in_force": "TimeInForce", "cause": "sequence of the fact",
         "trigger": "ticks, of a conditional order", "display": "distance in ticks, of a trailing stop",
         "parent": "the group it shares its lots with: the entry that it guards; 0: none", "flags2": "OrderFlag",
+        "id2": "ticks: where what it fills is stopped out; 0: nowhere", "venue_sequence": "ticks: where its profit is taken; 0: nowhere",
+        "trade_id": "ticks: how far behind the best price its stop follows; 0: it stays",
     },
     Kind.AMEND_ORDER: {
         "price": "ticks", "quantity": "lots of the order in all", "id": "order id", "flags": "side", "owner": "strategy",

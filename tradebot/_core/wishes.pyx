@@ -5,7 +5,7 @@ moment it is sent: a buy quote for its dearest price, the taker fee included, a 
 its stop does, since both share their lots; an order that only reduces may use what guards hold whose cancel goes before it.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tradebot._core.book cimport NO_ASK
@@ -14,7 +14,7 @@ from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, muldiv_up, notional
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
-from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list
+from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list, orders_walk
 from tradebot._core.guards cimport note_protection, shares_lots, spare_of_guards
 from tradebot._core.risk cimport IntentC, check_order, rate_take
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderState, OrderType, Reject
@@ -26,7 +26,6 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
     cdef MarketC* market = &context.markets[wish.instrument]
     cdef OrderListC* open = orders_list(&context.orders, seat.number, wish.instrument)
     cdef IntentC intent
-    cdef OrderC order
     cdef FactC fact
     cdef Reject found
     if wish.order_type > OrderType.MARKET and context.by_mark:
@@ -46,6 +45,17 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
         if seat.on_reject is not None and not seat.quarantined:
             kernel._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
         return 1
+    place_taken(kernel, wish, &intent)
+    kernel.emit(&fact)
+    if kernel.send != NULL:
+        kernel.send(kernel.target, &fact)
+    return 0
+
+
+cdef int place_taken(Kernel kernel, const WishC* wish, const IntentC* intent) except -1:
+    """An order passed the gate: it is open from here on, and holds what it needs."""
+    cdef ContextC* context = &kernel.context
+    cdef OrderC order
     rate_take(&kernel.rate, context.time_ns)
     memset(&order, 0, sizeof(OrderC))
     order.id = wish.id
@@ -53,7 +63,7 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
     order.quantity = wish.quantity
     order.sent_ns = context.time_ns
     order.instrument = wish.instrument
-    order.strategy = seat.number
+    order.strategy = wish.strategy
     order.is_sell = wish.is_sell
     order.order_type = wish.order_type
     order.time_in_force = wish.time_in_force
@@ -70,9 +80,6 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
     relock(kernel, orders_add(&context.orders, &order), intent.needed)
     kernel.order_count += 1
     kernel.command_count += 1
-    kernel.emit(&fact)
-    if kernel.send != NULL:
-        kernel.send(kernel.target, &fact)
     return 0
 
 
@@ -170,21 +177,26 @@ cdef int commit_amend(Kernel kernel, Seat seat, const WishC* wish) except -1:
     )
     if found != Reject.ACCEPTED:
         return refuse_change(kernel, seat, seat.on_amend_reject, &fact, Kind.AMEND_REJECTED, found, wish.instrument)
-    rate_take(&kernel.rate, context.time_ns)
-    order.amends += 1
-    order.asked = fact.head.quantity
-    if order.asked > order.worst:
-        order.worst = order.asked
-    if intent.price > order.worst_price:
-        order.worst_price = intent.price
-    orders_count(&context.orders, order)
-    relock(kernel, order, hold(kernel, order))
+    amend_taken(kernel, order, fact.head.quantity, intent.price)
     fact.head.kind = fact.tail.kind = Kind.AMEND_ORDER
     kernel.command_count += 1
     kernel.emit(&fact)
     if kernel.send != NULL:
         kernel.send(kernel.target, &fact)
     return 0
+
+
+cdef int amend_taken(Kernel kernel, OrderC* order, int64_t asked, int64_t price) except -1:
+    """A change passed the gate: until the venue answers, the order counts at the worse of both."""
+    rate_take(&kernel.rate, kernel.context.time_ns)
+    order.amends += 1
+    order.asked = asked
+    if order.asked > order.worst:
+        order.worst = order.asked
+    if price > order.worst_price:
+        order.worst_price = price
+    orders_count(&kernel.context.orders, order)
+    return relock(kernel, order, hold(kernel, order))
 
 
 cdef int refuse_change(Kernel kernel, Seat seat, object handler, FactC* fact, uint8_t kind, uint16_t why, uint32_t index) except -1:
@@ -227,12 +239,10 @@ cdef int commit_cancel(Kernel kernel, Seat seat, const WishC* wish) except -1:
 cdef int cancel_open(Kernel kernel, Seat seat, uint32_t index) except -1:
     """All but what guards a position."""
     cdef WishC wish
-    cdef const OrderC* order
+    cdef OrderC* order
     cdef uint32_t handle = orders_list(&kernel.context.orders, seat.number, index).head
     memset(&wish, 0, sizeof(WishC))
-    while handle:
-        order = &kernel.context.orders.items[handle]
-        handle = order.next
+    while orders_walk(&kernel.context.orders, &handle, &order):
         if order.flags & OrderFlag.PROTECTIVE:
             continue
         wish.id = order.id
@@ -283,6 +293,9 @@ cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uin
     fact.tail.parent = wish.parent
     fact.tail.kind = Kind.PLACE_ORDER
     fact.tail.flags = Flag.CONT | wish.flags
+    fact.head.id2 = <uint64_t>wish.stop
+    fact.head.venue_sequence = <uint64_t>wish.target
+    fact.tail.trade_id = <uint64_t>wish.distance
     return 0
 
 

@@ -1,6 +1,6 @@
 """`backtest`: one run of a configuration over stored ticks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from tradebot.cli.call import Call, Verbs
@@ -26,16 +26,20 @@ def run(call: Call) -> int:
 
 
 def draw_run(output: Output, found: Mapping[str, object]) -> None:
-    """A run for people: what it did, its metrics, where the report lies."""
+    """A run for people: what it did, what its report says in red, its metrics, what was assumed, where the report lies."""
     names = ("run_id", "grade", "events", "seconds", "events_per_s", "orders", "fills", "digest")
     metrics = cast(Mapping[str, object], found["metrics"])
     output.table(("run", "value"), [(name, found[name]) for name in names])
     if found["note"]:
         output.line(str(found["note"]))
+    for line in cast(Sequence[str], found["warnings"]):
+        output.line(f"warning: {line}")
     output.line("")
     output.table(("metric", "value"), [(name, value) for name, value in metrics.items() if not isinstance(value, list | dict)])
     _draw_refusals(output, cast(Mapping[str, int], metrics["rejects_by_reason"]), cast(int, found["fills"]))
     _draw_doubts(output, cast(Mapping[str, object], found["doubts"]))
+    output.line("")
+    output.table(("assumed", "value"), list(cast(Mapping[str, str], found["stated"]).items()))
     output.line("")
     output.line(f"report: {found['report']}")
 
@@ -53,6 +57,7 @@ def _draw_refusals(output: Output, refusals: Mapping[str, int], fills: int) -> N
     if not refusals:
         return
     output.line("")
-    output.table(("refused because", "orders"), list(refusals.items()))
+    reasons = ", ".join(f"{count:,} {reason.lower()}" for reason, count in refusals.items())
+    output.line(f"{sum(refusals.values()):,} rejected: {reasons}")
     if not fills:
         output.line("no order was filled: look at the refusals above, and at the risk section with `tradebot config show`")

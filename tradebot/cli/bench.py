@@ -13,15 +13,19 @@ STORE_ROWS: Final = 10_000_000
 def add(verbs: Verbs) -> None:
     group = verbs.add_group("bench", "measure speed")
     verb = group.add("replay", replay, "core throughput over a recorded stream of levels and trades")
-    verb.add_argument("--input", metavar="FILE", type=Path, required=True, help="hftbacktest's event file (.npz)")
+    verb.add_argument(
+        "--input", metavar="INPUT", required=True, help="hftbacktest's event file (.npz), or a stored instrument's name"
+    )
+    verb.add_argument("--from", dest="start", metavar="T", help="of stored ticks: first time; default: where they begin")
+    verb.add_argument("--to", dest="end", metavar="T", help="of stored ticks: time to end before, or last day; default: all")
     verb.add_argument(
         "--strategy", choices=("none", "grid"), default="none", help="what trades (default none: one order a side rests)"
     )
     verb.add_argument("--face", choices=("python", "compiled"), default="python", help="how the grid is written (default python)")
     verb.add_argument("--interval", metavar="T", default="100ms", help="time between two steps of the grid (default 100ms)")
     verb.add_argument("--latency", metavar="T", default="1ms", help="of orders and answers each (default 1ms)")
-    verb.add_argument("--tick", metavar="T", default="0.1", help="price step of the file (default 0.1)")
-    verb.add_argument("--lot", metavar="L", default="0.001", help="quantity step of the file (default 0.001)")
+    verb.add_argument("--tick", metavar="T", help="price step of the file (default 0.1); stored ticks have theirs")
+    verb.add_argument("--lot", metavar="L", help="quantity step of the file (default 0.001); stored ticks have theirs")
     store_verb = group.add("store", store, "ticks into the store and back in order, beside the engine alone and Parquet")
     store_verb.add_argument(
         "--rows", metavar="N", type=int, default=STORE_ROWS, help=f"of trades and of levels each (default {STORE_ROWS:,})"
@@ -44,10 +48,11 @@ def match(call: Call) -> int:
 
 def replay(call: Call) -> int:
     call.refuse_config("a benchmark is one fixed run; choose it by its options")
-    from tradebot.testing.calls import replay_answer
+    from tradebot.node.places import store_place
+    from tradebot.testing.calls import ReplayWords, replay_answer
 
-    words = call.words
-    found = replay_answer(words.input, words.strategy, words.interval, words.latency, words.tick, words.lot, words.face)
+    words = ReplayWords(**{name: getattr(call.words, name) for name in ReplayWords.__struct_fields__})
+    found = replay_answer(words, lambda: store_place(call.make_home(), call.load_dsn()))
     call.output.answer(found, lambda: call.output.table(("bench replay", "value"), list(found.items())))
     return EXIT_DONE
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from tradebot._core.kernel import Kernel
 from tradebot._core.latency import LatencyKind
+from tradebot._core.live import Live
 from tradebot._core.merge import Merge
 from tradebot._core.queue_model import QueueKind
 from tradebot._core.simulator import Simulator
@@ -180,30 +181,43 @@ def margin_tiers(rates: Sequence[tuple[str, str]]) -> list[tuple[int, int, int]]
 
 def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
     """Build engine, simulated venue and the merge of both over stored facts."""
+    return Merge(make_kernel(plan, strategies), make_simulator(plan), plan.sample_interval_ns, plan.feed_lag_max_ns)
+
+
+def make_live(plan: Plan, strategies: Sequence[Strategy]) -> Live:
+    """Build an engine over facts that arrive; its venue is elsewhere."""
+    return Live(make_kernel(plan, strategies))
+
+
+def make_kernel(plan: Plan, strategies: Sequence[Strategy]) -> Kernel:
+    """Build the engine, with its strategies seated."""
     assert len(strategies) == len(plan.places)
     assets = plan.assets
-    terms = [core_terms(one, assets) for one in plan.instruments]
-    margins = [None if one is None else one.row() for one in plan.margins]
-    opening = [plan.opening.get(asset, 0) for asset in assets]
     kernel = Kernel(
-        terms,
+        [core_terms(one, assets) for one in plan.instruments],
         [one.name for one in plan.instruments],
-        opening,
+        [plan.opening.get(asset, 0) for asset in assets],
         len(strategies),
         (plan.rate_orders, plan.rate_interval_ns),
         max(plan.maker_fee, plan.taker_fee, 0),
         plan.fee_in_base,
         plan.worst_band,
         client_order_id(ACCOUNT, plan.epoch, 1) - 1,
-        margins,
+        [None if one is None else one.row() for one in plan.margins],
         plan.fee_asset_row,
     )
     kernel.set_trading_state(plan.trading_state)
     kernel.set_triggers_by_mark(plan.triggers_by_mark)
     for strategy, place in zip(strategies, plan.places, strict=True):
         kernel.seat(strategy, Strategy, place.markets, [_limits(limits) for limits in place.limits])
-    simulator = Simulator(
-        terms,
+    return kernel
+
+
+def make_simulator(plan: Plan) -> Simulator:
+    """Build the simulated venue."""
+    assets = plan.assets
+    return Simulator(
+        [core_terms(one, assets) for one in plan.instruments],
         _latency(plan.order_latency, plan.order_latency_ns),
         _latency(plan.answer_latency, plan.answer_latency_ns),
         plan.maker_fee,
@@ -213,13 +227,12 @@ def make_merge(plan: Plan, strategies: Sequence[Strategy]) -> Merge:
         plan.queue_half_powers,
         plan.whole_fills,
         (plan.grade, plan.paid_beyond, plan.participation, plan.bars_ns),
-        margins=margins,
-        opening=opening,
-        strategies=len(strategies),
+        margins=[None if one is None else one.row() for one in plan.margins],
+        opening=[plan.opening.get(asset, 0) for asset in assets],
+        strategies=len(plan.places),
         pays_funding=plan.pays_funding,
         fee_asset=plan.fee_asset_row,
     )
-    return Merge(kernel, simulator, plan.sample_interval_ns, plan.feed_lag_max_ns)
 
 
 def _latency(model: Latency | None, constant_ns: int) -> tuple[int, int, int, int, list[int], list[int]]:

@@ -363,9 +363,12 @@ def _chunks(path: Path, dtype: np.dtype[np.void]) -> Iterator[Records]:
 
 
 def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -> dict[str, object]:
-    """What `backtest` answers, as CLI.md says."""
-    from tradebot.research.metrics import metrics
+    """What `backtest` answers, as CLI.md says, and of its report what a reader of the figures alone would miss."""
+    from tradebot.research.metrics import measure
+    from tradebot.research.report import stated, warnings
 
+    run = open_results(folder)
+    metrics = measure(run)
     return {
         "run_id": folder.name,
         "events": done.events,
@@ -375,12 +378,14 @@ def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -
         "orders": done.orders,
         "fills": done.fills,
         "digest": done.digest,
-        "metrics": metrics(folder),
+        "metrics": msgspec.to_builtins(metrics),
         "report": str(report),
         "quarantined": done.failures,
         "grade": graded.name,
         "note": graded.note,
         "doubts": msgspec.to_builtins(done.doubts),
+        "warnings": warnings(run.manifest, metrics),
+        "stated": dict(stated(run.manifest)),
     }
 
 

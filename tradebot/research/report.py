@@ -155,6 +155,21 @@ def warnings(manifest: Manifest, metrics: Metrics) -> list[str]:
     return list(_warnings(manifest, metrics))
 
 
+def stated(manifest: Manifest) -> list[tuple[str, str]]:
+    """What the run was told of costs and matching, or took for granted: (name, value), for people."""
+    costs = manifest.costs
+    return [
+        ("maker fee", percent(costs.maker_fee, 4)),
+        ("taker fee", percent(costs.taker_fee, 4)),
+        *([("origin of the fees", costs.fee_origin)] if costs.fee_origin else []),
+        ("fee paid in", costs.fee_asset or "the quote asset"),
+        ("latency to the venue", costs.order_latency or duration_text(costs.order_latency_ns)),
+        ("latency of its answer", costs.answer_latency or duration_text(costs.answer_latency_ns)),
+        *_matching(manifest),
+        *([("margin", costs.margin)] if costs.margin else []),
+    ]
+
+
 def claim(metrics: Metrics) -> str:
     """What the length of the run and its round trips allow to be said about an edge."""
     length, days = span(round(metrics.span_s * NS_PER_SECOND)), len(metrics.daily_returns)
@@ -629,20 +644,8 @@ def _figure_text(name: str, value: object, metrics: Metrics) -> str:
 
 
 def _assumptions(manifest: Manifest) -> Html:
-    costs = manifest.costs
-    stated = pairs(
-        [
-            ("maker fee", percent(costs.maker_fee, 4)),
-            ("taker fee", percent(costs.taker_fee, 4)),
-            ("fee paid in", costs.fee_asset or "the quote asset"),
-            ("latency to the venue", costs.order_latency or duration_text(costs.order_latency_ns)),
-            ("latency of its answer", costs.answer_latency or duration_text(costs.answer_latency_ns)),
-            *_matching(manifest),
-            *([("margin", costs.margin)] if costs.margin else []),
-        ]
-    )
     return section(
-        "Assumptions", stated, element("ul", *(element("li", one) for one in manifest.assumptions))
+        "Assumptions", pairs(stated(manifest)), element("ul", *(element("li", one) for one in manifest.assumptions))
     )
 
 

@@ -56,6 +56,7 @@ class Costs(Struct, frozen=True, kw_only=True):
     taker_fee: str = "0"
     fee_asset: str = ""
     fee_price: str = ""
+    fee_origin: str = ""
     order_latency_ns: int = 0
     answer_latency_ns: int = 0
     order_latency: str = ""

@@ -7,7 +7,7 @@ time, so it decides only whether a run fails, never what a run that ends has don
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -46,15 +46,8 @@ def watch(kernel: Kernel, names: Sequence[str], limit_s: float) -> Iterator[None
                 "callbacks must not wait or loop without end"
             )
 
-    before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
-    try:
+    with _alarms(look, LOOK_S):
         yield
-    except _Blocked as error:
-        raise StrategyBlocked(str(error)) from error
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager
@@ -67,8 +60,15 @@ def limited(limit_s: float, what: str) -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise _Blocked(f"{what} within {limit_s:g} s{_place(frame)}; code must not wait or loop without end")
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, limit_s, LOOK_S)
+    with _alarms(end, limit_s):
+        yield
+
+
+@contextmanager
+def _alarms(act: Callable[[int, FrameType | None], None], first_s: float) -> Iterator[None]:
+    """Call `act` after `first_s` seconds of wall time and then at each look, as long as the block takes."""
+    before = signal.signal(signal.SIGALRM, act)
+    signal.setitimer(signal.ITIMER_REAL, first_s, LOOK_S)
     try:
         yield
     except _Blocked as error:

@@ -2,25 +2,73 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from tradebot.domain.errors import UsageError
-from tradebot.domain.units import parse_duration
+from tradebot.domain.units import parse_decimal, parse_duration
+
+FILE_TICK: Final = "0.1"
+FILE_LOT: Final = "0.001"
 
 
-def replay_answer(path: Path, strategy: str, interval: str, latency: str, tick: str, lot: str, face: str) -> dict[str, object]:
-    """`bench replay`; the keys are those of CLI.md. Raises UsageError on a malformed duration, and as `replay_bench.replay`."""
-    from tradebot.testing.replay_bench import replay
+class ReplayWords(Struct, frozen=True, kw_only=True):
+    """`bench replay` as it was typed. `tick` and `lot` are those of a file; stored ticks have their own."""
+
+    input: str
+    strategy: str
+    face: str
+    interval: str
+    latency: str
+    tick: str | None = None
+    lot: str | None = None
+    start: str | None = None
+    end: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """An event file, there or not; else the name of an instrument."""
+        return self.input.endswith(".npz") or Path(self.input).exists()
+
+
+def replay_answer(words: ReplayWords, find_store: Callable[[], Path | str]) -> dict[str, object]:
+    """`bench replay`; the keys are those of CLI.md. `find_store` is asked where stored ticks are named.
+
+    Raises UsageError on a malformed number or duration, and as `read_file` and `read_stored`.
+    """
+    from tradebot.testing.replay_bench import measure, read_file
+    from tradebot.testing.stored_recording import read_stored
 
     try:
-        interval_ns, latency_ns = parse_duration(interval), parse_duration(latency)
+        interval_ns, latency_ns = parse_duration(words.interval), parse_duration(words.latency)
     except ValueError as error:
         raise UsageError(f"--interval and --latency: {error}") from error
     if interval_ns <= 0 or latency_ns < 0:
-        raise UsageError(f"expected a positive --interval and a --latency of 0 or more, found {interval} and {latency}")
-    return dict(msgspec.to_builtins(replay(path, strategy, interval_ns, latency_ns, tick, lot, face)))
+        raise UsageError(
+            f"expected a positive --interval and a --latency of 0 or more, found {words.interval} and {words.latency}"
+        )
+    tick, lot = (_step(option, text) for option, text in (("--tick", words.tick), ("--lot", words.lot)))
+    if words.is_file:
+        if words.start or words.end:
+            raise UsageError("--from and --to: expected a stored instrument as --input, found a file: it is read whole")
+        read = partial(read_file, Path(words.input), tick or FILE_TICK, lot or FILE_LOT)
+    else:
+        read = partial(read_stored, find_store(), words.input, words.start, words.end, tick, lot, words.strategy)
+    return dict(msgspec.to_builtins(measure(read, words.strategy, interval_ns, latency_ns, words.face)))
+
+
+def _step(option: str, text: str | None) -> str | None:
+    try:
+        is_positive = text is None or parse_decimal(text) > 0
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+    if not is_positive:
+        raise UsageError(f"{option}: expected a step above 0, found {text}")
+    return text
 
 
 def store_answer(

@@ -8,7 +8,7 @@ from libc.math cimport ceil, floor
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
-from tradebot._core.compiled cimport Compiled, ExtraC, MarketC, OrderC, OrderState, PositionC, RecordC, TimeInForce, price_of, quantity_of
+from tradebot._core.compiled cimport Compiled, ExtraC, MarketC, OrderC, OrderState, RecordC, TimeInForce, price_of, quantity_of
 from tradebot._core.instrument cimport steps_down
 
 from tradebot.strategies.strategy import Strategy

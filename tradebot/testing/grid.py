@@ -17,6 +17,7 @@ from tradebot.strategies.strategy import Strategy, Struct
 
 LEVELS: Final = 5
 STEP_TICKS: Final = 2
+RETRY_NS: Final = 1_000_000_000  # between two looks at a market that has no price yet
 
 
 class Rest(Strategy):
@@ -28,10 +29,13 @@ class Rest(Strategy):
         """How far from the middle price, as a part of it."""
 
     def on_start(self) -> None:
-        self.after(1_000_000_000)
+        self.after(RETRY_NS)
 
     def on_timer(self, timer: TimerView) -> None:
-        middle = self.book.middle
+        middle = self.book.last if isnan(self.book.middle) else self.book.middle
+        if isnan(middle):
+            self.after(RETRY_NS)
+            return
         self.buy(self.params.size, price=middle * (1 - self.params.part), post_only=True)
         self.sell(self.params.size, price=middle * (1 + self.params.part), post_only=True)
 

@@ -1,0 +1,84 @@
+"""What an operator does to the engine: each act is a fact, so that a replay does it too.
+
+Cancelling takes the way of a strategy's own cancels. Flattening cancels what is open, guards too, and sends what closes each position at
+the market: orders that only reduce, and that neither a halt nor an order rate holds back. What an act asks for is
+refused and told like any wish.
+"""
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from tradebot._core.context cimport NOBODY, WISH_PLACE, WishC
+from tradebot._core.kernel cimport Kernel, Seat
+from tradebot._core.ledger cimport ledger_position
+from tradebot._core.orders cimport OrderC, orders_list
+from tradebot._core.types cimport Act, OrderFlag, OrderType, RecordC, TimeInForce
+from tradebot._core.wishes cimport cancel_open, commit_cancel, commit_place
+
+cdef enum:
+    NUMBER_BITS = 40            # of an order id, below its epoch: domain.orders
+    EPOCH_MASK = 0x1FFF
+
+
+cdef uint64_t epoch_base(uint64_t order_base, uint64_t epoch) noexcept nogil:
+    """Account and epoch bits of the order ids that a new epoch gives out."""
+    return (order_base & ~(<uint64_t>EPOCH_MASK << NUMBER_BITS)) | ((epoch & EPOCH_MASK) << NUMBER_BITS)
+
+
+cdef int operator_act(Kernel kernel, const RecordC* record) except -1:
+    cdef Seat seat
+    cdef uint32_t index
+    if kernel.context.folding:
+        return 0                # what was cancelled and placed then comes as it was recorded
+    for seat in kernel.seats:
+        if record.owner != NOBODY and record.owner != seat.number:
+            continue
+        for index in range(kernel.context.market_count):
+            act_on(kernel, seat, index, <Act>record.id)
+        if kernel.context.wish_count:
+            kernel.commit(seat)
+    return 0
+
+
+cdef int act_on(Kernel kernel, Seat seat, uint32_t index, Act act) except -1:
+    if act == Act.CANCEL_ENTRIES:
+        return cancel_open(kernel, seat, index)
+    cancel_every(kernel, seat, index)
+    if act == Act.FLATTEN:
+        close_position(kernel, seat, index)
+    return 0
+
+
+cdef int cancel_every(Kernel kernel, Seat seat, uint32_t index) except -1:
+    """All open orders, guards too."""
+    cdef WishC wish
+    cdef const OrderC* order
+    cdef uint32_t handle = orders_list(&kernel.context.orders, seat.number, index).head
+    memset(&wish, 0, sizeof(WishC))
+    while handle:
+        order = &kernel.context.orders.items[handle]
+        handle = order.next
+        wish.id = order.id
+        wish.instrument = index
+        commit_cancel(kernel, seat, &wish)
+    return 0
+
+
+cdef int close_position(Kernel kernel, Seat seat, uint32_t index) except -1:
+    cdef int64_t held = ledger_position(&kernel.context.ledger, seat.number, index).quantity
+    cdef WishC wish
+    if held == 0:
+        return 0
+    memset(&wish, 0, sizeof(WishC))
+    kernel.context.order_number += 1
+    wish.id = kernel.context.order_base | kernel.context.order_number
+    wish.kind = WISH_PLACE
+    wish.instrument = index
+    wish.strategy = seat.number
+    wish.is_sell = held > 0
+    wish.quantity = held if held > 0 else -held
+    wish.order_type = OrderType.MARKET
+    wish.time_in_force = TimeInForce.IOC
+    wish.flags = OrderFlag.REDUCE_ONLY | OrderFlag.PROTECTIVE
+    commit_place(kernel, seat, &wish)
+    return 0
