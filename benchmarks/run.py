@@ -7,13 +7,13 @@ miss is written down with its floor in docs/speed.md.
 import os
 import platform
 
-from benchmarks import backtest, indicators, l3_book, match, memory, order_path, startup
+from benchmarks import backtest, indicators, journal, l3_book, match, memory, order_path, startup
 
 
 def main() -> None:
     system = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
     print(f"machine: {system}, Python {platform.python_version()}")
-    for benchmark in (l3_book, match, indicators, order_path, backtest, startup, memory):
+    for benchmark in (l3_book, match, indicators, order_path, journal, backtest, startup, memory):
         benchmark.main()
 
 

@@ -3,7 +3,7 @@ they did all the work is: each gives the same digest or checksum again."""
 
 import pytest
 
-from benchmarks import backtest, indicators, memory, memory_store, order_path, startup
+from benchmarks import backtest, indicators, journal, memory, memory_store, order_path, startup
 
 GROWTH_MAX_MB = 64.0
 
@@ -36,6 +36,12 @@ def test_indicators_take_in_every_bar() -> None:
     first, again = indicators.measure(200), indicators.measure(200)
     assert [row["checksum"] for row in first] == [row["checksum"] for row in again]
     assert all(row["checksum"] for row in first)
+
+
+def test_journal_writes_every_frame() -> None:
+    rows = journal.measure(100)
+    assert [row["facts"] for row in rows] == [6_400, 6_400]
+    assert rows[0]["checksum"] == rows[1]["checksum"] != 0
 
 
 def test_startup_measures_each_command() -> None:

@@ -21,7 +21,8 @@ from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
 VERBS = [
-    "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "bench",
+    "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "journal",
+    "bench",
 ]  # fmt: skip
 
 RUN = """

@@ -5,7 +5,7 @@ the market: orders that only reduce, and that neither a halt nor an order rate h
 refused and told like any wish.
 """
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tradebot._core.context cimport NOBODY, WISH_PLACE, WishC

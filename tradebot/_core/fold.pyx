@@ -9,7 +9,7 @@ the old code asked timers and bars for is gone with it; the digest is that of th
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from tradebot._core.context cimport WISH_PLACE, ContextC, MarketC, WishC
+from tradebot._core.context cimport WISH_PLACE, WishC
 from tradebot._core.digest cimport digest_slot
 from tradebot._core.guards cimport guard_again, settle_protection
 from tradebot._core.kernel cimport Kernel, Seat

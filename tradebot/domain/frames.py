@@ -5,7 +5,9 @@ times a body, which is an encoded Struct. `facts` and `outputs` are arrays of 64
 """
 
 from mmap import mmap
+from typing import Any
 
+import numpy.typing as npt
 from msgspec import Struct
 
 from tradebot._core.frames import FrameError, FrameKind, crc32c, frame_bytes, frame_parts, write_frame
@@ -23,7 +25,7 @@ __all__ = [
     "read_frame",
 ]
 
-Buffer = bytes | bytearray | memoryview | mmap
+Buffer = bytes | bytearray | memoryview | mmap | npt.NDArray[Any]
 
 NO_DIGEST = "0" * 32
 """What stands in for the digest before the first frame, and in a journal that keeps none."""
@@ -37,7 +39,9 @@ class Frame(Struct, frozen=True):
     base_sequence: int
     """Facts before this frame."""
     facts_count: int
-    """A fact of two slots counts once."""
+    """A fact of two slots counts once. An actor that journals bodies only counts each as one, so that snapshots and pruning know
+    where they stand.
+    """
     time_ns: int
     digest: str
     """Of the run after this frame: 32 hex digits, as `kernel.digest_text`."""

@@ -1,0 +1,90 @@
+"""Snapshots: the newest whole one is found, a bad one is passed over and named, few are kept."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.store.journals import RUN, SMALL, fill, overwrite
+from tradebot.domain.errors import LocalError
+from tradebot.store.journal import Journal
+from tradebot.store.journal_snapshots import Snapshot, Snapshots
+
+
+def state(sequence: int) -> Snapshot:
+    return Snapshot(sequence, f"{sequence:032x}", b"state after " + bytes(str(sequence), "ascii") * 30)
+
+
+def test_the_newest_that_is_not_after_what_was_asked_is_found(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    assert snapshots.newest() is None
+    for sequence in (10, 200, 3_000):
+        snapshots.save(*state(sequence))
+    assert snapshots.newest() == state(3_000) and snapshots.newest(3_000) == state(3_000)
+    assert snapshots.newest(2_999) == state(200) and snapshots.newest(9) is None
+
+
+def test_the_newest_three_are_kept(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    for sequence in (5, 10, 200, 3_000, 40_000):
+        snapshots.save(*state(sequence))
+    assert snapshots.sequences() == [200, 3_000, 40_000]
+    snapshots.save(*state(40_000)._replace(data=b"again"))
+    assert snapshots.newest() == state(40_000)._replace(data=b"again") and len(snapshots.sequences()) == 3
+
+
+def test_every_flipped_bit_is_passed_over_and_named(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(*state(10))
+    snapshots.save(*state(20))
+    path = max((tmp_path / "snapshots").iterdir())
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        broken = bytearray(whole)
+        broken[bit >> 3] ^= 1 << (bit & 7)
+        overwrite(path, broken)
+        assert snapshots.newest() == state(10)
+        assert len(snapshots.bad) == 1 and snapshots.bad[0].startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("data", [b"", bytes(64), b"other bytes"])
+def test_what_is_no_snapshot_is_passed_over(tmp_path: Path, data: bytes) -> None:
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(*state(10))
+    (tmp_path / "snapshots" / "00000000000000000020.tbs").write_bytes(data)
+    (tmp_path / "snapshots" / "00000000000000000030.tbs.new").write_bytes(data)
+    assert snapshots.newest() == state(10) and len(snapshots.bad) == 1
+
+
+def test_one_under_the_name_of_another_is_passed_over(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(*state(10))
+    (path,) = (tmp_path / "snapshots").iterdir()
+    path.rename(path.with_name("00000000000000000011.tbs"))
+    assert snapshots.newest() is None and "no snapshot of fact 11" in snapshots.bad[0]
+
+
+def test_a_full_disk_leaves_the_older_ones_and_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(*state(10))
+    monkeypatch.setattr(os, "pwrite", is_full)
+    with pytest.raises(LocalError, match="found: No space left on device; the journal goes on without it"):
+        snapshots.save(*state(20))
+    assert len(list((tmp_path / "snapshots").iterdir())) == 1 and snapshots.newest() == state(10)
+
+
+def test_a_journal_takes_no_snapshot_of_facts_it_does_not_hold(tmp_path: Path) -> None:
+    fill(tmp_path, 5)
+    with Journal.create_or_open(tmp_path, RUN, segment_bytes=SMALL) as journal:
+        journal.save_snapshot(8, "a" * 32, b"eight")
+        journal.save_snapshot(10, "b" * 32, b"ten")
+        assert journal.newest_snapshot() == (10, "b" * 32, b"ten")
+        assert journal.newest_snapshot(not_after=9) == (8, "a" * 32, b"eight")
+        with pytest.raises(AssertionError):
+            journal.save_snapshot(11, "c" * 32, b"eleven")
+        Snapshots(tmp_path).save(50, "d" * 32, b"of a longer journal")
+        assert journal.newest_snapshot() == (10, "b" * 32, b"ten") and journal.bad_snapshots == []

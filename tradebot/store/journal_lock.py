@@ -1,0 +1,61 @@
+"""One writer of a journal: a lock that dies with its process. Readers need none."""
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from tradebot.domain.errors import LocalError
+
+NAME: Final = "writer.lock"
+TRIES_MAX: Final = 5
+TRY_SECONDS: Final = 0.01
+
+
+class WriterLock:
+    """Held from the start to `close`. Raises LocalError with the pid of the process that has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _take(self._descriptor):
+            who = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            owner = f"process {who}" if who != str(os.getpid()) else f"this process ({who})"
+            raise LocalError(
+                f"expected to be the one writer of the journal in {folder}, found {owner} writing it; stop that one, or "
+                "give another run"
+            )
+        os.pwrite(self._descriptor, f"{os.getpid():<20}".encode(), 0)  # truncating it would take milliseconds
+
+    def close(self) -> None:
+        """Let go; the file stays, for a lock must not be unlinked under another that waits for it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _take(descriptor: int) -> bool:
+    """More than once, because who only asks whether it is held holds it for a moment itself."""
+    for _ in range(TRIES_MAX):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(TRY_SECONDS)
+    return False
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process has the journal open for writing now."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,102 @@
+"""Where a journal ends when it is opened, and what a crash left behind that.
+
+Frames end where zeros begin. Something else behind the last whole frame is either a frame that was never whole, which is cut, or
+damage. Damage is what a whole frame follows, in the segment or in a later one: it is refused, because whoever wrote those frames
+has acted on them. A single bit that flips in the very last frame cannot be told from a frame that was never whole; it is cut as
+well, and said.
+"""
+
+import os
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tradebot.store.journal_file import open_whole
+from tradebot.store.journal_segments import (
+    NEW_SUFFIX,
+    Chain,
+    Place,
+    Segment,
+    check_numbers,
+    corrupt,
+    list_segments,
+    look_at_end,
+    packed_name,
+    read_segment,
+    walk,
+    walk_sealed,
+    write_all,
+)
+
+_ZEROS: Final = bytes(1 << 20)
+
+
+class Cut(NamedTuple):
+    """What opening cut from the end, for the report."""
+
+    bytes: int
+    segment: Path
+    why: str
+
+
+class Recovered(NamedTuple):
+    """Where to go on: at `offset` of `path`, or in a new segment where `path` is None."""
+
+    chain: Chain
+    path: Path | None
+    offset: int
+    cut: Cut | None
+
+
+def recover(folder: Path, run_id: str) -> Recovered:
+    """Read the last segment to its end, cut what was never whole, and remove what work that was not done left. The caller holds
+    the lock. Raises LocalError where the journal is damaged or another run's, OSError where the disk cannot be written.
+    """
+    clear_leftovers(folder)
+    segments = list_segments(folder)
+    check_numbers(segments)
+    chain = Chain(run_id)
+    if not segments or segments[-1].is_packed:
+        return _behind(segments, chain, None)
+    last = segments.pop()
+    data, offset = read_segment(last), 0
+    for offset, frame in walk(data):
+        chain.take(frame, Place(last.path, offset))
+        offset += frame.size
+    ended = look_at_end(data, offset)
+    if ended.next_offset >= 0:
+        raise corrupt(Place(last.path, offset), f"{ended.why}, and a whole frame follows at byte {ended.next_offset}")
+    cut = _cut_tail(last.path, data, offset, ended.why or "it was never begun") if ended.why or not offset else None
+    if offset:
+        return Recovered(chain, last.path, offset, cut)
+    last.path.unlink()
+    return _behind(segments, chain, cut)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a crash left of work that was not done, and the plain twin of a segment that is compressed."""
+    for path in folder.glob("*" + NEW_SUFFIX):
+        path.unlink()
+    for segment in list_segments(folder):
+        if not segment.is_packed and (folder / packed_name(segment.number)).exists():
+            segment.path.unlink()
+
+
+def _behind(segments: list[Segment], chain: Chain, cut: Cut | None) -> Recovered:
+    """A new segment is to be begun behind these, the last of which must be whole."""
+    for segment in segments[-1:]:
+        for _ in walk_sealed(segment, chain):
+            pass
+    return Recovered(chain, None, 0, cut)
+
+
+def _cut_tail(path: Path, data: bytes, offset: int, why: str) -> Cut:
+    """Zeros from `offset` on."""
+    end = len(data.rstrip(b"\0"))
+    descriptor = open_whole(path)
+    try:
+        for at in range(offset, end, len(_ZEROS)):
+            write_all(descriptor, _ZEROS[: end - at], at)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+    return Cut(max(end - offset, 0), path, why)

@@ -1,0 +1,96 @@
+"""Snapshots of an actor's state beside its journal: `snapshots/<sequence>.tbs`, each one frame, so each has a checksum.
+
+One appears whole or not at all: it is written under another name, flushed and renamed. Reading takes the newest that is
+whole and no newer than asked; a bad one is passed over and named in `bad`, because an older snapshot and a longer tail give
+the same state.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tradebot.domain.errors import LocalError
+from tradebot.domain.frames import Frame, FrameError, FrameKind, put_frame, read_frame
+from tradebot.store.journal_segments import NEW_SUFFIX, sync_folder, write_all
+
+FOLDER: Final = "snapshots"
+SUFFIX: Final = ".tbs"
+KEPT_MAX: Final = 3
+
+
+class Snapshot(NamedTuple):
+    """State after `sequence` facts."""
+
+    sequence: int
+    digest: str
+    data: bytes
+
+
+class Snapshots:
+    """Those of the journal in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / FOLDER
+        self.bad: list[str] = []
+        """What was passed over, in words, for the report."""
+
+    def sequences(self) -> list[int]:
+        """Of all that are there, whole or not, in order."""
+        names = [path.stem for path in self.folder.glob("*" + SUFFIX)]
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def save(self, sequence: int, digest: str, data: bytes) -> None:
+        """Keep it, and of the older ones as many as `KEPT_MAX` leaves. Raises LocalError."""
+        frame = Frame(FrameKind.BODY, 0, sequence, 0, 0, digest, body=data)
+        whole = bytearray(frame.size)
+        put_frame(whole, 0, frame)
+        path = self._path(sequence)
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self._write(path, whole)
+        except OSError as error:
+            raise LocalError(
+                f"expected to write the snapshot {path}, found: {error.strerror}; the journal goes on without it: free some space"
+            ) from error
+        for old in self.sequences()[:-KEPT_MAX]:
+            self._path(old).unlink(missing_ok=True)
+
+    def newest(self, not_after: int | None = None) -> Snapshot | None:
+        """The newest whole one of no more than `not_after` facts."""
+        self.bad = []
+        for sequence in reversed(self.sequences()):
+            if (not_after is None or sequence <= not_after) and (found := self._read(sequence)):
+                return found
+        return None
+
+    def _write(self, path: Path, whole: bytearray) -> None:
+        new = path.with_name(path.name + NEW_SUFFIX)
+        try:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            try:
+                write_all(descriptor, whole, 0)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            new.rename(path)
+            sync_folder(self.folder)
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise
+
+    def _read(self, sequence: int) -> Snapshot | None:
+        path = self._path(sequence)
+        try:
+            frame = read_frame(path.read_bytes(), 0)
+        except (FrameError, OSError) as error:
+            self.bad.append(f"{path}: {error}")
+            return None
+        if frame is None or frame.base_sequence != sequence:
+            self.bad.append(f"{path}: it holds no snapshot of fact {sequence}")
+            return None
+        return Snapshot(sequence, frame.digest, frame.body)
+
+    def _path(self, sequence: int) -> Path:
+        return self.folder / f"{sequence:020d}{SUFFIX}"
