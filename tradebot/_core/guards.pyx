@@ -216,7 +216,7 @@ cdef int place_guard(Kernel kernel, Seat seat, WishC* wish, bint is_target) exce
     return refused
 
 
-cdef inline int name_guard(Kernel kernel, WishC* wish) noexcept nogil:
+cdef inline int name_guard(Kernel kernel, WishC* wish) except -1:
     kernel.context.order_number += 1
     wish.id = kernel.context.order_base | kernel.context.order_number
     return 0
