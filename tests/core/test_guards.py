@@ -228,7 +228,8 @@ def test_a_target_made_larger_than_its_stop_holds_the_rest_itself() -> None:
 def test_an_order_that_is_to_be_dearer_and_smaller_holds_no_more_than_is_there() -> None:
     ids = []
     script, merge = played(
-        told(101, 101, 101), lambda me: ids.append(me.buy(0.02, price=90.0)), lambda me: me.amend(ids[0], price=95.0, quantity=0.01),
+        told(101, 101, 101), lambda me: ids.append(me.buy(0.02, price=90.0)),
+        lambda me: me.amend(ids[0], price=95.0, quantity=0.01),
         opening={"USD": 181_000_000}, order_latency_ns=5_000 * MS,
     )  # fmt: skip
     assert script.refused == []

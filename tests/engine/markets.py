@@ -173,7 +173,7 @@ def check_run(planned: Plan, facts: Records, strategies: Sequence[Strategy]) -> 
     """Step to the end and hold each step; returns how many facts of each kind it wrote, and under 0 how often it was at rest."""
     merge, kinds, reducing = make_merge(planned, strategies), {0: 0}, set[int]()
     merge.load(facts)
-    before = positions(merge)
+    before, lacking = positions(merge), [0] * len(planned.assets)
     while merge.run(1):
         merge.simulator.take_markouts()
         after = positions(merge)
@@ -184,7 +184,7 @@ def check_run(planned: Plan, facts: Records, strategies: Sequence[Strategy]) -> 
                 reducing.add(int(fact["id"]))
             elif kind == Kind.ORDER_FILLED and int(fact["id"]) in reducing:
                 check_reduced(before[int(fact["owner"])], after[int(fact["owner"])])
-        check_account(planned, merge)
+        lacking = check_account(planned, merge, lacking)
         before = after
         kinds[0] += check_rest(planned, merge)
     merge.kernel.validate()
@@ -201,17 +201,33 @@ def check_reduced(before: int, after: int) -> None:
     assert after == 0 or (after > 0) == (before > 0), f"what only reduces turned {before} lots round to {after}"
 
 
-def check_account(planned: Plan, merge: Merge) -> None:
+def check_account(planned: Plan, merge: Merge, lacking: list[int]) -> list[int]:
+    """`lacking` is what may be locked beyond what is there; returned as of now: what is already, and what orders that only reduce
+    lack, since it was taken by others before a guard that they counted on turned out to stay.
+    """
     merge.kernel.validate()
     if planned.margins:
-        return
-    held: dict[int, int] = {}
+        return lacking
+    held, more = [0] * len(lacking), [0] * len(lacking)
     for order in merge.kernel.snapshot()[8]:
         asset = planned.assets.index(BTC.base if order[8] else BTC.quote)
-        held[asset] = held.get(asset, 0) + order[4]
+        held[asset] += order[4]
+        if order[19] & OrderFlag.REDUCE_ONLY:
+            more[asset] += max(cost(order) - order[4], 0)
     for at, (_, total, locked) in enumerate(merge.kernel.balances()):
-        assert locked == held.get(at, 0), f"{planned.assets[at]}: {locked} are locked, orders hold {held.get(at, 0)}"
-        assert 0 <= locked <= total, f"{planned.assets[at]}: {locked} of {total} are locked"
+        assert locked == held[at], f"{planned.assets[at]}: {locked} are locked, orders hold {held[at]}"
+        assert total >= 0 and 0 <= locked <= total + lacking[at], f"{planned.assets[at]}: {locked} of {total} are locked"
+        more[at] += max(locked - total, 0)
+    return more
+
+
+def cost(order: Sequence[int]) -> int:
+    """Money units of the lots that an order of `BTC` may still fill, at the most that is asked of it."""
+    lots = max(order[2], order[16]) - order[3] - order[12]
+    if order[8]:
+        return lots * UNIT // 1_000
+    paid = lots * max(order[1], order[17]) * UNIT // 2_000
+    return paid + paid // 5_000 + 1
 
 
 def check_rest(planned: Plan, merge: Merge) -> bool:

@@ -30,7 +30,7 @@ FOUND = [
     ("engine", 3),  # a strategy that called an attribute of its own `series` took the engine's list of bars away
     ("account", 269),  # the venue refused to make a guard smaller, and what had counted on that held nothing
     ("account", 369),  # a change to fewer lots at a dearer price held the old lots at the new price
-    ("account", 748),  # a sale filled out of what a guard that was going held, which held it still
+    ("account", 748),  # a sale filled out of what it lacked, which others had taken meanwhile: that much and no more is over
     ("account", 785),  # a target made larger than its stop held nothing for the rest
 ]
 

@@ -4,10 +4,10 @@ A wish is an order to place, to change or to cancel. A refusal is a fact of its 
 moment it is sent: a buy quote for its dearest price, the taker fee included, a sale the base. A guard's target holds nothing of the
 lots that its stop does; an order that only reduces may use what guards hold whose cancel goes before it.
 
-Never is more held than is there: an order that only reduces holds at most what is there beside what others hold. Where a guard that
-is going does not set free what was counted on, since it filled or the venue refused to change it, those that counted on it hold what is
-free instead. What they lack is at most what that guard held: lots that the position no longer has, or, after a refusal, lots that
-another order of the account may take first. Orders that reduce one position do not share one hold, as those of contracts do: a short of
+Nothing comes to hold more than is there: an order that only reduces holds at most what is there beside what others hold. Where a
+guard that is going does not set free what was counted on, since it filled or the venue refused to change it, those that counted on it
+hold what is free instead. What they lack is at most what that guard held: lots that the position no longer has, or, after a refusal,
+lots that another order of the account may take first; if both fill then, that much more is held than is there. Orders that reduce one position do not share one hold, as those of contracts do: a short of
 spot is bought back dearer than it was sold, so such a hold would grow with a sale that asked for nothing of the quote asset.
 """
 
