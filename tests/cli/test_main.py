@@ -21,8 +21,8 @@ from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
 VERBS = [
-    "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "journal",
-    "bench",
+    "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "run",
+    "status", "positions", "orders", "fills", "pnl", "pause", "resume", "cancel-all", "flatten", "kill", "journal", "bench",
 ]  # fmt: skip
 
 RUN = """
@@ -141,7 +141,7 @@ def test_a_wrong_type_and_broken_toml_end_with_two(file: Path) -> None:
 
 def test_the_live_mode_is_refused_by_name(file: Path) -> None:
     line = failure(file.parent, 2, "config", "validate", "-c", "run.toml", "--set", "mode=live")
-    assert line == "tradebot: --set: mode: 'live' comes with a later version; this one has 'backtest'"
+    assert line == "tradebot: --set: mode: 'live' comes with a later version; this one has 'backtest' and 'sandbox'"
 
 
 def test_options_work_before_and_after_the_verb(file: Path) -> None:

@@ -244,3 +244,17 @@ def test_a_spoilt_results_folder_is_one_line(
 
 def test_a_replay_takes_no_configuration(finished: Path) -> None:
     assert "found one: a replay takes all from" in failure(finished, 2, "replay", "last", "--set", "costs.latency=1ms")
+
+
+def test_a_run_that_only_the_store_has_says_what_is_missing_and_how_to_get_it(place: Path) -> None:
+    made = json.loads(run(place, "backtest", "-c", "maker.toml", "--json").stdout)["run_id"]
+    assert run(place, "store", "backup", "copy").returncode == 0
+    restored = run(place, "store", "restore", "copy", "--home", "other", "--json")
+    assert json.loads(restored.stdout)["runs_without_folder"] == 1
+    assert restored.stderr.startswith("note: runs in the store without their result folders, which no backup holds: 1;")
+    for words in (("replay", made), ("replay", "last"), ("report", made[:12])):
+        line = failure(place, 2, *words, "--home", "other")
+        assert f"results/{made}" in line and "found none: a backup holds the store without result folders" in line
+        assert "tradebot backtest -c maker.toml" in line
+    shutil.copytree(place / "tradebot_home" / "results", place / "other" / "results", dirs_exist_ok=True)
+    assert json.loads(run(place, "replay", made, "--verify", "--json", "--home", "other").stdout)["identical"]

@@ -304,8 +304,7 @@ def test_a_text_that_cannot_be_read_is_refused_with_its_place(
     "setting",
     [
         "mode=live",
-        "mode=sandbox",
-        "risk.daily_loss=3%",
+        "mode=live",
         "risk.drawdown=10%",
         "risk.gross=2x",
         "risk.on_breach=flatten",

@@ -71,9 +71,16 @@ def test_files_of_a_folder_continue_one_another_in_the_order_of_their_first_line
     assert (book.depth(0, 5), book.depth(1, 5)) == ([(1000, 3)], [(1001, 5)])
 
 
-def test_a_continuation_alone_has_no_book_and_says_so(tmp_path: Path) -> None:
+def test_a_continuation_alone_begins_with_a_gap_and_an_empty_book_and_says_so(tmp_path: Path) -> None:
     records, findings = read(write(tmp_path / "a", *SECOND))
-    assert len(records) == 0 and findings.notes == {"diffs_without_book": 2}
+    assert [Kind(kind).name for kind in records["kind"].tolist()] == ["GAP", "L2_LEVEL"]
+    assert records["time_ns"].tolist() == [T0 + 10] * 2 and findings.gaps == 1
+    assert findings.notes == {"diffs_without_book": 2}
+    book = L2Book()
+    book.apply(read(write(tmp_path / "b", *FIRST))[0])
+    assert book.bid is not None
+    book.apply(records)
+    assert (book.bid, book.ask) == (None, None), "no price of the recording before is shown"
 
 
 def test_a_missing_diff_is_one_gap_and_the_rest_waits_for_a_snapshot(tmp_path: Path) -> None:

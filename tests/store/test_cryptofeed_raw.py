@@ -43,14 +43,14 @@ STREAM = "wss://stream.binance.com:9443/stream?streams=nknusdt@depth@100ms/blzet
 SNAPSHOT = "https://api.binance.com/api/v3/depth?symbol=NKNUSDT&limit=1000"
 
 
-def write_binance(folder: Path, *received: str, snapshot: str | None = None) -> Path:
+def write_binance(folder: Path, *received: str, snapshot: str | None = None, at: str = "12.25") -> Path:
     write(
         folder / "BINANCE.0.gz",
         f"https://api.binance.com/api/v3/exchangeInfo -> 1.5: {info('NKNUSDT', 'BLZETH', 'OTHUSDT')}",
         "configuration: {}",
     )
     body = snapshot or depth(10, [["0.3521", "672.0"]], [["0.3526", "9"]])
-    write(folder / "BINANCE.http.0.0.gz", f"{SNAPSHOT} -> 12.25: {body}", "")
+    write(folder / "BINANCE.http.0.0.gz", f"{SNAPSHOT} -> {at}: {body}", "")
     write(folder / "BINANCE.ws.1.0.gz", f"{STREAM} <-> 2.0", *received)
     return folder
 

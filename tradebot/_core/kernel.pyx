@@ -679,6 +679,15 @@ cdef class Kernel:
         """The rows of `Ledger.state`, by strategy and instrument."""
         return ledger_to_list(&self.context.ledger)[1]
 
+    def open_orders(self) -> list[tuple]:
+        """The open orders as a snapshot has them: (id, price, quantity, filled, locked, sent at, market, strategy, is a sale, type, time
+        in force, state, ...)."""
+        return orders_to_list(&self.context.orders)
+
+    @property
+    def trading_state(self) -> int:
+        return self.state
+
     def market(self, index: int) -> tuple[int, int, int, int]:
         """(bid, ask, last price, middle2) in ticks; 0 where unknown."""
         cdef const MarketC* market = &self.context.markets[index]
@@ -713,7 +722,7 @@ cdef class Kernel:
             self.context.sequence,
             self.context.time_ns,
             [self.digest.low, self.digest.high, self.digest.count],
-            self.context.order_number,
+            [self.context.order_number, self.context.order_base],
             [self.command_count, self.order_count, self.fill_count, self.void_count, self.gap_count],
             self.state,
             [market_to_list(&self.context.markets[at]) for at in range(self.context.market_count)],
@@ -730,25 +739,32 @@ cdef class Kernel:
 
     def restore(self, state: list) -> None:
         """Go on from `snapshot`: a kernel built alike, whose strategies declare again in `on_start`."""
-        cdef uint32_t at
         self.context.restoring = 1
         self.start(state[1])
         self.context.restoring = 0
         self.context.wish_count = 0
         self.failures.clear()
+        self.restore_books(state)
+        timers_from_list(&self.context.timers, state[9])
+        self._restore_seats(state[12])
+
+    def restore_books(self, state: list) -> None:
+        """What of `snapshot` is not the strategies' own: they may have been edited since. Of the timers, those that place guards again."""
+        cdef uint32_t at
+        retries = {row[10] for row in state[11]} - {0}
+        self.context.time_ns = state[1]
         self.context.sequence = state[0]
         self.digest.low, self.digest.high, self.digest.count = state[2]
-        self.context.order_number = state[3]
+        self.context.order_number, self.context.order_base = state[3]
         self.command_count, self.order_count, self.fill_count, self.void_count, self.gap_count = state[4]
         self.state = state[5]
         for at in range(self.context.market_count):
             market_from_list(&self.context.markets[at], state[6][at])
         ledger_from_list(&self.context.ledger, state[7])
         orders_from_list(&self.context.orders, state[8])
-        timers_from_list(&self.context.timers, state[9])
+        timers_from_list(&self.context.timers, [state[9][0], [row for row in state[9][1] if row[2] in retries]])
         rate_from_list(&self.rate, state[10])
         protections_from_list(&self.protections, state[11])
-        self._restore_seats(state[12])
 
     def _restore_seats(self, states: list):
         cdef Seat seat

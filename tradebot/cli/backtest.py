@@ -19,6 +19,8 @@ def run(call: Call) -> int:
 
     found = run_backtest(loaded, call.make_home(), call.output.progress, call.command)
     call.output.answer(found, lambda: draw_run(call.output, found))
+    for overlap in cast(list[str], found["overlaps"]):
+        call.output.note(f"warning: {overlap}")
     quarantined = list(cast(list[object], found.get("quarantined") or []))
     for strategy in quarantined:
         call.output.note(f"tradebot: quarantined: {one_line(str(strategy))}")

@@ -74,9 +74,9 @@ class Verbs:
             title="verbs", metavar="VERB", required=True, parser_class=Parser
         )
 
-    def add(self, name: str, run: Run, help_text: str) -> Parser:
-        """A verb that runs `run`."""
-        parser = self._add(name, help_text)
+    def add(self, name: str, run: Run, help_text: str, description: str | None = None) -> Parser:
+        """A verb that runs `run`; `description` is for its own help, where that says more."""
+        parser = self._add(name, help_text, description)
         parser.set_defaults(run=run)
         return parser
 
@@ -84,9 +84,9 @@ class Verbs:
         """A word that verbs follow."""
         return Verbs(self._add(name, help_text), self._shared)
 
-    def _add(self, name: str, help_text: str) -> Parser:
+    def _add(self, name: str, help_text: str, description: str | None = None) -> Parser:
         return self._choices.add_parser(
-            name, help=help_text, description=help_text, parents=[self._shared], allow_abbrev=False
+            name, help=help_text, description=description or help_text, parents=[self._shared], allow_abbrev=False
         )
 
 

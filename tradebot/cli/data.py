@@ -1,4 +1,6 @@
-"""`data sample / import / list`: ticks into the store, and what it holds. `download` and `inspection` hold the other verbs."""
+"""`data sample / import / list / remove`: ticks into the store, what it holds, and out. `download` and `inspection` hold the
+other verbs.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +9,7 @@ from typing import Final, cast
 from tradebot.cli import download, inspection
 from tradebot.cli.call import Call, Verbs
 from tradebot.cli.output import Output
-from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 
 REJECTS_SHOWN_MAX: Final = 20
 
@@ -43,7 +45,13 @@ def add(verbs: Verbs) -> None:
     exporter.add_argument(
         "--text", action="store_true", help="also price and quantity as decimal text, for people"
     )
-    group.add("list", list_data, "what the store holds, per instrument")
+    group.add("list", list_data, "what the store holds, per instrument, and its imports with their ids")
+    remover = group.add("remove", remove, "take imports out of the store again")
+    remover.add_argument(
+        "imports", metavar="IMPORT", nargs="+", help="the id of an import as `data list` shows it, or the start of one"
+    )
+    remover.add_argument("--yes", action="store_true", help="remove; without it, only show what would go")
+    remover.add_argument("--force", action="store_true", help="also where a run in the store was made of it")
     download.add(group)
     inspection.add(group)
 
@@ -114,6 +122,31 @@ def list_data(call: Call) -> int:
     return EXIT_DONE
 
 
+def remove(call: Call) -> int:
+    """Without --yes nothing goes, and the call has not done what it was asked for."""
+    from tradebot.node.withdrawals import remove_imports
+
+    words = call.words
+    found = remove_imports(call.make_home(), words.imports, words.yes, words.force, call.output.progress, call.load_dsn())
+    imports = cast(Sequence[Mapping[str, object]], found["imports"])
+    call.output.answer(found, lambda: _draw_imports(call.output, "removed" if found["removed"] else "would go", imports))
+    if found["removed"]:
+        return EXIT_DONE
+    call.output.note(f"tradebot: expected --yes to remove {found['rows']:,} rows, did not find it: nothing was removed")
+    return EXIT_REFUSED
+
+
+def _draw_imports(output: Output, head: str, imports: Sequence[Mapping[str, object]]) -> None:
+    columns = ("import_id", "instrument", "format", "rows", "first_ns", "last_ns", "path")
+    rows = [[_moment_text(name, one) for name in columns] for one in imports]
+    output.table((head, *(name.removesuffix("_ns") for name in columns[1:])), rows)
+
+
+def _moment_text(name: str, one: Mapping[str, object]) -> object:
+    """What is not finished, or is of no row, has no times."""
+    return "" if name.endswith("_ns") and not one[name] else _field_text(name, one[name])
+
+
 def _draw_import(output: Output, found: Mapping[str, object]) -> None:
     _draw_fields(output, {name: value for name, value in found.items() if name not in ("rejects", "beside")})
     beside = cast(Mapping[str, int], found["beside"])
@@ -121,14 +154,14 @@ def _draw_import(output: Output, found: Mapping[str, object]) -> None:
         held = ", ".join(f"{rows:,} of {kind}" for kind, rows in beside.items())
         output.line(
             f"warning: other imports hold rows of these kinds over the same range ({held}): a run sees both. Where they "
-            "are the same recording, import it into another --home"
+            "are the same recording, take one out: `tradebot data list` has the ids, `tradebot data remove IMPORT` removes one"
         )
     notes = cast(Mapping[str, int], found["notes"])
     lost = sum(count for name, count in notes.items() if name.endswith("_without_book"))
     if lost:
         output.line(
-            f"warning: {lost:,} updates had no book to apply to and are left out. Where a file goes on from another, import "
-            "their folder as one"
+            f"warning: {lost:,} updates had no book to apply to and are left out. Where a file goes on from another, give "
+            "both to one import"
         )
     rejects = cast(Sequence[Mapping[str, object]], found["rejects"])
     for reject in rejects[:REJECTS_SHOWN_MAX]:
@@ -150,6 +183,8 @@ def _draw_catalogue(output: Output, entries: Sequence[Mapping[str, object]]) -> 
     columns = ("instrument", "rows", "first_ns", "last_ns", "bytes", "kinds")
     rows = [[_field_text(name, entry[name]) for name in columns] for entry in entries]
     output.table([name.removesuffix("_ns") for name in columns], rows)
+    output.line("")
+    _draw_imports(output, "import", [one for entry in entries for one in cast(Sequence[Mapping[str, object]], entry["held"])])
 
 
 def _field_text(name: str, value: object) -> object:

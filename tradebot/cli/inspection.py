@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from tradebot.node.inspection import Quote
 
 _MOMENT: Final = "a time such as 2024-01-31T12:00Z, or nanoseconds since 1970"
+_AUDIT_HELP: Final = (
+    "Score the ticks of each instrument and day, and draw them. gaps: places inside a recording where data is missing, told by "
+    "gap facts, by numbers of the venue that are skipped, by silences; signs that overlap are one place, and days without any "
+    "facts are days_without_facts. What `data import` calls gaps is counted apart, by the rule of the format: bar_gaps (places "
+    "between two bars without one, a closed weekend too), gap_facts, sequence_breaks."
+)
 _BBO_KEYS: Final = ("time_ns", "venue_sequence", "bid", "bid_quantity", "ask", "ask_quantity")
 _AUDIT_KEYS: Final = ("instrument", "day", "score", "rows", "coverage", "gaps", "duplicates", "outliers", "crossed", "void")
 _BBO_WIDTHS: Final = (30, 20, 14, 18, 14, 18)
@@ -26,7 +32,7 @@ def add(group: Verbs) -> None:
     _add_instrument(bbo, is_required=True)
     _add_range(bbo)
     _add_sort(bbo)
-    audit = group.add("audit", audit_ticks, "score the ticks of each instrument and day, and draw them")
+    audit = group.add("audit", audit_ticks, "score the ticks of each instrument and day, and draw them", _AUDIT_HELP)
     _add_instrument(audit, is_required=False)
     _add_range(audit)
 
@@ -99,6 +105,8 @@ def audit_ticks(call: Call) -> int:
     def draw() -> None:
         days = cast(Sequence[Mapping[str, object]], found["audit"])
         call.output.table(_AUDIT_KEYS, [[day[key] for key in _AUDIT_KEYS] for day in days])
+        if found["bar_gaps"]:
+            call.output.line(f"bar_gaps: {found['bar_gaps']:,} places between two bars without one, days without facts included")
         call.output.line(f"picture: {found['picture']}")
 
     call.output.answer(found, draw)

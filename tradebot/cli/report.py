@@ -1,5 +1,7 @@
 """`report RUN`: write the HTML and JSON report of a run again."""
 
+from typing import cast
+
 from tradebot.cli.call import Call, Verbs
 from tradebot.domain.errors import EXIT_DONE
 
@@ -16,4 +18,6 @@ def run(call: Call) -> int:
 
     found = run_report(call.words.run_name, call.home)
     call.output.answer(found, lambda: call.output.line(f"report: {found['report']}"))
+    for overlap in cast(list[str], found["overlaps"]):
+        call.output.note(f"warning: {overlap}")
     return EXIT_DONE

@@ -50,6 +50,11 @@ def restore(call: Call) -> int:
 
     found = restore_store(call.make_home(), call.load_dsn(), call.words.backup, call.output.progress)
     call.output.answer(found, lambda: _draw(call, "restored", found))
+    if lost := cast(int, found["runs_without_folder"]):
+        call.output.note(
+            f"note: runs in the store without their result folders, which no backup holds: {lost:,}; copy `results` of the "
+            "home it was taken of beside it, for replay and report need them"
+        )
     return EXIT_DONE
 
 

@@ -5,9 +5,24 @@ from typing import TypeVar
 import msgspec
 
 from tradebot.domain.control import SetTradingState
+from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
 from tradebot.domain.market import AccountFacts, Commands, Records
+from tradebot.domain.venue import VenueEvent, VenueReply, VenueRequest
 
-Message = Records | Commands | AccountFacts | SetTradingState
+Message = (
+    Records
+    | Commands
+    | AccountFacts
+    | SetTradingState
+    | CommandsTaken
+    | AnswersTaken
+    | EngineUp
+    | GatewayUp
+    | Fenced
+    | VenueRequest
+    | VenueReply
+    | VenueEvent
+)
 
 T = TypeVar("T")
 

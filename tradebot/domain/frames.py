@@ -4,8 +4,9 @@ A frame holds what one step of an actor took in and gave out: facts, outputs (it
 times a body, which is an encoded Struct. `facts` and `outputs` are arrays of 64-byte slots, as in `_core.types`.
 """
 
+from collections.abc import Iterator
 from mmap import mmap
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 from msgspec import Struct
@@ -18,6 +19,8 @@ __all__ = [
     "Frame",
     "FrameError",
     "FrameKind",
+    "Journal",
+    "Snapshot",
     "crc32c",
     "digest_halves",
     "frame_bytes",
@@ -79,3 +82,30 @@ def digest_halves(digest: str) -> tuple[int, int]:
     """Low and high 64 bits of a digest of 32 hex digits."""
     assert len(digest) == 32
     return int(digest[16:], 16), int(digest[:16], 16)
+
+
+class Snapshot(Protocol):
+    """A saved state with where in its journal it stands."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+
+class Journal(Protocol):
+    """Where an actor writes what it took in and did, before anybody else hears of it. One writer; what `append` returned from
+    is kept.
+    """
+
+    def append(self, frame: Frame, must_sync: bool = False) -> None: ...
+
+    def frames(self, after_sequence: int = 0) -> Iterator[Frame]: ...
+
+    def save_snapshot(self, sequence: int, digest: str, data: bytes) -> None: ...
+
+    def newest_snapshot(self) -> Snapshot | None: ...

@@ -8,7 +8,7 @@ trades that were no trades of the book (insurance fund, deleveraging); they are 
 aggTrade nor the venue's candles.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -124,6 +124,24 @@ def open_frame(frame: bytes | Raw) -> Message:
         return Message(_REST_DEPTH, head.rest_code, body)
     # The book ticker of spot is the one message without a kind.
     return Message(head.kind or ("" if head.update_id is None else _BOOK_TICKER_NAME), head.code, body)
+
+
+class Update(NamedTuple):
+    """The ids of a message of the book: of a diff, without its levels, or of a snapshot, which has only a last one."""
+
+    last: int
+    diff: Diff | None
+
+
+def read_update(message: Message) -> Update | None:
+    """None where the message is none of the book, or cannot be read."""
+    try:
+        if message.kind == _DEPTH_UPDATE:
+            found = _DEPTH.decode(message.body)
+            return Update(found.last, Diff(0, found.first, found.last, found.previous, []))
+        return Update(_SNAPSHOT.decode(message.body).last, None) if message.kind == _REST_DEPTH else None
+    except msgspec.MsgspecError:
+        return None
 
 
 def venue_code(instrument: Instrument) -> str:

@@ -71,6 +71,7 @@ def _answer(days: Sequence[DayAudit], picture: Path) -> dict[str, object]:
         "rows": sum(day.rows for day in days),
         "score": round(sum(day.score for day in days) / len(days), 1),
         "gaps": sum(day.gaps for day in days),
+        **{name: sum(getattr(day, name) for day in days) for name in ("bar_gaps", "gap_facts", "sequence_breaks")},
         "duplicates": sum(day.duplicates for day in days),
         "outliers": sum(day.outliers for day in days),
         "coverage": round(sum(day.coverage for day in days) / len(days), 6),

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tradebot._core.queue_model import QueueKind
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
-from tradebot.domain.errors import BadContainer, ConfigError, LocalError
+from tradebot.domain.errors import BadContainer, ConfigError, LocalError, UsageError
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import TradingState
 from tradebot.domain.units import NS_PER_SECOND, money_from_text, money_text, parse_decimal, steps_exactly
@@ -22,7 +22,8 @@ from tradebot.node.config import Config, FeeRates, Grid, Loaded, config_from_dic
 from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, resolved
 from tradebot.node.latencies import latency_models, latency_text
 from tradebot.node.margins import check_funding, make_margins, margin_text
-from tradebot.node.places import store_place
+from tradebot.node.overlaps import overlap_notes
+from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
@@ -54,6 +55,7 @@ class Setup(Struct, frozen=True):
     from_ns: int | None
     to_ns: int | None
     graded: Graded
+    overlaps: list[str]
 
     @property
     def names(self) -> list[str]:
@@ -64,6 +66,11 @@ def run_backtest(loaded: Loaded, home: Path, progress: Progress, command: str) -
     """One backtest of a configuration over the home's store; the keys are those of CLI.md, and `quarantined`."""
     from tradebot.store.client import open_store
 
+    if loaded.config.mode != "backtest":
+        raise ConfigError(
+            f'mode: expected "backtest" for a backtest, found {loaded.config.mode!r}: add --set mode=backtest, or start a node '
+            "with `tradebot run`"
+        )
     with open_store(store_place(home, loaded.config.store)) as store:
         return backtest_in(store, loaded.config, home, progress, command)
 
@@ -97,7 +104,7 @@ def backtest_in(
     runs.write_manifest(folder, manifest)
     report = write_report(folder)
     keep_results(store, folder, manifest, setup.names)
-    return answer(folder, done, report, setup.graded)
+    return answer(folder, done, report, setup)
 
 
 def prepare(store: "Store", config: Config) -> Setup:
@@ -115,7 +122,8 @@ def prepare_range(
     check_funding(store, config, instruments, only)
     graded = find_grade(store, config.data, instruments, from_ns, to_ns, only)
     plan = make_plan(config, instruments, selection.last_ns - selection.first_ns, graded)
-    return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded)
+    overlaps = overlap_notes(store, instruments, from_ns, to_ns, selection.imports)
+    return Setup(resolved(config, graded), instruments, selection, plan, from_ns, to_ns, graded, overlaps)
 
 
 def make_plan(config: Config, instruments: list[Instrument], span_ns: int, graded: Graded = BY_BOOK) -> Plan:
@@ -207,7 +215,7 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         "mode": config.mode,
         "created": runs.now_text(),
         "command": command,
-        "config": {name: value for name, value in config_to_dict(config).items() if name != "download"},
+        "config": {name: value for name, value in config_to_dict(config).items() if name not in ("download", "node")},
         "instruments": msgspec.to_builtins(setup.instruments),
         "selection": ticks,
         "versions": identity.versions(),
@@ -235,7 +243,12 @@ def describe(setup: Setup, command: str) -> dict[str, object]:
         },
         "assets": plan.assets,
         "opening": {name: money_text(units) for name, units in plan.opening.items()},
-        "assumptions": backtest.ASSUMPTIONS[plan.grade] + (backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
+        "assumptions": [
+            *setup.overlaps,
+            *backtest.ASSUMPTIONS[plan.grade],
+            *(backtest.CONTRACT_ASSUMPTIONS if plan.margins else []),
+        ],
+        "overlaps": setup.overlaps,
         "identity": {
             "config": config_identity(config),
             "plan": msgspec.to_builtins(plan),
@@ -362,7 +375,7 @@ def _chunks(path: Path, dtype: np.dtype[np.void]) -> Iterator[Records]:
             yield np.frombuffer(body, dtype=dtype)
 
 
-def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -> dict[str, object]:
+def answer(folder: Path, done: backtest.Outcome, report: Path, setup: Setup) -> dict[str, object]:
     """What `backtest` answers, as CLI.md says, and of its report what a reader of the figures alone would miss."""
     from tradebot.research.metrics import measure
     from tradebot.research.report import stated, warnings
@@ -381,9 +394,10 @@ def answer(folder: Path, done: backtest.Outcome, report: Path, graded: Graded) -
         "metrics": msgspec.to_builtins(metrics),
         "report": str(report),
         "quarantined": done.failures,
-        "grade": graded.name,
-        "note": graded.note,
+        "grade": setup.graded.name,
+        "note": setup.graded.note,
         "doubts": msgspec.to_builtins(done.doubts),
+        "overlaps": setup.overlaps,
         "warnings": warnings(run.manifest, metrics),
         "stated": dict(stated(run.manifest)),
     }
@@ -393,7 +407,7 @@ def run_replay(run: str, home: Path, verify: bool, progress: Progress) -> dict[s
     """Run a finished run again from its manifest and store selection; the keys are those of CLI.md."""
     from tradebot.store.client import open_store
 
-    folder = runs.find_folder(home, run)
+    folder = find_run(home, run)
     dsn = recorded_config(folder, finished_manifest(folder)).store
     with open_store(store_place(home, dsn)) as store:
         return replay_in(store, folder, progress)
@@ -421,6 +435,30 @@ def replay_in(store: "Store", folder: Path, progress: Progress) -> dict[str, obj
         "identical": identical,
         "first_difference": None if identical else found,
     }
+
+
+def find_run(home: Path, name: str) -> Path:
+    """The results folder of a run. Raises UsageError, which says what is missing where the home's store has the run alone."""
+    try:
+        return runs.find_folder(home, name)
+    except UsageError as error:
+        alone = next((one for one in stored_alone(home) if name == "last" or str(one["run_id"]).startswith(name)), None)
+        if alone is None:
+            raise
+        raise UsageError(
+            f"expected the folder {home / 'results' / str(alone['run_id'])} of a run that is in the store, found none: a backup "
+            f"holds the store without result folders; copy it from the home it was made in, or run `{alone.get('command')}` again"
+        ) from error
+
+
+def stored_alone(home: Path) -> list[dict[str, object]]:
+    """The manifests of the runs in the home's own store that have no results folder, newest first."""
+    from tradebot.store.client import is_store, open_store
+
+    if not is_store(store_path(home)):
+        return []
+    with open_store(store_path(home)) as store:
+        return [one for one in reversed(store.runs()) if not (home / "results" / str(one["run_id"]) / runs.MANIFEST).is_file()]
 
 
 def finished_manifest(folder: Path) -> Manifest:
@@ -463,9 +501,9 @@ def _changed_keys(identified: object, config: Table) -> list[str]:
 
 def run_report(run: str, home: Path) -> dict[str, object]:
     """Write the report of a finished run again."""
-    folder = runs.find_folder(home, run)
-    finished_manifest(folder)
-    return {"run_id": folder.name, "report": str(write_report(folder).resolve())}
+    folder = find_run(home, run)
+    overlaps = finished_manifest(folder).overlaps
+    return {"run_id": folder.name, "report": str(write_report(folder).resolve()), "overlaps": overlaps}
 
 
 def run_demo(home: Path, progress: Progress, command: str) -> dict[str, object]:

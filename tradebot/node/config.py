@@ -80,7 +80,7 @@ KEYS_LATER: Final = frozenset(
     {"risk.daily_loss", "risk.drawdown", "risk.gross", "risk.on_breach"}
 )
 CHOICES_BUILT: Final = {
-    "mode": "backtest",
+    "mode": ("backtest", "sandbox"),
 }
 
 SECRET: Final = frozenset({"account.key", "store"})
@@ -117,6 +117,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "report.grid.fees.*": parse_fraction,
     "report.grid.latencies.*": parse_latency,
     "download.timeout": parse_interval,
+    "node.order_age": parse_interval,
 }
 
 
@@ -180,7 +181,7 @@ def config_identity(config: Config) -> Table:
     they are kept, is left out.
     """
     values = config_to_dict(config)
-    del values["download"], values["store"]
+    del values["download"], values["store"], values["node"]
     for entry, use in zip(cast(list[Table], values["strategy"]), config.strategy, strict=True):
         if use.target.is_file:
             entry["use"] = f"{Path(use.target.module).name}:{use.target.name}"
@@ -270,10 +271,9 @@ def _refuse_later_keys(values: Table, sources: Mapping[str, str]) -> None:
 def _refuse_later_choices(values: Table, sources: Mapping[str, str]) -> None:
     for path, built in CHOICES_BUILT.items():
         value = _value_at(values, tuple(path.split(".")))
-        if value not in (None, built):
-            raise ConfigError(
-                f"{_where(sources, path)}: {value!r} comes with a later version; this one has {built!r}"
-            )
+        if value is not None and value not in built:
+            words = " and ".join(repr(one) for one in built)
+            raise ConfigError(f"{_where(sources, path)}: {value!r} comes with a later version; this one has {words}")
 
 
 def _read_text(path: str, value: Value, sources: Mapping[str, str]) -> None:

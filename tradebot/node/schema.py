@@ -448,6 +448,44 @@ class Download(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return parse_interval(self.timeout) / NS_PER_SECOND
 
 
+class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How `tradebot run` runs: its feed, its journals, its end. No backtest depends on it."""
+
+    speed: Annotated[
+        float, Meta(description="How many times faster than they were recorded the stored facts are told.", ge=0.01, le=100_000)
+    ] = 1.0
+    rounds: Annotated[int, Meta(description="How often the selection is told; 0: for ever.", ge=0)] = 0
+    sync: Annotated[
+        Literal["none", "place", "each"],
+        Meta(
+            description="When the journal is flushed to the disk: never (a killed process loses nothing, a power cut may), "
+            "before an order is placed, or at each batch."
+        ),
+    ] = "place"
+    write: Annotated[
+        Literal["mmap", "write"], Meta(description="How the journal is written; write() for disks that cannot reserve space.")
+    ] = "mmap"
+    segment_mb: Annotated[int, Meta(description="Megabytes of a segment of the journal.", ge=1, le=4096)] = 64
+    snapshot_facts: Annotated[
+        int, Meta(description="Facts between two snapshots of the engine: a start reads no further back.", ge=1_000)
+    ] = 200_000
+    on_stop: Annotated[
+        Literal["cancel", "keep", "flatten"],
+        Meta(
+            description="What a stop does to open orders: cancel those that do not guard a position, keep all, or cancel all "
+            "and close the positions."
+        ),
+    ] = "cancel"
+    order_age: Annotated[
+        str, Meta(description="Age at which an order that could not be sent is given up.", examples=["5s"])
+    ] = "5s"
+
+    @property
+    def order_age_ns(self) -> int:
+        """Nanoseconds."""
+        return parse_interval(self.order_age)
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of tradebot."""
 
@@ -474,6 +512,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
 
     download: Annotated[Download, Meta(description="How `data download` fetches.")] = field(default_factory=Download)
+    node: Annotated[Node, Meta(description="How `tradebot run` runs.")] = field(default_factory=Node)
 
     @property
     def fee_rates(self) -> FeeRates:

@@ -58,13 +58,15 @@ def back_up_store(home: Path, dsn: str | None, target: Path, progress: Progress)
 
 def restore_store(home: Path, dsn: str | None, backup: Path, progress: Progress) -> dict[str, object]:
     """The home's store from a backup. Raises as `store.restore.restore`, and UsageError for a server."""
+    from tradebot.node.build import stored_alone
     from tradebot.store.manifest import read_manifest
     from tradebot.store.restore import restore
 
     _refuse_server(dsn)
     backup, place = backup.absolute(), store_path(home)
     whole = 2 * read_manifest(backup).bytes  # each file is checked, then copied
-    return _told(lambda tell: restore(backup, place, tell), f"restoring {backup.name}", whole, place, progress)
+    found = _told(lambda tell: restore(backup, place, tell), f"restoring {backup.name}", whole, place, progress)
+    return {**found, "runs_without_folder": len(stored_alone(home))}
 
 
 def verify_store(home: Path, dsn: str | None, progress: Progress) -> dict[str, object]:

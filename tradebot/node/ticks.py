@@ -6,7 +6,8 @@ do when the sample is out of reach.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
 
 if TYPE_CHECKING:
+    from tradebot.domain.instrument import Instrument
     from tradebot.store.batches import Records
     from tradebot.store.client import Store
     from tradebot.store.formats import Import
@@ -36,17 +38,19 @@ def import_paths(
     progress: Progress,
     dsn: str | None = None,
 ) -> dict[str, object]:
-    """Import each path; what cannot be opened is refused before the first row is written.
+    """Import each path, those that follow one another by their venue's ids as one stream; what cannot be opened is refused
+    before the first row is written.
 
     Raises UsageError, UnknownInstrument, BadContainer or StoreError.
     """
     from tradebot.store.client import open_store
-    from tradebot.store.formats import open_import
+    from tradebot.store.formats import open_imports
 
     with open_store(store_place(home, dsn)) as store:
-        known = store.instruments()
-        imports = [open_import(path, format_name, instrument, tick, lot, known) for path in paths]
-        reports = [_import_one(store, one, progress) for one in imports]
+        known, newest_book = store.instruments(), partial(_newest_book, store)
+        imports = open_imports(paths, format_name, instrument, tick, lot, known, newest_book)
+        _check_places(store, imports)
+        reports = _import_all(store, imports, progress)
         beside = _beside(store, reports)
     return {**_merged(reports), "beside": beside}
 
@@ -125,17 +129,21 @@ def import_sample_into(store: "Store", home: Path, progress: Progress) -> dict[s
 
 
 def list_catalogue(home: Path, dsn: str | None = None) -> list[dict[str, object]]:
-    """What the home's store holds, one entry an instrument version, with its rows by kind."""
+    """What the home's store holds, one entry an instrument version, with its rows by kind and its imports."""
     from tradebot.store.client import open_store
     from tradebot.store.facts import count_all_kinds
 
     with open_store(store_place(home, dsn)) as store:
         counts = count_all_kinds(store)
-        return [_with_kinds(msgspec.to_builtins(entry), counts.get(entry.instrument_id, {})) for entry in store.catalogue()]
-
-
-def _with_kinds(entry: dict[str, object], counts: Mapping[int, int]) -> dict[str, object]:
-    return {**entry, "kinds": {kind_name(kind): rows for kind, rows in counts.items()}}
+        held = {one.import_id: msgspec.to_builtins(one) for one in store.imports()}
+        return [
+            {
+                **msgspec.to_builtins(entry),
+                "kinds": {kind_name(kind): rows for kind, rows in counts.get(entry.instrument_id, {}).items()},
+                "held": [held[one] for one in entry.imports if one in held],
+            }
+            for entry in store.catalogue()
+        ]
 
 
 def round_trip(folder: Path) -> int:
@@ -184,6 +192,42 @@ def _import_one(store: "Store", opened: "Import", progress: Progress) -> "Import
         progress.done()
 
 
+def _newest_book(store: "Store", instrument: "Instrument") -> int | None:
+    from tradebot._core.types import Kind
+    from tradebot.store.facts import newest_of
+
+    found = newest_of(store, instrument.id, (Kind.L2_LEVEL,))
+    return None if found is None else found[1]
+
+
+def _check_places(store: "Store", imports: Sequence["Import"]) -> None:
+    """Raise UsageError where a recording that another follows, or that follows another, is in the store by itself: its book
+    there is not the one that the others go on with.
+    """
+    followed = {one.source.follows for one in imports}
+    for one in imports:
+        wanted = f"{one.source.import_id(one.instrument.id):016x}"
+        held = store.find_import(one.instrument, one.source) if one.source.follows or wanted in followed else None
+        if held is not None and held.import_id != wanted and (held.follows or one.source.follows):
+            behind = f"behind import {held.follows}" if held.follows else "by itself"
+            raise UsageError(
+                f"expected {one.source.path} with the recordings it continues, found it in the store {behind} as import "
+                f"{held.import_id}: run `tradebot data remove {held.import_id}` first, or import it without the others"
+            )
+
+
+def _import_all(store: "Store", imports: Sequence["Import"], progress: Progress) -> list["ImportReport"]:
+    """In order; what follows another is told the name under which that one is in the store."""
+    named: dict[str, str] = {}
+    reports = []
+    for one in imports:
+        wanted = f"{one.source.import_id(one.instrument.id):016x}"
+        one.source.follows = named.get(one.source.follows, one.source.follows)
+        reports.append(_import_one(store, one, progress))
+        named[wanted] = reports[-1].import_id
+    return reports
+
+
 def _told(batches: Iterator["Records"], progress: Progress) -> Iterator["Records"]:
     for batch in batches:
         yield batch
@@ -215,6 +259,8 @@ def _beside(store: "Store", reports: Sequence["ImportReport"]) -> dict[str, int]
 
 def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
     """One answer for several imports; the same content named twice counts once."""
+    from tradebot.store.formats import GAPS
+
     reports = list({report.import_id: report for report in reversed(given)}.values())[::-1]
     filled = [report for report in reports if report.rows]
     repairs: Counter[str] = Counter()
@@ -228,6 +274,7 @@ def _merged(given: Sequence["ImportReport"]) -> dict[str, object]:
         "first_ns": min((report.first_ns for report in filled), default=None),
         "last_ns": max((report.last_ns for report in filled), default=None),
         "gaps": sum(report.gaps for report in reports),
+        "gaps_are": "; ".join(dict.fromkeys(GAPS.get(report.format, "") for report in reports)).strip("; "),
         "duplicates": sum(report.duplicates for report in reports),
         "repaired": sum(report.repaired for report in reports),
         "rejected": sum(report.rejected for report in reports),

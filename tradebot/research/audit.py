@@ -6,6 +6,9 @@ its minutes have facts, and the first few places of each fault. The faults are f
 (outliers) and `crossings` (books that cross). Days are UTC and by receive time. Days that touch are one recording;
 where one begins or ends is no fault, so its first and last day are measured from its first and to its last fact.
 
+`gaps` are places inside a recording; what an import calls gaps is counted beside them by the import's own rules, and is the
+sum over the days of `bar_gaps` for bars, of `gap_facts` for raw streams, of `sequence_breaks` for numbered trades.
+
 The score is 100 less what was found, at least 0: the share of time inside silences in percent, `GAP_POINTS` a gap, and
 for each other fault its share of the rows times a weight, up to a limit (`WEIGHTS`). Only a day without any finding has
 100; the best of the others has 99.9.
@@ -23,6 +26,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.market import kind_name
 from tradebot.domain.units import time_text
 from tradebot.engine.ports import Records
+from tradebot.feeds.breaks import BarGaps
 from tradebot.research.arrivals import DAY_NS, Arrivals
 from tradebot.research.crossings import Crossings
 from tradebot.research.duplicates import Duplicates
@@ -71,6 +75,7 @@ class DayAudit(Struct, frozen=True):
     last_ns: int
     gaps: int  # places where data is missing: the signs below, those of one outage as one
     gap_facts: int
+    bar_gaps: int  # places between two bars without one, also where days without facts lie between, which are in no `gaps`
     sequence_breaks: int
     sequence_missing: int  # numbers that the breaks skip
     silences: int
@@ -111,7 +116,7 @@ class _Audit:
         self._instrument = instrument
         self._numbering = Numbering()
         self._crossings = Crossings()
-        self._last_ns = 0
+        self._bar_gaps = BarGaps()
         self._day: _Day | None = None
 
     def add(self, records: Records, repeated: npt.NDArray[np.bool_]) -> Iterator[DayAudit]:
@@ -125,7 +130,7 @@ class _Audit:
                 self._crossings.forget()
             self._day = _Day(day_ns, follows)
         self._numbering.add(records)
-        self._day.add(records, repeated, self._crossings.add(records))
+        self._day.add(records, repeated, self._crossings.add(records), self._bar_gaps.add(records))
 
     def finish(self, goes_on: bool) -> Iterator[DayAudit]:
         """The figures of the day that has ended, where there is one."""
@@ -142,14 +147,21 @@ class _Day:
     def __init__(self, day_ns: int, follows: bool) -> None:
         self.day_ns = day_ns
         self._kinds = np.zeros(256, np.int64)
-        self._void = self._duplicates = 0
+        self._void = self._duplicates = self._bar_gaps = 0
         self._arrivals = Arrivals(day_ns, follows)
         self._lag = Histogram()
         self._gap_facts = Spans()
         self._spikes = {source: Spikes() for source in SOURCES}
         self._outliers: dict[str, list[int]] = {source: [] for source in SOURCES}
 
-    def add(self, records: Records, repeated: npt.NDArray[np.bool_], series: dict[str, tuple[Integers, Integers]]) -> None:
+    def add(
+        self,
+        records: Records,
+        repeated: npt.NDArray[np.bool_],
+        series: dict[str, tuple[Integers, Integers]],
+        bar_gaps: int,
+    ) -> None:
+        self._bar_gaps += bar_gaps
         times, kinds, venue = records["time_ns"], records["kind"], records["venue_ns"]
         before = np.concatenate([[self._arrivals.last_ns or times[0]], times])
         self._arrivals.add(records)
@@ -187,6 +199,7 @@ class _Day:
             last_ns=self._arrivals.last_ns,
             gaps=gaps,
             gap_facts=self._gap_facts.count,
+            bar_gaps=self._bar_gaps,
             sequence_breaks=breaks.count,
             sequence_missing=breaks.missing,
             silences=presence.silences.count,

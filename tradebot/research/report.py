@@ -194,6 +194,7 @@ def config_text(config: dict[str, object]) -> str:
 
 def _warnings(manifest: Manifest, metrics: Metrics) -> Iterator[str]:
     costs = manifest.costs
+    yield from manifest.overlaps
     for instrument in manifest.instruments:
         if instrument.venue == SYNTHETIC:
             yield f"{instrument.name} is a seeded stream, made up here: no market ever did this; nothing can be learnt from it."

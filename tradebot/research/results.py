@@ -153,6 +153,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     book_check: BookCheck | None = None
     beside: Beside | None = None
     assumptions: list[str] = []
+    overlaps: list[str] = []
     grade: GradeEntry = GradeEntry()
     doubts: Doubts = Doubts()
 

@@ -19,6 +19,7 @@ from tradebot._core.types import RECORD_DTYPE, Kind
 from tradebot.domain.errors import BadContainer
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.units import NS_PER_SECOND, TIME_MAX_NS, duration_text, parse_duration
+from tradebot.feeds.breaks import holes_between
 from tradebot.store.batches import Records
 from tradebot.store.imports import Findings
 from tradebot.store.reorder import Lined, only_records, sort_in_time
@@ -146,7 +147,7 @@ def _follow(blocks: Iterable[Lined], interval_ns: int, findings: Findings, file:
 
 
 def _count_gaps(records: Records, interval_ns: int, findings: Findings) -> None:
-    missing_ns = records["venue_ns"][1:] - records["time_ns"][:-1]
+    missing_ns = holes_between(records)
     findings.gaps += int((missing_ns > 0).sum())
     if interval_ns != MONTH:
         missing = int(np.maximum(missing_ns // interval_ns, 0).sum())

@@ -16,7 +16,7 @@ import msgspec
 from tradebot._core.types import Kind
 from tradebot.domain.errors import StoreError, StoreFull, StoreGone, UsageError
 from tradebot.domain.instrument import Instrument
-from tradebot.store import intake, results, ticks
+from tradebot.store import intake, results, ticks, withdrawal
 from tradebot.store.backend import Backend, Column, is_disk_full
 from tradebot.store.batches import Records
 from tradebot.store.engine import Engine
@@ -249,6 +249,27 @@ class Store:
         """What the store holds, one entry an instrument version with committed imports."""
         return ticks.catalogue(self._backend, self.instruments())
 
+    def find_import(self, instrument: Instrument, source: ImportSource) -> ImportReport | None:
+        """The report of a committed import of this content, in whatever place it stands."""
+        return intake.find_content(self._backend, source.content_id(instrument.id))
+
+    def imports(self) -> list[withdrawal.Held]:
+        """All finished imports, oldest first."""
+        return withdrawal.list_imports(self._backend, self._names())
+
+    def choose_imports(self, wanted: Sequence[str]) -> list[withdrawal.Held]:
+        """Imports to be removed, unfinished ones too, by ids in hex or their starts, in the order in which they may go.
+
+        Raises UsageError where one is not there, Refused where another that stays goes on with its book.
+        """
+        names = self._names()
+        held = withdrawal.list_imports(self._backend, names) + withdrawal.list_unfinished(self._backend, names)
+        return withdrawal.choose_imports(held, wanted)
+
+    def remove_import(self, import_id: str) -> None:
+        """Take an import out, by its id in hex: unseen at once, then gone. Killed in between, the same again goes on."""
+        withdrawal.remove_import(self._backend, import_id)
+
     def import_reports(self, import_ids: Sequence[str]) -> list[ImportReport]:
         """Reports of committed imports, by their ids in hex."""
         found = [intake.find_report(self._backend, int(one, 16)) for one in import_ids]
@@ -295,6 +316,9 @@ class Store:
                 "give it a new version"
             )
         return bool(known)
+
+    def _names(self) -> dict[int, str]:
+        return {one.id: one.name for one in self.instruments()}
 
     def _by_id(self, instrument_ids: Sequence[int]) -> list[Instrument]:
         known = {one.id: one for one in self.instruments()}

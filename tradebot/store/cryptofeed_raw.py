@@ -14,7 +14,7 @@ with tick and lot from the list of instruments in it.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from pathlib import Path
@@ -31,8 +31,9 @@ from tradebot.feeds.rows import Row
 from tradebot.store.batches import Records
 from tradebot.store.imports import Findings, ImportSource
 from tradebot.store.listings import listed_instrument, refine
-from tradebot.store.raw_feed import Frame, name_of, read_frames, read_time
+from tradebot.store.raw_feed import Frame, begin_after_gap, name_of, read_frames, read_time
 from tradebot.store.recording import bare_name, content_sha256, files_of, first_line, read_lines
+from tradebot.store.sequel import AFTER_GAP, Edges, newest_book, place_head
 
 NAME: Final = "cryptofeed-raw"
 VERSION: Final = 1  # part of the import id: raise it whenever the same file would give other records
@@ -47,6 +48,7 @@ _DIGITS: Final = 9
 _EDGE: Final = 160  # bytes at either end of a line in which it shows what it is
 _HEAD_LINES: Final = 256  # looked at, in each file, for what was subscribed to
 
+_NOTHING: Final = Edges(0, 0, 0, None, None, False, 0)  # of a capture that nothing is before, and is not looked at
 
 _Key = tuple[str, bool]  # the venue's code, and whether it is a spot pair
 
@@ -85,11 +87,51 @@ def open_source(path: Path, instrument: Instrument) -> tuple[ImportSource, Itera
 
     Raises BadContainer where there is no capture that can be read, UsageError where none is of the instrument's venue.
     """
+    return open_sources([path], instrument, None)[0]
+
+
+def open_sources(
+    paths: Sequence[Path], instrument: Instrument, book_ns: int | None
+) -> list[tuple[ImportSource, Iterator[Records]]]:
+    """As `open_source` of each, in the order of time. A capture makes its own connections and so follows none; one behind
+    another, or behind the book that the store told of last, at `book_ns`, begins with a gap.
+    """
+    is_alone = len(paths) == 1 and book_ns is None
+    opened = sorted((_open(path, instrument, is_alone) for path in paths), key=lambda one: one.edges.first_ns)
+    sources: list[tuple[ImportSource, Iterator[Records]]] = []
+    for number, one in enumerate(opened):
+        place = place_head([one.edges], newest_book((before.edges for before in opened[:number]), book_ns))
+        source = ImportSource(NAME, VERSION, content_sha256(one.files, named=True), str(one.path), place=place)
+        sources.append((source, _read(one, instrument, place, source.findings)))
+    return sources
+
+
+class _Capture(NamedTuple):
+    """One path: the files of the instrument's family."""
+
+    path: Path
+    family: str
+    files: list[Path]
+    edges: Edges
+
+
+def _open(path: Path, instrument: Instrument, is_alone: bool) -> _Capture:
     readable = _readable(path)
     family = _choose(path, readable, instrument)
     files = readable[family]
-    source = ImportSource(NAME, VERSION, content_sha256(files, named=True), str(path))
-    return source, _read(path, files, VENUES[family].open_feed(instrument), source.findings)
+    edges = _NOTHING if is_alone else _find_edges(path, files, VENUES[family], instrument)
+    return _Capture(path, family, files, edges)
+
+
+def _find_edges(path: Path, files: list[Path], venue: _Venue, instrument: Instrument) -> Edges:
+    """Its book comes over its own connections, so it counts as having its snapshot at its head."""
+    feed = venue.open_feed(instrument)
+    first_ns, last_ns = 0, 0
+    for frame in (frame for file in files for frame in _frames(path, file, feed, Findings())):
+        first_ns, last_ns = min(first_ns or frame.time_ns, frame.time_ns), max(last_ns, frame.time_ns)
+    lines = (line for file in files for _, line in read_lines(file))
+    has_book = any(venue.book.search(line[:_EDGE] + line[-_EDGE:]) and _of_code([line], feed.code) for line in lines)
+    return _NOTHING._replace(first_ns=first_ns, last_ns=last_ns, last=0 if has_book else None)
 
 
 def _readable(path: Path) -> dict[str, list[Path]]:
@@ -129,9 +171,11 @@ def _choose(path: Path, families: dict[str, list[Path]], instrument: Instrument)
     return chosen[0]
 
 
-def _read(path: Path, files: list[Path], feed: Feed, findings: Findings) -> Iterator[Records]:
-    streams = [_frames(path, file, feed, findings) for file in files]
-    yield from read_frames(feed, merge(*streams, key=lambda frame: frame.time_ns), findings)
+def _read(capture: _Capture, instrument: Instrument, place: str, findings: Findings) -> Iterator[Records]:
+    feed = VENUES[capture.family].open_feed(instrument)
+    streams = [_frames(capture.path, file, feed, findings) for file in capture.files]
+    frames: Iterator[Frame] = merge(*streams, key=lambda frame: frame.time_ns)
+    yield from read_frames(feed, begin_after_gap(frames, instrument.id) if place == AFTER_GAP else frames, findings)
 
 
 def _frames(path: Path, file: Path, feed: Feed, findings: Findings) -> Iterator[Frame]:

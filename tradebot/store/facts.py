@@ -7,11 +7,13 @@ committed imports count, as everywhere.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from itertools import combinations
+from typing import Any, Final, NamedTuple, Protocol
 
 from tradebot._core.types import Flag, Kind
 
 _PLACE: Final = "time_ns, `import`, `row`"  # where a row stands in the stream of its instrument
+_INTERVAL: Final = f"if(kind = {int(Kind.BAR)}, owner, 0)"  # bars of two intervals are not the same facts
 _BACKWARDS: Final = (
     "ORDER BY instrument DESC, time_ns DESC, `import` DESC, `row` DESC LIMIT 1 "
     "SETTINGS optimize_read_in_order = 1, max_threads = 1, max_block_size = 8192"
@@ -51,6 +53,60 @@ def count_beside(store: Queries, import_id: str, first_ns: int, last_ns: int) ->
         {"one": number, "first": first_ns, "last": last_ns},
     )
     return dict(rows)
+
+
+class Overlap(NamedTuple):
+    """Rows of one kind that two imports of an instrument hold over the same time, from the first to the last moment that
+    both have rows of."""
+
+    instrument: int
+    kind: int
+    imports: tuple[str, str]
+    first_ns: int
+    last_ns: int
+
+
+def find_overlaps(
+    store: Queries, instrument_id: int, from_ns: int | None, to_ns: int | None, only: Sequence[str]
+) -> list[Overlap]:
+    """What a stream over a range and some imports gives twice, as far as times tell."""
+    if not _may_overlap(store, only):
+        return []
+    where = _where(instrument_id, from_ns, to_ns, only)
+    spans = store.query(
+        f"SELECT kind, {_INTERVAL} AS spaced, `import`, min(time_ns), max(time_ns) FROM ticks WHERE {where} "
+        "GROUP BY kind, spaced, `import` ORDER BY kind, spaced, `import`"
+    )
+    found = []
+    for (kind, interval, one, *first), (*same, other, begin, last) in combinations(spans, 2):
+        start, end = max(first[0], begin), min(first[1], last)
+        alike = f"{where} AND kind = {kind} AND {_INTERVAL} = {interval}"
+        if [kind, interval] == same and start <= end and _both_hold(store, alike, start, end, one, other):
+            found.append(Overlap(instrument_id, kind, (f"{one:016x}", f"{other:016x}"), start, end))
+    return found
+
+
+def _may_overlap(store: Queries, only: Sequence[str]) -> bool:
+    """Whether the ranges of two imports of one instrument meet: told by their manifests alone."""
+    ids = ", ".join(str(int(one, 16)) for one in only) or "0"
+    rows = store.query(
+        f"SELECT instrument, first_ns, last_ns FROM imports WHERE id IN ({ids}) AND rows > 0 ORDER BY instrument, first_ns"
+    )
+    ends: dict[int, int] = {}
+    for instrument, first_ns, last_ns in rows:
+        if first_ns <= ends.get(instrument, first_ns - 1):
+            return True
+        ends[instrument] = last_ns
+    return False
+
+
+def _both_hold(store: Queries, where: str, start: int, end: int, one: int, other: int) -> bool:
+    """Whether each has rows there: one may have a hole that the other fills."""
+    rows = store.query(
+        f"SELECT countIf(`import` = {one}) > 0 AND countIf(`import` = {other}) > 0 FROM ticks "
+        f"WHERE {where} AND time_ns >= {start} AND time_ns <= {end}"
+    )
+    return bool(rows[0][0])
 
 
 def count_all_kinds(store: Queries) -> dict[int, dict[int, int]]:

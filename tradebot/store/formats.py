@@ -3,7 +3,7 @@
 Only formats that exist are here. `auto` asks each whether it recognises the file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,6 +30,9 @@ from tradebot.store.symbols import Named
 AUTO: Final = "auto"
 
 
+Opened = tuple[ImportSource, Iterator[Records]]
+
+
 def _no_names(path: Path) -> list[Named]:
     return []
 
@@ -42,6 +45,7 @@ class Importer(NamedTuple):
     open_source: Callable[[Path, Instrument], tuple[ImportSource, Iterator[Records]]]
     instruments: Callable[[Path], list[Instrument]]
     names: Callable[[Path], list[Named]] = _no_names
+    open_sources: Callable[[Sequence[Path], Instrument, int | None], list[Opened]] | None = None  # where files follow others
 
 
 class Import(NamedTuple):
@@ -52,9 +56,26 @@ class Import(NamedTuple):
     batches: Iterator[Records]
 
 
+_BARS: Final = "places between two bars without one: bar_gaps of data audit"
+# What a format's importer counts as gaps, and the figure of the audit that counts the same over the stored rows. A format that
+# is not here tells of none.
+GAPS: Final = {
+    "binance-raw": "places where the book was lost: gap_facts of data audit",
+    "cryptofeed-raw": "places where the book was lost: gap_facts of data audit",
+    "binance-vision": f"numbers that trades skip: sequence_breaks of data audit; {_BARS}",
+    "freqtrade": _BARS,
+    "ccxt-ohlcv": _BARS,
+    "bitstamp-l3": "connections that the recorder noted as lost, which the rows do not tell",
+}
+
 FORMATS: Final = {
     one.NAME: Importer(
-        one.NAME, one.recognises, one.open_source, one.instruments, getattr(one, "names", _no_names)
+        one.NAME,
+        one.recognises,
+        one.open_source,
+        one.instruments,
+        getattr(one, "names", _no_names),
+        getattr(one, "open_sources", None),
     )
     for one in (
         bitstamp_l3,
@@ -85,12 +106,61 @@ def open_import(
     Raises UsageError for an unknown format, UnknownInstrument where the instrument has no tick and lot,
     BadContainer where the file is not what the format says.
     """
+    importer, chosen = _choose(path, format_name, instrument, tick, lot, known)
+    return Import(chosen, *importer.open_source(path, chosen))
+
+
+def open_imports(
+    paths: Sequence[Path],
+    format_name: str,
+    instrument: str | None,
+    tick: str | None,
+    lot: str | None,
+    known: Sequence[Instrument],
+    newest_book: Callable[[Instrument], int | None],
+) -> list[Import]:
+    """As `open_import` of each path, in the order in which they are to be imported: what may follow one another is opened
+    together. `newest_book` says when the store last told of a book of an instrument.
+    """
+    groups: dict[tuple[str, int], tuple[Importer, Instrument, list[Path]]] = {}
+    nameless = {path for path in paths if _is_nameless(path, format_name, instrument)}
+    for path in sorted(paths, key=nameless.__contains__):
+        other = _only_other(groups) if path in nameless else None
+        name = other.name if other else instrument
+        importer, chosen = _choose(path, format_name, name, tick, lot, [*known, other] if other else known)
+        groups.setdefault((importer.name, chosen.id), (importer, chosen, []))[2].append(path)
+    found: list[Import] = []
+    for importer, chosen, together in groups.values():
+        if importer.open_sources is None:
+            opened = [importer.open_source(path, chosen) for path in together]
+        else:
+            opened = importer.open_sources(together, chosen, newest_book(chosen))
+        found += [Import(chosen, *one) for one in opened]
+    return found
+
+
+def _is_nameless(path: Path, format_name: str, instrument: str | None) -> bool:
+    """Whether a path names no instrument by itself, as the few last lines of a recording may."""
+    if instrument is not None or not path.exists():
+        return False
+    importer = find_importer(path, format_name)
+    return importer.open_sources is not None and not importer.instruments(path)
+
+
+def _only_other(groups: Mapping[tuple[str, int], tuple[Importer, Instrument, list[Path]]]) -> Instrument | None:
+    """The instrument of all the paths before, where it is one, and they are of a format whose files follow others."""
+    found = [chosen for importer, chosen, _ in groups.values() if importer.open_sources is not None]
+    return found[0] if len(found) == len(groups) == 1 else None
+
+
+def _choose(
+    path: Path, format_name: str, instrument: str | None, tick: str | None, lot: str | None, known: Sequence[Instrument]
+) -> tuple[Importer, Instrument]:
     if not path.exists():
         raise UsageError(f"expected a file or folder to import, found nothing at {path}")
     importer = find_importer(path, format_name)
     offered, names = importer.instruments(path), importer.names(path)
-    chosen = choose_instrument(importer, offered, instrument, tick, lot, known, names)
-    return Import(chosen, *importer.open_source(path, chosen))
+    return importer, choose_instrument(importer, offered, instrument, tick, lot, known, names)
 
 
 def find_importer(path: Path, format_name: str) -> Importer:

@@ -75,7 +75,8 @@ def check_findings(findings: Findings, rows: int, path: str) -> None:
 
 class ImportSource(Struct):
     """Where rows come from. `content_sha256` is over the unpacked bytes; `path` is for people and names
-    nothing.
+    nothing. `place` says how the content stands to what was recorded before it, where its rows depend on that (`sequel`
+    has the words); `follows` is the import that it goes on from, in hex.
     """
 
     format: str
@@ -83,18 +84,28 @@ class ImportSource(Struct):
     content_sha256: str
     path: str
     findings: Findings = field(default_factory=Findings)
+    place: str = ""
+    follows: str = ""
 
     def import_id(self, instrument_id: int) -> int:
-        """The u64 that its rows carry: a function of instrument, format, importer version and content; never
+        """The u64 that its rows carry: a function of instrument, format, importer version, content and place; never
         0.
         """
-        text = f"{instrument_id}\n{self.format}\n{self.version}\n{self.content_sha256}"
+        return self._id(instrument_id, self.place)
+
+    def content_id(self, instrument_id: int) -> int:
+        """The same for the content wherever it stands: a content is in the store once."""
+        return self._id(instrument_id, "")
+
+    def _id(self, instrument_id: int, place: str) -> int:
+        text = f"{instrument_id}\n{self.format}\n{self.version}\n{self.content_sha256}" + (f"\n{place}" if place else "")
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") or 1
 
 
 class ImportReport(Struct, frozen=True, kw_only=True):
     """What an import did. `first_ns` and `last_ns` are 0 where it has no rows; `repeated`: it was there
-    before.
+    before. `content_id` names its content in hex, in whatever place (empty in reports of older versions, whose import id
+    is that); `follows` is the import whose book it goes on with, in hex.
     """
 
     instrument: str
@@ -112,3 +123,5 @@ class ImportReport(Struct, frozen=True, kw_only=True):
     notes: dict[str, int]
     rejects: list[Rejected]
     repeated: bool = False
+    content_id: str = ""
+    follows: str = ""

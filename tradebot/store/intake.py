@@ -51,8 +51,8 @@ def import_records(
 ) -> ImportReport:
     """Write the batches and make them visible at the end. See Store.import_records."""
     import_id = source.import_id(instrument.id)
-    with backend.lease(f"the import {import_id:016x}", 0):
-        report = find_report(backend, import_id)
+    with backend.lease(f"the import {source.content_id(instrument.id):016x}", 0):
+        report = find_report(backend, import_id) or find_content(backend, source.content_id(instrument.id))
         if report is not None:
             return report
         lying = _begin(backend, import_id, instrument.id)
@@ -75,6 +75,15 @@ def find_report(backend: Backend, import_id: int) -> ImportReport | None:
     return msgspec.structs.replace(msgspec.json.decode(found[0][0], type=ImportReport), repeated=True)
 
 
+def find_content(backend: Backend, content_id: int) -> ImportReport | None:
+    """The report of the import that holds a content, in whatever place it stands."""
+    found = backend.rows(
+        f"SELECT id FROM imports WHERE id = {content_id} "
+        f"OR JSONExtractString(report, 'content_id') = '{content_id:016x}' ORDER BY committed, id LIMIT 1"
+    )
+    return find_report(backend, found[0][0]) if found else None
+
+
 def _begin(backend: Backend, import_id: int, instrument_id: int) -> dict[int, int]:
     """Announce the import; the rows that an earlier run left, by block."""
     if backend.rows(f"SELECT 1 FROM imports_begun WHERE id = {import_id} LIMIT 1"):
@@ -83,9 +92,14 @@ def _begin(backend: Backend, import_id: int, instrument_id: int) -> dict[int, in
             f"WHERE {_where(instrument_id, import_id)} GROUP BY block"
         )
         return {int(block): int(rows) for block, rows in counted}
+    announce(backend, import_id, instrument_id)
+    return {}
+
+
+def announce(backend: Backend, import_id: int, instrument_id: int) -> None:
+    """Note that the ticks may have rows of an import that no manifest names."""
     row = {"id": [import_id], "instrument": [instrument_id]}
     backend.insert("imports_begun", row, {"id": "UInt64", "instrument": "UInt32"})
-    return {}
 
 
 class Intake:
@@ -192,6 +206,8 @@ def _commit(
         rows=written.rows,
         first_ns=written.first_ns,
         last_ns=written.last_ns,
+        content_id=f"{source.content_id(instrument.id):016x}",
+        follows=source.follows,
         **msgspec.structs.asdict(source.findings),
     )
     manifest: dict[str, Column] = {

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from tradebot._core.types import Flag, Kind
 from tradebot.feeds.feed import Feed, count
-from tradebot.feeds.rows import TIME_MAX, Row, to_records
+from tradebot.feeds.rows import TIME_MAX, Row, RowWriter, to_records
 from tradebot.store.batches import Records
 from tradebot.store.imports import Findings
 
@@ -30,10 +30,14 @@ class Frame(NamedTuple):
     give: Callable[[int], list[Row]]
 
 
-def read_frames(feed: Feed, frames: Iterable[Frame], findings: Findings) -> Iterator[Records]:
-    """The records of all frames. What the feed left out on purpose is in the findings' notes at the end."""
+def read_frames(
+    feed: Feed, frames: Iterable[Frame], findings: Findings, after_ns: int = 0, goes_on: bool = False
+) -> Iterator[Records]:
+    """The records of all frames, later than `after_ns`. What the feed left out on purpose is in the findings' notes at the
+    end; where the recording `goes_on`, what waits in the feed may still get its book.
+    """
     rows: list[Row] = []
-    now_ns = 0
+    now_ns = after_ns + 1 if after_ns else 0
     for frame in frames:
         findings.late += frame.time_ns < now_ns
         now_ns = max(now_ns, frame.time_ns)
@@ -43,9 +47,20 @@ def read_frames(feed: Feed, frames: Iterable[Frame], findings: Findings) -> Iter
             rows = []
     if rows:
         yield _finish(rows, findings)
-    feed.close()
+    if not goes_on:
+        feed.close()
     for reason, number in feed.notes.items():
         count(findings.notes, reason, number)
+    feed.notes.clear()
+
+
+def begin_after_gap(frames: Iterable[Frame], instrument_id: int) -> Iterator[Frame]:
+    """The frames of a recording that does not go on from the one before it: a gap and an empty book stand before the first."""
+    writer = RowWriter(instrument_id)
+    for number, frame in enumerate(frames):
+        if not number:
+            yield frame._replace(give=lambda time_ns: writer.lost(time_ns, 0, 0, 0))
+        yield frame
 
 
 def _receive(feed: Feed, frame: Frame, now_ns: int, findings: Findings) -> list[Row]:

@@ -1,0 +1,241 @@
+"""An engine on its journal goes on with what it had, whatever it died of; edited code begins on the books that it finds."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from msgspec import Struct
+
+from tests.strategies.support import BTC, SECOND, START, book, plan, row
+from tradebot._core.types import FACT_DTYPE, Act, Flag, Kind, Reject
+from tradebot.domain.errors import LocalError
+from tradebot.domain.frames import Frame
+from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.market import AccountFacts, Commands
+from tradebot.domain.orders import TradingState
+from tradebot.engine.session import SAY_AGAIN_NS, Note, Session, open_session
+from tradebot.strategies.strategy import Strategy
+from tradebot.testing.simulation import MemoryJournal
+
+PLAN = plan(1, [BTC])
+MARKET = np.concatenate([*book(), row(1, Kind.TRADE, 201, 1)])
+
+
+class Buyer(Strategy):
+    """Buys at each trade, guarded; counts what it did."""
+
+    class State(Struct):
+        bought: int = 0
+
+    def on_trade(self, trade: Any) -> None:
+        self.state.bought += 1
+        self.buy(0.01, price=99.0, stop_loss=90.0)
+
+
+class Edited(Strategy):
+    """What somebody made of it: it tells what it found."""
+
+    def on_start(self) -> None:
+        self.found = len(self.open_orders())
+
+    def on_fill(self, fill: Any) -> None:
+        self.held = self.position.quantity
+
+
+class Raises(Strategy):
+    def on_trade(self, trade: Any) -> None:
+        raise RuntimeError("poison")
+
+
+def start(kept: MemoryJournal, epoch: int = 1, strategy: Strategy | None = None, code: str = "one") -> tuple[Session, list[Any]]:
+    return open_session(PLAN, [strategy or Buyer({})], kept, code, epoch, START + epoch * SECOND // 100)
+
+
+def journal() -> MemoryJournal:
+    return MemoryJournal(lambda what: None)
+
+
+def said(messages: list[Any]) -> list[Any]:
+    """(number, kind) of every command."""
+    found = []
+    for message in messages:
+        if isinstance(message, Commands):
+            found += [(message.sequence + at, int(one["kind"])) for at, one in enumerate(message.array())]
+    return found
+
+
+def answer(messages: list[Any], kind: Kind, first: int, **slots: int) -> AccountFacts:
+    """What a gateway tells of the first command among `messages`."""
+    command = next(one for one in messages if isinstance(one, Commands)).array()[0]
+    fact = np.zeros(1, FACT_DTYPE)
+    for name in ("id", "instrument", "owner", "price", "quantity"):
+        fact[name] = command[name]
+    fact["kind"] = fact["kind2"] = kind
+    fact["flags2"], fact["cause"], fact["time_ns"] = Flag.CONT, command["cause"], START + 2 * SECOND
+    for name, value in slots.items():
+        fact[name] = value
+    return AccountFacts(1, first, 1, fact.tobytes())
+
+
+def test_commands_are_said_until_the_gateway_has_them_also_after_a_death() -> None:
+    kept = journal()
+    session, up = start(kept)
+    assert [type(one) for one in up] == [EngineUp]
+    assert said(session.on_market(MARKET.tobytes())) == [(1, Kind.PLACE_ORDER)]
+    assert said(session.on_clock(START + 2 * SECOND + SAY_AGAIN_NS)) == [(1, Kind.PLACE_ORDER)]
+    session, up = start(kept, 2)
+    assert said(session.on_gateway_up(GatewayUp(1, 1, 0), START + 3 * SECOND)) == [(1, Kind.PLACE_ORDER)]
+    session.on_commands_taken(CommandsTaken(1, 1, 1))
+    assert said(session.on_clock(START + 9 * SECOND)) == []
+    assert session.live.kernel.orders == 1
+
+
+def test_nothing_is_said_when_the_journal_cannot_be_written() -> None:
+    class Full(Exception):
+        pass
+
+    def mark(what: str) -> None:
+        if full and what == "write":
+            raise Full
+
+    full = False
+    kept = MemoryJournal(mark)
+    session, _ = start(kept)
+    full = True
+    with pytest.raises(Full):
+        session.on_market(MARKET.tobytes())
+    full = False
+    session, _ = start(kept, 2)
+    assert session.live.kernel.orders == 0, "what was not written did not happen"
+
+
+@pytest.mark.parametrize("with_snapshot", [False, True])
+def test_a_start_goes_on_where_the_last_one_died(with_snapshot: bool) -> None:
+    kept = journal()
+    session, _ = start(kept)
+    placed = session.on_market(MARKET.tobytes())
+    session.on_answers(answer(placed, Kind.ORDER_ACCEPTED, 1), START + 2 * SECOND)
+    if with_snapshot:
+        session.save()
+    session.on_market(row(3, Kind.TRADE, 201, 1).tobytes())
+    strategy = Buyer({})
+    again, up = start(kept, 2, strategy)
+    assert again.live.kernel.snapshot()[6:9] == session.live.kernel.snapshot()[6:9]
+    assert strategy.state.bought == 2
+    assert up[-1] == EngineUp(1, 1, 2, 1)
+    assert [number for number, _ in again.waiting] == [1, 2]
+    before = len(kept.body)
+    again.on_market(row(4, Kind.TRADE, 201, 1).tobytes())
+    assert len(kept.body) > before and strategy.state.bought == 3
+
+
+@pytest.mark.parametrize("with_snapshot", [False, True])
+def test_kill_edit_start(with_snapshot: bool) -> None:
+    """The new code does not step what the old one did: it finds its orders open, and hears of their fills."""
+    kept = journal()
+    session, _ = start(kept)
+    placed = session.on_market(MARKET.tobytes())
+    if with_snapshot:
+        session.save()
+    session.on_answers(answer(placed, Kind.ORDER_ACCEPTED, 1), START + 2 * SECOND)
+    edited = Edited({})
+    again, _ = start(kept, 2, edited, "two")
+    assert edited.found == 1
+    filled = again.on_answers(answer(placed, Kind.ORDER_FILLED, 2, trade_id=1, parent=0), START + 3 * SECOND)
+    assert edited.held == 0.01
+    assert said(filled) == [(2, Kind.PLACE_ORDER)], "the entry of the old code is guarded as it was asked for"
+    third, _ = start(kept, 3, Edited({}), "two")
+    assert third.live.kernel.snapshot()[7] == again.live.kernel.snapshot()[7]
+    back, _ = start(kept, 4, Buyer({}), "one")
+    assert back.live.kernel.positions()[0][4] == 10
+
+
+def test_a_poison_fact_quarantines_and_does_not_kill_twice() -> None:
+    kept = journal()
+    session, _ = start(kept, 1, Raises({}))
+    session.on_market(MARKET.tobytes())
+    assert len(session.live.kernel.failures) == 1
+    again, _ = start(kept, 2, Raises({}))
+    assert said(again.on_market(row(2, Kind.TRADE, 201, 1).tobytes())) == []
+    assert len(again.live.kernel.failures) == 1
+
+
+def test_answers_are_taken_once_and_in_order() -> None:
+    session, _ = start(journal())
+    placed = session.on_market(MARKET.tobytes())
+    early = session.on_answers(answer(placed, Kind.ORDER_FILLED, 2, trade_id=1, parent=0), START + 2 * SECOND)
+    assert [type(one) for one in early] == [EngineUp], "a hole is asked for"
+    assert session.answers_taken == 0
+    for _ in range(2):
+        assert session.on_answers(answer(placed, Kind.ORDER_ACCEPTED, 1), START + 2 * SECOND)[-1] == AnswersTaken(1, 1, 1, 1)
+    session.on_answers(answer(placed, Kind.ORDER_FILLED, 2, trade_id=1, parent=0), START + 2 * SECOND)
+    session.on_answers(answer(placed, Kind.ORDER_FILLED, 2, trade_id=1, parent=0), START + 2 * SECOND)
+    assert session.live.kernel.fills == 1
+
+
+def test_an_answer_that_cannot_be_ours_halts_trading_and_is_kept_in_words() -> None:
+    kept = journal()
+    session, _ = start(kept)
+    placed = session.on_market(MARKET.tobytes())
+    session.on_answers(answer(placed, Kind.ORDER_FILLED, 1, trade_id=1, parent=0), START + 2 * SECOND)
+    assert "state 1" in session.refused[0][1]
+    assert said(session.on_market(row(3, Kind.TRADE, 201, 1).tobytes())) == [], "halted"
+    again, _ = start(kept, 2)
+    assert again.refused == session.refused and again.answers_taken == 1
+
+
+def test_an_engine_that_is_told_of_a_later_lease_is_fenced() -> None:
+    session, _ = start(journal())
+    session.on_fenced(Fenced(1, 1, 1))
+    assert not session.is_fenced
+    session.on_fenced(Fenced(1, 1, 2))
+    assert session.is_fenced
+
+
+def test_a_gateway_that_has_more_than_we_ever_said_is_refused() -> None:
+    session, _ = start(journal())
+    with pytest.raises(LocalError, match="not the one that these commands came from"):
+        session.on_gateway_up(GatewayUp(1, 1, 5), START + SECOND)
+
+
+def test_controls_stand_in_the_journal_with_who_and_why() -> None:
+    kept = journal()
+    session, _ = start(kept)
+    placed = session.on_market(MARKET.tobytes())
+    session.on_answers(answer(placed, Kind.ORDER_ACCEPTED, 1), START + 2 * SECOND)
+    session.set_trading_state(TradingState.HALTED, START + 3 * SECOND, "ann", "lunch")
+    cancelled = session.act(Act.CANCEL_ALL, START + 3 * SECOND, "ann", "lunch")
+    assert said(cancelled) == [(2, Kind.CANCEL_ORDER)]
+    notes = [msgspec.msgpack.decode(frame.body, type=Note) for frame in kept.frames() if frame.body]
+    assert [(one.who, one.why) for one in notes][-2:] == [("ann", "lunch")] * 2
+    again, _ = start(kept, 2)
+    assert said(again.on_market(row(4, Kind.TRADE, 201, 1).tobytes())) == [], "the latch holds after a start"
+
+
+def test_code_that_does_something_else_is_named_by_its_first_command() -> None:
+    class Other(Buyer):
+        def on_trade(self, trade: Any) -> None:
+            self.buy(0.02, price=98.0)
+
+    kept = journal()
+    session, _ = start(kept)
+    session.on_market(MARKET.tobytes())
+    with pytest.raises(LocalError, match=r"place_order of order \d+ \(10 lots at 198 ticks\), found place_order .*20 lots"):
+        start(kept, 2, Other({}))
+
+
+def test_a_changed_fact_is_seen_by_its_digest() -> None:
+    kept = journal()
+    session, _ = start(kept)
+    session.on_market(row(1, Kind.TRADE, 201, 1).tobytes())
+    frames = list(kept.frames())
+    wrong = journal()
+    for frame in frames[:-1]:
+        wrong.append(frame)
+    facts = bytearray(frames[-1].facts)
+    facts[24] ^= 1
+    wrong.append(msgspec.structs.replace(frames[-1], facts=bytes(facts), outputs=b""))
+    with pytest.raises(LocalError, match="expected"):
+        start(wrong, 2, Edited({}), "one")
+    assert isinstance(frames[0], Frame) and Reject.ACCEPTED == 0

@@ -1,0 +1,275 @@
+"""A node under everything that may happen to it: nothing lost, nothing doubled; and mutants of it, each of which must be seen."""
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.engine.test_contracts import INV, LIN, facts_of, margin
+from tests.strategies.support import BTC, plan
+from tests.support import stream
+from tradebot.domain.frames import Frame
+from tradebot.domain.instrument import Instrument
+from tradebot.domain.venue import Capabilities, Duplicates, VenueReply
+from tradebot.engine.session import Message, Session, open_session
+from tradebot.execution.gateway import Gateway
+from tradebot.execution.held import Held, Task
+from tradebot.strategies.strategy import Strategy
+from tradebot.testing.simulation import ENGINE, GATEWAY, NO_FAULTS, VENUE, Failed, Faults, Restless, Verdict, World, run
+
+FULL = os.environ.get("TRADEBOT_FULL") == "1"
+SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "1000"))
+GROUPS = 20
+FACTS = stream(1, 700)
+LONG = stream(2, 1_500)
+CONTRACT_FACTS = facts_of(5, 1_200)
+QUICK = {"order_latency_ns": 5_000_000, "answer_latency_ns": 0}
+VENUES = [Capabilities(duplicates=one) for one in Duplicates]
+
+
+def strategies() -> list[Strategy]:
+    return [Restless({"seed": 7, "eager": 0.9})]
+
+
+def world(seed: int, **settings: Any) -> Verdict:
+    """One run of the world that a seed is, at a venue that the seed chooses; in base fees for every third."""
+    capabilities = settings.pop("capabilities", VENUES[seed % 3])
+    run_ = plan(1, [BTC], fee_in_base=seed % 3 == 0, **QUICK)
+    return run(seed, run_, settings.pop("facts", FACTS), strategies, capabilities=capabilities, **settings)
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_nothing_is_lost_or_doubled_whatever_the_seed(group: int) -> None:
+    """1,000 seeds in `make test`, 10,000 by `make simulate`; a failure names its seed."""
+    verdicts = [world(seed) for seed in range(group, SEEDS, GROUPS)]
+    assert sum(one.crashes for one in verdicts) > len(verdicts)
+    assert sum(one.fills for one in verdicts) > len(verdicts)
+    assert sum(one.unknown_proven for one in verdicts) > 0
+
+
+@pytest.mark.parametrize("instrument", [LIN, INV])
+def test_contracts_with_their_funding_and_liquidations_end_in_the_venues_books(instrument: Instrument) -> None:
+    """What happens to a position without an order may be missed too: it is asked for by number."""
+    told = 0
+    for seed in range(1_000 if FULL else 60):
+        leverage = (20, 100)[seed % 2]
+        run_ = plan(1, [instrument], margins=[margin(leverage, rate="0.005")], opening={"USDT": 10**11, "BTC": 10**11}, **QUICK)
+        one = World(seed, run_, CONTRACT_FACTS, strategies, capabilities=VENUES[seed % 3])
+        assert not (found := one.finish().findings), f"seed {seed}: {found}"
+        told += len(one.actors[VENUE].income)
+    assert told > 100
+
+
+def test_without_faults_every_order_is_answered_by_the_venue() -> None:
+    found = run(1, plan(1, [BTC], **QUICK), LONG, strategies, faults=NO_FAULTS)
+    assert (found.crashes, found.unknown_proven) == (0, 0)
+    assert found.orders > 50 and found.fills > 20
+
+
+def test_the_same_seed_does_the_same_again() -> None:
+    assert world(11) == world(11)
+
+
+def test_a_world_of_many_deaths() -> None:
+    """An actor dies at one in thirty marks: starts that die at once are among them."""
+    found = [world(seed, faults=Faults(crash=0.03, drop=0.1, slow=0.1)) for seed in range(200 if FULL else 20)]
+    assert sum(one.crashes for one in found) > 100
+
+
+def test_where_absence_cannot_be_proved_an_order_stays_unknown() -> None:
+    """Nobody is told that it is not there, however often it was not found, and the judge sees it unsettled."""
+    capabilities = Capabilities(proves_absence=False)
+    unsettled = 0
+    for seed in range(20):
+        one = World(seed, plan(1, [BTC], **QUICK), FACTS, strategies, Faults(drop=0.1), capabilities)
+        verdict = one.finish()
+        tried = {held.client_id for held in one.actors[GATEWAY].unknown}
+        unsettled += len(tried)
+        there = {order.client_id for order in one.actors[VENUE].all_orders() if order.was_taken}
+        assert not tried & there, "an unknown order that is there is found"
+        assert all(any(word in text for word in ("unsettled", "still", "never came")) for text in verdict.findings), (
+            verdict.findings
+        )
+    assert unsettled > 0
+
+
+def crash_points() -> int:
+    """How many marks a scripted session has."""
+    one = World(5, plan(1, [BTC], **QUICK), FACTS[:160], strategies, NO_FAULTS)
+    assert not one.finish().findings
+    return one.marks
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_a_death_at_every_single_mark_ends_in_the_same_books(part: int) -> None:
+    """After each write, each send and before them, in engine, gateway and venue: one death, everything else without fault."""
+    points = range(part, crash_points(), 8)
+    step = 1 if FULL else 5
+    died = 0
+    for mark in list(points)[::step]:
+        found = run(5, plan(1, [BTC], **QUICK), FACTS[:160], strategies, faults=NO_FAULTS, crash_at=mark)
+        died += found.crashes
+    assert died >= len(list(points)[::step]) // 2
+
+
+# Mutants: each is a mistake that an engineer could make; each must be found within a few seeds.
+
+
+class SendsBeforeItWrites(Gateway):
+    """The request is on the wire before the attempt is in the log."""
+
+    def _attempt(self, held: Held, task: Task, now_ns: int) -> None:
+        kept, later = self.log.journal, Later(self.log.journal)
+        self.log.journal = later  # type: ignore[assignment]
+        super()._attempt(held, task, now_ns)
+        self.late = later
+        self.log.journal = kept
+
+    def _flush(self, now_ns: int) -> Any:
+        found = super()._flush(now_ns)
+        late = getattr(self, "late", None)
+        self.late = None
+        return Sent(found, late)
+
+
+class Later:
+    """A journal that writes when it is told to."""
+
+    def __init__(self, journal: Any) -> None:
+        self.journal, self.frames_kept = journal, []
+
+    def append(self, frame: Frame, must_sync: bool = False) -> None:
+        self.frames_kept.append(frame)
+
+    def write(self) -> None:
+        for frame in self.frames_kept:
+            self.journal.append(frame)
+
+
+class Sent(list):  # type: ignore[type-arg]
+    """Messages, after the last of which something is written."""
+
+    def __init__(self, messages: list[Any], late: Any) -> None:
+        super().__init__(messages)
+        self.late = late
+
+    def __iter__(self) -> Any:
+        yield from super().__iter__()
+        if self.late is not None:
+            self.late.write()
+
+
+class TakesOneNotFoundForProof(Gateway):
+    """An order that is not found is told as not accepted at once, before its window has passed."""
+
+    def may_be_absent(self, held: Held, reply: VenueReply) -> bool:
+        return True
+
+
+class ForgetsAfterThree(Gateway):
+    """Three times not found is gone, whatever the venue's clock says."""
+
+    def may_be_absent(self, held: Held, reply: VenueReply) -> bool:
+        self.tries = getattr(self, "tries", {})
+        self.tries[held.client_id] = self.tries.get(held.client_id, 0) + 1
+        return self.tries[held.client_id] >= 3
+
+
+class SendsAgain(Gateway):
+    """A place that is not found is sent once more under the same id."""
+
+    def _not_found(self, held: Held, reply: VenueReply, now_ns: int) -> None:
+        self._send_task(held, held.tasks[0], now_ns)
+
+
+class SendsWhatWasNotAnswered(Gateway):
+    """After a start, what was tried and not answered is tried again: the venue has forgotten the id by then."""
+
+    def open(self, now_ns: int) -> Any:
+        found = super().open(now_ns)
+        for held in self.orders.values():
+            if held.is_unknown and held.tasks:
+                self._send_task(held, held.tasks[0], now_ns)
+        return [*found, *self._flush(now_ns)]
+
+
+class TellsFillsTwice(Gateway):
+    """A trade is not known by its number."""
+
+    def is_new_trade(self, held: Held, row: np.void) -> bool:
+        return True
+
+
+class ActsBeforeItWrites(Session):
+    """Commands are said before the frame is in the journal."""
+
+    def commit(self, note: Any = None) -> list[Message]:
+        kept, later = self.journal, Later(self.journal)
+        self.journal = later  # type: ignore[assignment]
+        found = super().commit(note)
+        self.journal = kept
+        return Sent(found, later)
+
+
+def opens_hasty(*settings: Any) -> Any:
+    """`open_session`, of a session that acts before it writes."""
+    session, found = open_session(*settings)
+    session.__class__ = ActsBeforeItWrites
+    return session, found
+
+
+GATEWAYS = {
+    SendsBeforeItWrites: Duplicates.NONE,
+    TakesOneNotFoundForProof: Duplicates.WHILE_OPEN,
+    ForgetsAfterThree: Duplicates.WHILE_OPEN,
+    SendsAgain: Duplicates.NONE,
+    SendsWhatWasNotAnswered: Duplicates.WHILE_OPEN,
+    TellsFillsTwice: Duplicates.WHILE_OPEN,
+}
+HARSH = Faults(drop=0.05, slow=0.15, crash=0.01)
+
+
+def seeds_until_found(**settings: Any) -> int:
+    """How many seeds it takes until the judge, or an assertion of the kernel, sees a mutant; fails where 300 do not."""
+    for seed in range(300):
+        try:
+            world(seed, facts=LONG, faults=HARSH, **settings)
+        except (Failed, AssertionError, ValueError):
+            return seed + 1
+    raise AssertionError("the mutant lived through 300 seeds")
+
+
+@pytest.mark.parametrize("mutant", GATEWAYS)
+def test_a_mutant_of_the_gateway_is_found(mutant: type[Gateway]) -> None:
+    seeds_until_found(make_gateway=mutant, capabilities=Capabilities(duplicates=GATEWAYS[mutant]))
+
+
+def test_an_engine_that_acts_before_it_writes_is_found() -> None:
+    seeds_until_found(make_session=opens_hasty)
+
+
+def test_the_harsh_world_of_the_mutants_is_survived_without_them() -> None:
+    for seed in range(100 if FULL else 10):
+        world(seed, facts=LONG, faults=HARSH)
+
+
+def test_the_judge_reads_the_venues_ledger() -> None:
+    """A balance that differs by one unit is found."""
+    one = World(3, plan(1, [BTC], **QUICK), FACTS, strategies, NO_FAULTS)
+    one.finish()
+    one.actors[VENUE].balances["USD"] += 1
+    assert any("balance of USD" in text for text in one.judge().findings)
+    one.actors[VENUE].trades.pop()
+    assert any("fills differ" in text for text in one.judge().findings)
+    assert one.actors[ENGINE].live.kernel.fills > 0
+
+
+def test_a_failure_names_its_seed() -> None:
+    for seed in range(300):
+        try:
+            world(seed, facts=LONG, faults=HARSH, make_gateway=TellsFillsTwice)
+        except Failed as error:
+            assert str(error).startswith(f"seed {seed}: ")
+            return
+    raise AssertionError("no seed failed")

@@ -1,0 +1,180 @@
+"""`run`, and what is asked of a running node or done to it: each act with who and why, as a fact of its journal."""
+
+import getpass
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from tradebot.cli.call import Call, Parser, Verbs
+from tradebot.cli.output import json_text
+from tradebot.domain.errors import EXIT_DONE, Refused
+
+
+def add(verbs: Verbs) -> None:
+    running = verbs.add("run", run, "run a node as a configuration says, until told to stop")
+    running.add_argument("--new", action="store_true", help="begin another run instead of going on with the home's")
+    verbs.add("status", status, "how the home's node stands")
+    verbs.add("positions", positions, "positions of the running node")
+    verbs.add("orders", orders, "open orders of the running node")
+    verbs.add("fills", fills, "fills of the home's run, from its journal").add_argument(
+        "--last", type=int, default=0, metavar="N", help="the last N alone"
+    )
+    verbs.add("pnl", pnl, "profit and loss of the running node, by strategy and instrument")
+    _why(verbs.add("pause", pause, "no new orders; cancels and guards pass"))
+    resuming = verbs.add("resume", resume, "trade again")
+    _why(resuming)
+    resuming.add_argument("--after-kill", action="store_true", help="lift the latch of `kill`")
+    cancelling = verbs.add("cancel-all", cancel_all, "cancel open orders; those that guard a position stay")
+    _why(cancelling)
+    cancelling.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
+    _why(verbs.add("flatten", flatten, "cancel all and close every position at the market"))
+    _why(verbs.add("kill", kill, "halt, cancel all, and hold trading shut until it is lifted by hand"))
+
+
+def _why(parser: Parser) -> None:
+    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, kept in the journal")
+
+
+def run(call: Call) -> int:
+    """One line of JSON for each event; words for people go to stderr."""
+    loaded = call.load_config()
+    from tradebot.node.running import run_node
+
+    def say(event: dict[str, Any]) -> None:
+        call.output.line(json_text(event))
+        sys.stdout.flush()
+
+    run_node(loaded, call.make_home(), call.words.new, say, call.output.note)
+    return EXIT_DONE
+
+
+def status(call: Call) -> int:
+    from tradebot.node.running import ask_node
+
+    engine, gateway = ask_node(call.home, "engine", "status"), ask_node(call.home, "gateway", "status")
+    found = {**engine, "gateway": gateway}
+    call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
+    return EXIT_DONE
+
+
+def positions(call: Call) -> int:
+    return _rows(call, "positions", ("strategy", "instrument", "quantity", "realised", "unrealised", "fees", "funding"))
+
+
+def orders(call: Call) -> int:
+    return _rows(
+        call, "orders", ("id", "instrument", "strategy", "side", "price", "quantity", "filled", "state", "trigger", "is_guard")
+    )
+
+
+def _rows(call: Call, verb: str, columns: Sequence[str]) -> int:
+    from tradebot.node.running import ask_node
+
+    found = ask_node(call.home, "engine", verb)
+    rows = cast(Sequence[Mapping[str, object]], found[verb])
+    call.output.answer(found, lambda: call.output.table(columns, [_cells(row, columns) for row in rows]))
+    return EXIT_DONE
+
+
+def fills(call: Call) -> int:
+    from tradebot.node.running import node_fills
+
+    found = list(node_fills(call.home))
+    found = found[-call.words.last :] if call.words.last else found
+    columns = ("time", "instrument", "strategy", "side", "price", "quantity", "is_maker", "fee", "fee_asset", "order", "trade")
+    call.output.answer({"fills": found}, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
+    return EXIT_DONE
+
+
+def pnl(call: Call) -> int:
+    """Realised and unrealised less fees and funding, in the settle asset of each instrument."""
+    from tradebot.node.running import ask_node
+
+    rows = cast(Sequence[Mapping[str, str]], ask_node(call.home, "engine", "positions")["positions"])
+    from decimal import Decimal
+
+    found = [
+        {
+            "strategy": row["strategy"],
+            "instrument": row["instrument"],
+            "net": f"{Decimal(row['realised']) + Decimal(row['unrealised']) - Decimal(row['fees']) - Decimal(row['funding']):f}",
+            **{name: row[name] for name in ("realised", "unrealised", "fees", "funding")},
+        }
+        for row in rows
+    ]
+    columns = ("strategy", "instrument", "net", "realised", "unrealised", "fees", "funding")
+    call.output.answer({"pnl": found}, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
+    return EXIT_DONE
+
+
+def pause(call: Call) -> int:
+    return _act(call, "state", state="HALTED")
+
+
+def resume(call: Call) -> int:
+    """Raises Refused where the home was killed and the latch is not to be lifted."""
+    from tradebot.node.session_files import lift_killed, read_killed
+
+    killed = read_killed(call.home)
+    if killed is not None:
+        if not call.words.after_kill:
+            raise Refused(
+                f"expected a home that was not killed, found that {killed.who} killed it: {killed.why}; add --after-kill"
+            )
+        lift_killed(call.home)
+        from tradebot.node.running import is_running
+
+        if not is_running(call.home):
+            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line("lifted; no node runs on this home"))
+            return EXIT_DONE
+    return _act(call, "state", state="ACTIVE")
+
+
+def cancel_all(call: Call) -> int:
+    return _act(call, "act", act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
+
+
+def flatten(call: Call) -> int:
+    """Reducing first, so that nothing is opened again."""
+    _ask(call, "state", state="REDUCING")
+    return _act(call, "act", act="FLATTEN")
+
+
+def kill(call: Call) -> int:
+    """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
+    from tradebot.node.session_files import Killed, find_current, write_killed
+
+    find_current(call.home)
+    write_killed(call.home, Killed(who=_who(), why=call.words.why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    _ask(call, "state", state="HALTED")
+    return _act(call, "act", act="CANCEL_ALL")
+
+
+def _act(call: Call, verb: str, **words: str) -> int:
+    found = _ask(call, verb, **words)
+    call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}"))
+    return EXIT_DONE
+
+
+def _ask(call: Call, verb: str, **words: str) -> dict[str, Any]:
+    from tradebot.node.running import ask_node
+
+    return ask_node(call.home, "engine", verb, who=_who(), why=call.words.why, **words)
+
+
+def _who() -> str:
+    return getpass.getuser()
+
+
+def _cells(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
+    """A row of a table; an id is a name, not a number to be read."""
+    return [str(row[name]) if name in ("id", "order", "trade") else row[name] for name in columns]
+
+
+def _flat(found: Mapping[str, Any], before: str = "") -> Any:
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value

@@ -1,0 +1,53 @@
+"""How an engine and a gateway keep in step over a connection that may lose, double and reorder.
+
+Each numbers what it says from 1 and says it again until the other has it in its journal: commands by the engine, answers by
+the gateway. A receiver takes the next number only, and tells how far it has come; that a message was sent proves nothing. Every
+message of an engine carries the lease under which it acts, and a gateway that knows a later one answers `Fenced` and takes
+nothing.
+"""
+
+from msgspec import Struct
+
+
+class CommandsTaken(Struct, frozen=True, tag=4, array_like=True):
+    """The gateway has every command up to `upto` in its journal, or has answered it."""
+
+    version: int
+    account: int
+    upto: int
+
+
+class AnswersTaken(Struct, frozen=True, tag=5, array_like=True):
+    """The engine has every answer up to `upto` in its journal."""
+
+    version: int
+    account: int
+    lease: int
+    upto: int
+
+
+class EngineUp(Struct, frozen=True, tag=6, array_like=True):
+    """An engine has come up, or asks again where the gateway stands; the gateway answers `GatewayUp`, and says the answers
+    after `answers_taken`.
+    """
+
+    version: int
+    account: int
+    lease: int
+    answers_taken: int
+
+
+class GatewayUp(Struct, frozen=True, tag=7, array_like=True):
+    """Where a gateway stands; the engine answers with the commands after `commands_taken`."""
+
+    version: int
+    account: int
+    commands_taken: int
+
+
+class Fenced(Struct, frozen=True, tag=8, array_like=True):
+    """What was said came under an old lease: another engine holds the account, under `lease`. The one told stops."""
+
+    version: int
+    account: int
+    lease: int

@@ -1,0 +1,345 @@
+"""An engine that survives: what it takes in is in its journal, with what came of it, before anybody hears of that.
+
+One step of a session: facts arrive, are stamped and stepped; a frame with the facts, the timers among them and the outputs
+goes into the journal; then, and only then, the commands are said to the gateway. A death before the frame leaves nothing
+behind; after it, the next start finds the commands and says them, until the gateway has told that it has them. Answers come
+numbered and are taken once, in order; how far they came stands in the frame that took them.
+
+Start and recovery are one: the newest snapshot, then the frames after it. The same code steps them again and must come to the
+same outputs and digest. Where strategies were edited since (`fingerprint`), what was recorded is folded without them
+(`_core.fold`), a new epoch opens, and `on_start` sees the true positions and orders.
+
+A session has no clock and does no IO of its own: it is told the time, and gives back what is to be sent.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind
+from tradebot.domain.errors import LocalError
+from tradebot.domain.frames import Frame, FrameKind, Journal
+from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.market import AccountFacts, Commands
+from tradebot.domain.orders import TradingState
+from tradebot.engine.plan import ACCOUNT, Plan, make_live
+from tradebot.strategies.strategy import Strategy
+
+VERSION: Final = 1
+FACT_BYTES: Final = FACT_DTYPE.itemsize
+COMMANDS_MAX: Final = 256  # in one message
+HOLE_NS: Final = 10_000_000  # after which answers are asked for again
+SAY_AGAIN_NS: Final = 500_000_000  # after which commands that the gateway has not taken are said again
+
+Message = Commands | AnswersTaken | EngineUp
+
+
+class Note(Struct, frozen=True, omit_defaults=True):
+    """What a frame holds beside facts and outputs. `fingerprint` and `anew` are of a frame that opens an epoch; `answers` is
+    the last answer taken; `refused` are answers that could not be taken in, with the reason; `who` and `why` are of a control.
+    """
+
+    fingerprint: str = ""
+    anew: bool = False
+    answers: int = 0
+    refused: list[tuple[int, str, bytes]] = []
+    who: str = ""
+    why: str = ""
+
+
+class Saved(Struct, frozen=True, array_like=True):
+    """A snapshot of a session. `waiting` are the commands that the gateway had not taken."""
+
+    version: int
+    fingerprint: str
+    epoch: int
+    answers_taken: int
+    commands: int
+    waiting: list[tuple[int, bytes]]
+    kernel: list[Any]
+
+
+_encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Session:
+    """One engine over one account, from `open_session`.
+
+    `refused` are answers that could not be taken in: trading is halted then, because our books and the venue's differ.
+    `is_fenced`: another engine holds the account, and this one has to stop.
+    """
+
+    def __init__(self, plan: Plan, strategies: Sequence[Strategy], journal: Journal, fingerprint: str, epoch: int) -> None:
+        self.live = make_live(plan, strategies)
+        self.journal = journal
+        self.fingerprint = fingerprint
+        self.epoch = epoch
+        self.answers_taken = 0
+        self.commands = 0
+        self.commands_taken = 0
+        self.waiting: deque[tuple[int, bytes]] = deque()
+        self.said_ns = self.missed_ns = 0
+        self.refused: list[tuple[int, str, bytes]] = []
+        self.is_fenced = False
+
+    @property
+    def next_due_ns(self) -> int:
+        """When `on_clock` has something to do next; 2**63 - 1 where never."""
+        timer = self.live.kernel.next_timer_ns
+        return min(timer, self.said_ns + SAY_AGAIN_NS) if self.waiting else timer
+
+    def begin(self, now_ns: int, anew: bool) -> list[Message]:
+        """Open this start's epoch, and ask the gateway where it stands."""
+        self.live.begin(self.epoch, now_ns, anew)
+        return [*self.commit(Note(fingerprint=self.fingerprint, anew=anew)), self.up()]
+
+    def up(self) -> EngineUp:
+        return EngineUp(VERSION, ACCOUNT, self.epoch, self.answers_taken)
+
+    def on_market(self, data: bytes) -> list[Message]:
+        """Market facts as they arrived: whole records. Raises ValueError, and takes none of them, where one is none of this
+        run.
+        """
+        self.live.arrive(data)
+        return self.commit()
+
+    def on_clock(self, now_ns: int) -> list[Message]:
+        """Time has come to `now_ns`: timers fire, and what was not heard is said again."""
+        self.live.fire(now_ns)
+        found = self.commit()
+        if self.waiting and now_ns >= self.said_ns + SAY_AGAIN_NS:
+            found += [self.up(), *self.say(now_ns)]
+        return found
+
+    def on_answers(self, message: AccountFacts, now_ns: int) -> list[Message]:
+        """Answers of the gateway, numbered from `message.sequence`; those that were taken already, or that do not follow, are
+        left.
+        """
+        facts = [message.data[at : at + FACT_BYTES] for at in range(0, len(message.data), FACT_BYTES)]
+        refused = []
+        before = self.answers_taken
+        for number, fact in enumerate(facts, message.sequence):
+            if number != self.answers_taken + 1:
+                continue
+            fact = now_ns.to_bytes(8, "little") + fact[8:]  # when we heard of it; its `venue_ns` says when it happened
+            why = self.live.why_refused(fact)
+            if why is None:
+                self.live.arrive(fact)
+            else:
+                refused.append((number, why, fact))
+            self.answers_taken = number
+        found: list[Message] = []
+        if self.answers_taken > before:
+            if refused:
+                self.halt()
+                self.refused += refused
+            found = self.commit(Note(answers=self.answers_taken, refused=refused))
+        if message.sequence > self.answers_taken + 1 and now_ns >= self.missed_ns + HOLE_NS:
+            self.missed_ns = now_ns
+            return [*found, self.up()]  # one was lost or overtaken: the gateway says them again
+        return [*found, AnswersTaken(VERSION, ACCOUNT, self.epoch, self.answers_taken)]
+
+    def on_commands_taken(self, message: CommandsTaken) -> list[Message]:
+        """The gateway has these; nobody says them again."""
+        self.commands_taken = max(self.commands_taken, message.upto)
+        while self.waiting and self.waiting[0][0] <= message.upto:
+            self.waiting.popleft()
+        return []
+
+    def on_gateway_up(self, message: GatewayUp, now_ns: int) -> list[Message]:
+        """Say what the gateway does not have."""
+        if message.commands_taken > self.commands:
+            raise LocalError(
+                f"expected a gateway that has at most command {self.commands}, found one that has {message.commands_taken}: the "
+                "engine's journal is not the one that these commands came from; put the right journal back"
+            )
+        self.on_commands_taken(CommandsTaken(VERSION, ACCOUNT, message.commands_taken))
+        return self.say(now_ns)
+
+    def on_fenced(self, message: Fenced) -> list[Message]:
+        self.is_fenced = self.is_fenced or message.lease > self.epoch
+        return []
+
+    def set_trading_state(self, state: TradingState, now_ns: int, who: str, why: str) -> list[Message]:
+        """An operator opens, reduces or halts trading."""
+        return self.control(Kind.TRADING_STATE_CHANGED, int(state), 65_535, now_ns, who, why)
+
+    def act(self, act: Act, now_ns: int, who: str, why: str, strategy: int = 65_535) -> list[Message]:
+        """An operator has orders cancelled, or positions closed; of all strategies where none is named."""
+        return self.control(Kind.OPERATOR_ACT, int(act), strategy, now_ns, who, why)
+
+    def control(self, kind: Kind, id_: int, owner: int, now_ns: int, who: str, why: str) -> list[Message]:
+        self.live.arrive(_control(kind, id_, owner, now_ns))
+        return self.commit(Note(who=who, why=why))
+
+    def halt(self) -> None:
+        self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, self.live.kernel.time_ns))
+
+    def commit(self, note: Note | None = None) -> list[Message]:
+        """Write down what was taken in and what came of it; then say the commands."""
+        kernel = self.live.kernel
+        count, facts, outputs = self.live.take()
+        if not count:
+            assert not outputs and note is None, "a frame has a fact: by it a snapshot knows what came after"
+            return []
+        commands = commands_of(outputs)
+        frame = Frame(
+            FrameKind.FACTS,
+            self.epoch,
+            kernel.sequence - count,
+            count,
+            kernel.time_ns,
+            kernel.digest_text,
+            facts,
+            outputs,
+            b"" if note is None else _encoder.encode(note),
+        )
+        self.journal.append(frame, must_sync=any(_kind(one) == Kind.PLACE_ORDER for one in commands))
+        first = self.commands + 1
+        self.number(commands)
+        if not commands:
+            return []
+        if self.waiting[0][0] == first:
+            self.said_ns = kernel.time_ns
+        return self.messages(first)
+
+    def number(self, commands: list[bytes]) -> None:
+        for command in commands:
+            self.commands += 1
+            self.waiting.append((self.commands, command))
+
+    def say(self, now_ns: int) -> list[Message]:
+        """All commands that the gateway has not taken."""
+        self.said_ns = now_ns
+        return self.messages(self.waiting[0][0]) if self.waiting else []
+
+    def messages(self, first: int) -> list[Message]:
+        """The waiting commands from number `first` on."""
+        bodies = [body for number, body in self.waiting if number >= first]
+        return [
+            Commands(VERSION, first + at, ACCOUNT, self.epoch, b"".join(bodies[at : at + COMMANDS_MAX]))
+            for at in range(0, len(bodies), COMMANDS_MAX)
+        ]
+
+    def save(self) -> None:
+        """Keep a snapshot, so that a start need not go further back. Between two steps."""
+        kernel = self.live.kernel
+        saved = Saved(
+            VERSION, self.fingerprint, self.epoch, self.answers_taken, self.commands, list(self.waiting), kernel.snapshot()
+        )
+        self.journal.save_snapshot(kernel.sequence, kernel.digest_text, _encoder.encode(saved))
+
+    def restore(self, saved: Saved, books_only: bool) -> None:
+        if books_only:
+            self.live.kernel.restore_books(saved.kernel)
+        else:
+            self.live.kernel.restore(saved.kernel)
+            self.live.resume()
+        self.answers_taken, self.commands = saved.answers_taken, saved.commands
+        self.waiting = deque(saved.waiting)
+
+    def take_again(self, frame: Frame, is_folded: bool) -> None:
+        """One frame of the journal: stepped again, or folded. Raises LocalError where it comes to something else than was
+        written.
+        """
+        if is_folded:
+            self.live.fold(frame.facts, frame.outputs)
+        else:
+            self.live.replay(frame.facts)
+            _, _, outputs = self.live.take()
+            if outputs != frame.outputs:
+                raise LocalError(_difference(frame, outputs))
+        if self.live.kernel.digest_text != frame.digest:
+            raise LocalError(
+                f"expected digest {frame.digest} after fact {frame.end_sequence}, found {self.live.kernel.digest_text}: the "
+                "journal was written by other code or on another kind of machine; start with the version that wrote it"
+            )
+        self.number(commands_of(frame.outputs))
+        note = note_of(frame)
+        self.answers_taken = max(self.answers_taken, note.answers)
+        self.refused += note.refused
+
+
+def open_session(
+    plan: Plan, strategies: Sequence[Strategy], journal: Journal, fingerprint: str, epoch: int, now_ns: int
+) -> tuple[Session, list[Message]]:
+    """Start an engine on its journal, whatever is in it; returns it with what it has to say.
+
+    `fingerprint` names code and parameters of the strategies; `epoch` is larger than that of any start before. Raises
+    LocalError where the journal does not replay.
+    """
+    session = Session(plan, strategies, journal, fingerprint, epoch)
+    found = journal.newest_snapshot()
+    saved = None if found is None else msgspec.msgpack.decode(found.data, type=Saved)
+    start = 0 if found is None else found.sequence
+    frames = [frame for frame in journal.frames(start) if frame.base_sequence >= start and frame.kind == FrameKind.FACTS]
+    first = first_replayed(frames, fingerprint, saved)
+    if saved is not None:
+        session.restore(saved, books_only=first != 0 or saved.fingerprint != fingerprint)
+    for at, frame in enumerate(frames):
+        session.take_again(frame, is_folded=at < first)
+    is_new = saved is None and not frames
+    return session, session.begin(now_ns, anew=is_new or not session.live.started)
+
+
+def first_replayed(frames: list[Frame], fingerprint: str, saved: Saved | None) -> int:
+    """The first of the frames that the strategies of `fingerprint` themselves wrote, up to the end; all before it are folded.
+
+    That is where they last began anew, or the start where they had begun before it.
+    """
+    first = 0 if saved is not None and saved.fingerprint == fingerprint else len(frames)
+    for at, frame in enumerate(frames):
+        note = note_of(frame)
+        if note.fingerprint and note.fingerprint != fingerprint:
+            first = len(frames)
+        elif note.fingerprint and note.anew:
+            first = at
+    return first
+
+
+def note_of(frame: Frame) -> Note:
+    """The note of a frame; one that says nothing where it has none."""
+    return msgspec.msgpack.decode(frame.body, type=Note) if frame.body else Note()
+
+
+def commands_of(outputs: bytes) -> list[bytes]:
+    """The commands among outputs: what is for the gateway."""
+    facts = [outputs[at : at + FACT_BYTES] for at in range(0, len(outputs), FACT_BYTES)]
+    return [fact for fact in facts if _kind(fact) >= Kind.PLACE_ORDER]
+
+
+_KIND_AT: Final = FACT_DTYPE.fields["kind"][1]  # type: ignore[index]
+
+
+def _kind(fact: bytes) -> int:
+    return fact[_KIND_AT]
+
+
+def _control(kind: Kind, id_: int, owner: int, now_ns: int) -> bytes:
+    record = np.zeros(1, RECORD_DTYPE)
+    record["kind"], record["id"], record["owner"], record["time_ns"] = kind, id_, owner, now_ns
+    return record.tobytes()
+
+
+def _difference(frame: Frame, outputs: bytes) -> str:
+    """The first output that differs, in words."""
+    expected = [frame.outputs[at : at + FACT_BYTES] for at in range(0, len(frame.outputs), FACT_BYTES)]
+    found = [outputs[at : at + FACT_BYTES] for at in range(0, len(outputs), FACT_BYTES)]
+    at = next(
+        (at for at, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1]), min(len(expected), len(found))
+    )
+    return (
+        f"expected output {at} of the frame after fact {frame.base_sequence} to be {_named(expected, at)}, found "
+        f"{_named(found, at)}: the strategies, or a library that they use, are not those that wrote the journal"
+    )
+
+
+def _named(facts: list[bytes], at: int) -> str:
+    if at >= len(facts):
+        return "none"
+    fact = np.frombuffer(facts[at], FACT_DTYPE)[0]
+    return f"{Kind(int(fact['kind'])).name.lower()} of order {fact['id']} ({fact['quantity']} lots at {fact['price']} ticks)"

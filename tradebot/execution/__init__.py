@@ -1,0 +1,1 @@
+"""What carries an engine's commands to a venue, once in effect, and brings back what became of them."""

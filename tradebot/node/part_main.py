@@ -1,0 +1,31 @@
+"""`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, as the root starts it."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+from tradebot.actors.process import run_process
+from tradebot.domain.errors import TradebotError
+from tradebot.node.parts import make_part
+from tradebot.node.session_files import ipc_folder
+
+
+def main() -> int:
+    parser = ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--epoch", type=int, default=0)
+    parser.add_argument("--life-line", type=int)
+    words = parser.parse_args()
+    try:
+        run_process(
+            lambda: make_part(words.name, words.folder, words.epoch), words.name, ipc_folder(words.folder), words.life_line
+        )
+    except TradebotError as error:
+        sys.stderr.write(f"{words.name}: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

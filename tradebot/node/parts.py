@@ -1,0 +1,401 @@
+"""The behaviours of a node as its processes run them: who hears what, and who is told what they give back.
+
+feed -> engine, venue      market facts
+engine <-> gateway         commands, answers
+gateway <-> venue          requests; replies and events
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+import msgspec
+import numpy as np
+
+from tradebot._core.types import RECORD_DTYPE, Act, Kind
+from tradebot.domain.codec import Message
+from tradebot.domain.errors import LocalError
+from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, Records
+from tradebot.domain.orders import OrderFlag, OrderState, TradingState
+from tradebot.domain.units import money_text
+from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
+from tradebot.engine.plan import ACCOUNT, Plan
+from tradebot.engine.session import open_session
+from tradebot.execution.gateway import Gateway, Timing
+from tradebot.node.config import config_from_dict
+from tradebot.node.schema import Config
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, read_prepared
+from tradebot.node.strategies import make_strategy
+from tradebot.store.journal import Journal
+from tradebot.venues.paper import PaperVenue
+
+Addressed = tuple[str, Message]
+VERSION: Final = 1
+SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
+
+
+def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
+    node = config_from_dict(prepared.config).node
+    return Journal.create_or_open(
+        folder / name, prepared.run_id, segment_bytes=node.segment_mb << 20, write=node.write, sync=node.sync
+    )
+
+
+class Base:
+    """What parts have in common."""
+
+    name: str
+    full = 0
+
+    def refused(self, name: str, message: Message) -> None:
+        self.full += 1
+
+    def ask(self, body: bytes, now_ns: int) -> tuple[bytes, Iterable[Addressed]]:
+        """A question in JSON, `{"verb": ...}`, and its answer; a part that knows other verbs than `status` has its own
+        `answer`.
+        """
+        question = msgspec.json.decode(body, type=dict[str, Any])
+        found: list[Addressed] = []
+        try:
+            answer = self.answer(question, now_ns, found)
+        except (KeyError, ValueError, LocalError) as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        return msgspec.json.encode(answer), found
+
+    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+        if question["verb"] != "status":
+            raise ValueError(f"expected a verb of the {self.name}, found {question['verb']!r}")
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        return {"refused": self.full}
+
+
+class EnginePart(Base):
+    """The engine's process: nobody else touches its journal."""
+
+    name = ENGINE
+
+    def __init__(self, folder: Path, epoch: int) -> None:
+        self.folder, self.epoch = folder, epoch
+        self.prepared = read_prepared(folder)
+        self.config = config_from_dict(self.prepared.config)
+        self.plan: Plan = self.prepared.plan
+        self.journal = open_journal(folder, self.prepared, ENGINE)
+        self.has_gateway = False
+        self.saved_at = 0
+
+    def open(self, now_ns: int) -> Iterator[Addressed]:
+        strategies = [make_strategy(use) for use in self.config.strategy]
+        self.session, found = open_session(self.plan, strategies, self.journal, self.prepared.fingerprint, self.epoch, now_ns)
+        self.saved_at = self.session.live.kernel.sequence
+        return self.to_gateway(found)
+
+    def to_gateway(self, found: Iterable[Any]) -> Iterator[Addressed]:
+        return ((GATEWAY, one) for one in found)
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+        """Market facts that came together are one batch; the rest is taken one by one, in order."""
+        found: list[Any] = []
+        market: list[bytes] = []
+        for message in messages:
+            if isinstance(message, Records):
+                market.append(message.data)
+                continue
+            if market:
+                found += self.session.on_market(b"".join(market))
+                market = []
+            found += self.take_one(message, now_ns)
+        if market:
+            found += self.session.on_market(b"".join(market))
+        return self.to_gateway(found)
+
+    def take_one(self, message: Message, now_ns: int) -> list[Any]:
+        if isinstance(message, AccountFacts):
+            return list(self.session.on_answers(message, now_ns))
+        if isinstance(message, CommandsTaken):
+            return list(self.session.on_commands_taken(message))
+        if isinstance(message, GatewayUp):
+            self.has_gateway = True
+            return list(self.session.on_gateway_up(message, now_ns))
+        if isinstance(message, Fenced):
+            self.session.on_fenced(message)
+            if self.session.is_fenced:
+                raise LocalError(f"expected to hold the account, found another engine under lease {message.lease}: this one ends")
+        return []
+
+    def on_clock(self, now_ns: int) -> Iterator[Addressed]:
+        found = list(self.session.on_clock(now_ns))
+        if not self.has_gateway:
+            found.append(self.session.up())
+        if self.session.live.kernel.sequence - self.saved_at >= self.config.node.snapshot_facts:
+            self.save()
+        return self.to_gateway(found)
+
+    def save(self) -> None:
+        self.session.save()
+        self.saved_at = self.session.live.kernel.sequence
+
+    def close(self) -> None:
+        self.save()
+        self.journal.close()
+
+    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+        verb, who, why = question["verb"], str(question.get("who", "")), str(question.get("why", ""))
+        if verb == "status":
+            return self.status()
+        if verb == "orders":
+            return {"orders": self.orders()}
+        if verb == "positions":
+            return {"positions": self.positions()}
+        if verb == "state":
+            found += self.to_gateway(self.session.set_trading_state(TradingState[question["state"]], now_ns, who, why))
+        elif verb == "act":
+            found += self.to_gateway(self.session.act(Act[question["act"]], now_ns, who, why))
+        else:
+            raise ValueError(f"expected a verb of the engine, found {verb!r}")
+        return {"accepted": True, "by": ENGINE}
+
+    def status(self) -> dict[str, Any]:
+        kernel = self.session.live.kernel
+        return {
+            "run_id": self.prepared.run_id,
+            "mode": self.config.mode,
+            "epoch": self.epoch,
+            "facts": kernel.sequence,
+            "time_ns": kernel.time_ns,
+            "digest": kernel.digest_text,
+            "trading": TradingState(kernel.trading_state).name.lower(),
+            "commands": self.session.commands,
+            "commands_waiting": len(self.session.waiting),
+            "orders_open": len(kernel.open_orders()),
+            "fills": kernel.fills,
+            "refused_answers": [why for _, why, _ in self.session.refused],
+            "quarantined": [
+                {"strategy": number, "fact": sequence, "error": f"{type(error).__name__}: {error}"}
+                for number, sequence, error in kernel.failures
+            ],
+            "has_gateway": self.has_gateway,
+            "balances": {
+                asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
+            },
+        }
+
+    def orders(self) -> list[dict[str, Any]]:
+        found = []
+        for row in self.session.live.kernel.open_orders():
+            instrument = self.plan.instruments[row[6]]
+            found.append(
+                {
+                    "id": row[0],
+                    "instrument": instrument.name,
+                    "strategy": row[7],
+                    "side": "sell" if row[8] else "buy",
+                    "price": instrument.price_text(row[1]),
+                    "quantity": instrument.quantity_text(row[2]),
+                    "filled": instrument.quantity_text(row[3]),
+                    "state": OrderState(row[11]).name.lower(),
+                    "trigger": instrument.price_text(row[13]) if row[13] else None,
+                    "is_guard": bool(row[19] & OrderFlag.PROTECTIVE),
+                }
+            )
+        return found
+
+    def positions(self) -> list[dict[str, Any]]:
+        kernel = self.session.live.kernel
+        found = []
+        for row in kernel.positions():
+            strategy, index, quantity = row[1], row[2], row[4]
+            instrument = self.plan.instruments[index]
+            found.append(
+                {
+                    "strategy": strategy,
+                    "instrument": instrument.name,
+                    "quantity": instrument.quantity_text(quantity),
+                    "realised": money_text(row[6]),
+                    "unrealised": money_text(kernel.unrealised(strategy, index)),
+                    "fees": money_text(row[7]),
+                    "funding": money_text(row[11]),
+                }
+            )
+        return found
+
+
+class GatewayPart(Base):
+    """The gateway's process."""
+
+    name = GATEWAY
+
+    def __init__(self, folder: Path) -> None:
+        prepared = read_prepared(folder)
+        config = config_from_dict(prepared.config)
+        self.journal = open_journal(folder, prepared, GATEWAY)
+        self.gateway = Gateway(self.journal, capabilities_of(config), ACCOUNT, Timing(age_max_ns=config.node.order_age_ns))
+
+    def open(self, now_ns: int) -> Iterator[Addressed]:
+        found = self.gateway.open(now_ns)
+        self.saved_at = self.gateway.log.entries
+        return self.address(found)
+
+    def address(self, found: Iterable[Any]) -> Iterator[Addressed]:
+        return ((VENUE if isinstance(one, VenueRequest) else ENGINE, one) for one in found)
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+        found: list[Any] = []
+        for message in messages:
+            if isinstance(message, Commands | AnswersTaken | EngineUp):
+                found += self.gateway.on_engine(message, now_ns)
+            elif isinstance(message, VenueReply):
+                found += self.gateway.on_reply(message, now_ns)
+            elif isinstance(message, VenueEvent):
+                found += self.gateway.on_event(message, now_ns)
+        return self.address(found)
+
+    def on_clock(self, now_ns: int) -> Iterator[Addressed]:
+        found = self.gateway.on_clock(now_ns)
+        if self.gateway.log.entries - self.saved_at >= SNAPSHOT_ENTRIES:
+            self.gateway.save()
+            self.saved_at = self.gateway.log.entries
+        return self.address(found)
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "lease": self.gateway.lease,
+            "commands_taken": self.gateway.commands_taken,
+            "unknown": [held.client_id for held in self.gateway.unknown],
+            "strangers": sorted(self.gateway.strangers),
+            "is_subscribed": self.gateway.is_subscribed,
+            "answers_waiting": len(self.gateway.answers),
+            "orders": len(self.gateway.orders),
+        }
+
+
+class VenuePart(Base):
+    """The paper venue's process: what it holds is its own."""
+
+    name = VENUE
+
+    def __init__(self, folder: Path) -> None:
+        prepared = read_prepared(folder)
+        self.journal = open_journal(folder, prepared, VENUE)
+        config = config_from_dict(prepared.config)
+        self.snapshot_facts = config.node.snapshot_facts
+        self.venue = PaperVenue(prepared.plan, self.journal, capabilities_of(config))
+
+    def open(self, now_ns: int) -> Iterator[Addressed]:
+        self.venue.open(now_ns)
+        self.saved_at = self.venue.taken
+        return iter(())
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+        found: list[Any] = []
+        for message in messages:
+            if isinstance(message, Records):
+                found += self.venue.on_market(message.data, now_ns)
+            elif isinstance(message, VenueRequest):
+                found += self.venue.on_request(message, now_ns)
+        return ((GATEWAY, one) for one in found)
+
+    def on_clock(self, now_ns: int) -> Iterator[Addressed]:
+        if self.venue.taken - self.saved_at >= self.snapshot_facts:
+            self.venue.save()
+            self.saved_at = self.venue.taken
+        return ((GATEWAY, one) for one in self.venue.on_clock(now_ns))
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "orders": len(self.venue.orders),
+            "orders_open": sorted(one.client_id for one in self.venue.all_orders() if one.is_open),
+            "doubled": sorted(client_id for client_id, several in self.venue.orders.items() if len(several) > 1),
+            "trades": len(self.venue.trades),
+            "balances": {asset: money_text(int(total // 1)) for asset, total in self.venue.balances.items()},
+            "stream": self.venue.stream,
+        }
+
+
+class FeedPart(Base):
+    """Stored facts told as if they happened now: in a loop, at a settable speed, stamped when they leave.
+
+    Each round begins with a GAP, so that no book of the round before is left standing; so does what follows facts that a full
+    mailbox refused.
+    """
+
+    name = FEED
+
+    def __init__(self, folder: Path) -> None:
+        prepared = read_prepared(folder)
+        node = config_from_dict(prepared.config).node
+        self.ticks = np.load(folder / "ticks.npy", mmap_mode="r")
+        self.instruments = [one.id for one in prepared.plan.instruments]
+        self.speed, self.rounds = node.speed, node.rounds
+        self.at = self.round = self.sequence = self.told = 0
+        self.began_ns = 0
+        self.has_hole: set[str] = set()
+
+    def open(self, now_ns: int) -> Iterator[Addressed]:
+        self.began_ns = now_ns
+        return self.tell(self.gaps(now_ns))
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+        return ()
+
+    def on_clock(self, now_ns: int) -> Iterator[Addressed]:
+        """Everything that is due by now."""
+        while self.rounds == 0 or self.round < self.rounds:
+            due_ns = int(self.ticks["time_ns"][0] + (now_ns - self.began_ns) * self.speed)
+            end = int(np.searchsorted(self.ticks["time_ns"], due_ns, side="right"))
+            for at in range(self.at, end, RECORDS_MAX):
+                batch = np.array(self.ticks[at : min(at + RECORDS_MAX, end)])
+                batch["time_ns"] = batch["venue_ns"] = now_ns
+                yield from self.tell(batch)
+            self.at = max(self.at, end)
+            if self.at < len(self.ticks):
+                return
+            self.round, self.at, self.began_ns = self.round + 1, 0, now_ns
+            yield from self.tell(self.gaps(now_ns))
+
+    def gaps(self, now_ns: int) -> np.ndarray[Any, np.dtype[np.void]]:
+        found = np.zeros(len(self.instruments), RECORD_DTYPE)
+        found["kind"], found["instrument"] = Kind.GAP, self.instruments
+        found["time_ns"] = found["venue_ns"] = now_ns
+        return found
+
+    def tell(self, batch: np.ndarray[Any, np.dtype[np.void]]) -> Iterator[Addressed]:
+        self.sequence += 1
+        self.told += len(batch)
+        for name in (VENUE, ENGINE):
+            body = batch.tobytes()
+            if name in self.has_hole:
+                self.has_hole.discard(name)
+                body = self.gaps(int(batch["time_ns"][0])).tobytes() + body
+            yield name, Records(VERSION, self.sequence, body)
+
+    def refused(self, name: str, message: Message) -> None:
+        super().refused(name, message)
+        self.has_hole.add(name)
+
+    def close(self) -> None:
+        pass
+
+    def status(self) -> dict[str, Any]:
+        return {"told": self.told, "round": self.round, "refused": self.full, "is_done": 0 < self.rounds <= self.round}
+
+
+def capabilities_of(config: Config) -> Capabilities:
+    """How the venue of a node behaves; the paper venue does as most do."""
+    return Capabilities()
+
+
+def make_part(name: str, folder: Path, epoch: int) -> Any:
+    """The part of that name, built from the run's folder."""
+    makers = {ENGINE: partial(EnginePart, folder, epoch), GATEWAY: GatewayPart, VENUE: VenuePart, FEED: FeedPart}
+    maker = cast(Any, makers[name])
+    return maker() if name == ENGINE else maker(folder)

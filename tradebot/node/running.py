@@ -1,0 +1,283 @@
+"""`tradebot run`: the root of a node. It prepares the run, keeps its processes, says when trading may start, and ends them in
+order.
+
+The root trades nothing and holds nothing: killed, it takes the others with it by their life line, and its next start goes on
+with the same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
+comes under an older one.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from tradebot._core.types import RECORD_DTYPE
+from tradebot.actors.keeper import Keeper, Spec
+from tradebot.actors.mailbox import ask
+from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
+from tradebot.engine.plan import Plan
+from tradebot.node import identity
+from tradebot.node.build import make_plan, prepare
+from tradebot.node.config import Loaded, config_to_dict
+from tradebot.node.places import store_place
+from tradebot.node.schema import Config
+from tradebot.node.session_files import (
+    ENGINE,
+    FEED,
+    GATEWAY,
+    VENUE,
+    Prepared,
+    current_run,
+    find_current,
+    ipc_folder,
+    next_epoch,
+    read_killed,
+    read_prepared,
+    run_folder,
+    write_prepared,
+    write_whole,
+)
+from tradebot.node.strategies import load_class, make_strategy, source_hash
+
+PARTS: Final = (VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start
+READY_S: Final = 60.0
+STOP_S: Final = 5.0
+ASK_S: Final = 2.0
+POLL_S: Final = 0.05
+
+Say = Callable[[dict[str, Any]], None]
+Note = Callable[[str], None]
+
+
+def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
+    """The folder of the run that this start goes on with, or of a new one; its ticks and plan written.
+
+    Raises NotBuiltYet for a mode that cannot run, Refused where the home was killed, ConfigError where the account or its
+    instruments are others than the run's: its journal would not fit.
+    """
+    config = loaded.config
+    check_mode(config)
+    if killed := read_killed(home):
+        raise Refused(
+            f"expected a home that may trade, found one that {killed.who} killed at {killed.time}: {killed.why}; "
+            "`tradebot resume --after-kill` lifts it"
+        )
+    run_id = None if is_new else current_run(home)
+    plan, ticks = prepare_ticks(config, home)
+    fingerprint = fingerprint_of(config)
+    if run_id is None:
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
+    else:
+        check_same(read_prepared(run_folder(home, run_id)), plan)
+    folder = run_folder(home, run_id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    np.save(folder / "ticks.npy", ticks)
+    values = config_to_dict(config)
+    write_prepared(folder, Prepared(run_id=run_id, config=values, plan=plan, fingerprint=fingerprint, ticks=len(ticks)))
+    write_whole(home / "journal" / "current", f"{run_id}\n".encode())
+    ipc = ipc_folder(folder)
+    ipc.mkdir(mode=0o700, exist_ok=True)
+    if ipc.stat().st_uid != os.getuid():
+        raise LocalError(f"expected {ipc} to be ours, found another user's; remove it")
+    return folder
+
+
+def check_mode(config: Config) -> None:
+    """Raises UsageError for a backtest, NotBuiltYet for live."""
+    if config.mode == "backtest":
+        raise UsageError('expected mode = "sandbox" for `tradebot run`, found "backtest": run `tradebot backtest -c FILE`')
+    if config.mode == "live":
+        raise NotBuiltYet(
+            'expected mode = "sandbox", found "live": orders to a real venue come with a later version; nothing was started'
+        )
+
+
+def prepare_ticks(config: Config, home: Path) -> tuple[Plan, np.ndarray[Any, np.dtype[np.void]]]:
+    """The plan, and the stored facts that the feed tells."""
+    from tradebot.store.client import open_store
+
+    with open_store(store_place(home, config.store)) as store:
+        setup = prepare(store, config)
+        parts = list(store.stream([one.id for one in setup.instruments], setup.from_ns, setup.to_ns))
+    ticks = np.concatenate(parts) if parts else np.zeros(0, RECORD_DTYPE)
+    plan = make_plan(config, setup.instruments, 0, setup.graded)
+    return msgspec.structs.replace(plan, sample_interval_ns=0), ticks
+
+
+def fingerprint_of(config: Config) -> str:
+    """Names code and parameters of the strategies, and of the engine: what decides whether a journal can be stepped again."""
+    return identity.identity(
+        [
+            identity.code_hash(),
+            [[source_hash(load_class(use)), msgspec.to_builtins(make_strategy(use).params)] for use in config.strategy],
+        ]
+    )
+
+
+def check_same(before: Prepared, plan: Plan) -> None:
+    """A run goes on over the same account: the same instruments, assets and places. Raises ConfigError."""
+    pairs = [
+        ("instruments", [one.name for one in before.plan.instruments], [one.name for one in plan.instruments]),
+        ("account.start", before.plan.opening, plan.opening),
+        ("strategy", [one.markets for one in before.plan.places], [one.markets for one in plan.places]),
+        ("account.margin", before.plan.margins, plan.margins),
+    ]
+    for name, old, new in pairs:
+        if old != new:
+            raise ConfigError(
+                f"{name}: expected that of the run {before.run_id}, {old}, found {new}: a run keeps its account; "
+                "start another with --new, or take another --home"
+            )
+
+
+def run_node(loaded: Loaded, home: Path, is_new: bool, say: Say, note: Note) -> None:
+    """Run until told to stop (SIGTERM, SIGINT). `say` gets the events, `note` words for people. Raises TimedOut where it does
+    not get ready, LocalError where its processes die too often.
+    """
+    folder = prepare_run(loaded, home, is_new)
+    (home / "logs").mkdir(mode=0o700, exist_ok=True)
+    with (home / "logs" / f"{folder.name}.log").open("ab") as log:
+        asyncio.run(Root(loaded.config, folder, log, say, note).run())
+
+
+class Root:
+    """The keeper of a node's processes, and what it says of them."""
+
+    def __init__(self, config: Config, folder: Path, log: Any, say: Say, note: Note) -> None:
+        self.config, self.folder, self.log, self.say, self.note = config, folder, log, say, note
+        self.ipc = ipc_folder(folder)
+        self.began_s = time.monotonic()
+
+    async def run(self) -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        keeper = Keeper([Spec(name=name, command=self.command(name)) for name in PARTS], self.log, self.died)
+        try:
+            await keeper.start()
+            if await self.wait_ready(keeper, ended):
+                notify("READY=1")
+                self.say({"event": "ready", "run_id": self.folder.name, "pids": keeper.pids(), "seconds": self.age()})
+                await self.wait_end(keeper, ended)
+                notify("STOPPING=1")
+                await self.stop()
+        finally:
+            await keeper.end()
+        if keeper.failed.done():
+            raise LocalError(f"{keeper.failed.result()}: see {self.log.name}")
+        self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def age(self) -> float:
+        return round(time.monotonic() - self.began_s, 3)
+
+    def command(self, name: str) -> Callable[[], list[str]]:
+        """The command line of a part; that of the engine has the number of this start."""
+        words = ["-m", "tradebot.node.part_main", name, str(self.folder)]
+        if name != ENGINE:
+            return lambda: words
+        return lambda: [*words, "--epoch", str(next_epoch(self.folder))]
+
+    def died(self, name: str, code: int) -> None:
+        self.say({"event": "restart", "part": name, "exit": code})
+        self.note(f"{name} ended with {code}; it is started again")
+
+    async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
+        """Until the engine has its gateway and the gateway its venue, and no order is unknown. False where it was told to end
+        before.
+        """
+        while not ended.is_set():
+            if keeper.failed.done():
+                return False
+            if time.monotonic() - self.began_s > READY_S:
+                raise TimedOut(f"expected a node that is ready within {READY_S:g} s, found none: see {self.log.name}")
+            engine, gateway = await self.ask(ENGINE, "status"), await self.ask(GATEWAY, "status")
+            if engine and gateway and engine["has_gateway"] and gateway["is_subscribed"] and not gateway["unknown"]:
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+
+    async def wait_end(self, keeper: Keeper, ended: asyncio.Event) -> None:
+        asked = asyncio.create_task(ended.wait())
+        waits: list[asyncio.Future[Any]] = [asked, keeper.failed]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+
+    async def stop(self) -> None:
+        """As the configuration says: cancel what does not guard a position, keep all, or cancel all and close the positions."""
+        how = self.config.node.on_stop
+        if how == "keep":
+            return
+        act = "FLATTEN" if how == "flatten" else "CANCEL_ENTRIES"
+        await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
+        await self.ask(ENGINE, "act", act=act, who="root", why="stop")
+        until = time.monotonic() + STOP_S
+        while time.monotonic() < until:
+            status = await self.ask(ENGINE, "status")
+            if status and not status["commands_waiting"] and await self.is_still(how == "flatten"):
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def is_still(self, is_flat: bool) -> bool:
+        """Whether what a stop asked for has happened."""
+        found = await self.ask(GATEWAY, "status")
+        orders = await self.ask(ENGINE, "orders")
+        if not found or orders is None or found["answers_waiting"]:
+            return False
+        return not orders["orders"] if is_flat else all(one["is_guard"] for one in orders["orders"])
+
+    async def ask(self, name: str, verb: str, **words: str) -> dict[str, Any] | None:
+        """Ask a part at its desk; None where it does not answer."""
+        body = msgspec.json.encode({"verb": verb, **words})
+        found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
+        return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
+
+
+def notify(state: str) -> None:
+    """Tell systemd, where it asked to be told (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.connect("\0" + path[1:] if path.startswith("@") else path)
+        line.send(state.encode())
+
+
+def ask_node(home: Path, name: str, verb: str, **words: str) -> dict[str, Any]:
+    """Ask a part of the home's node. Raises NotRunning where nobody answers, LocalError where it refuses."""
+    folder = find_current(home)
+    found = ask(ipc_folder(folder), f"{name}.desk", msgspec.json.encode({"verb": verb, **words}), ASK_S)
+    if found is None:
+        raise NotRunning(
+            f"expected the {name} of run {folder.name} to answer within {ASK_S:g} s, found nobody: is the node running?"
+        )
+    answer = msgspec.json.decode(found, type=dict[str, Any])
+    if "error" in answer:
+        raise LocalError(f"expected the {name} to do {verb}, found: {answer['error']}")
+    return answer
+
+
+def node_fills(home: Path) -> Iterator[dict[str, Any]]:
+    """Every fill of the home's run, from its journal: the engine is not asked."""
+    from tradebot.node.facts import fills_of
+
+    folder = find_current(home)
+    yield from fills_of(folder, read_prepared(folder).plan)
+
+
+def is_running(home: Path) -> bool:
+    """Whether the engine of the home's run answers."""
+    try:
+        ask_node(home, ENGINE, "status")
+    except NotRunning:
+        return False
+    return True

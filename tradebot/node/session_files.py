@@ -1,0 +1,130 @@
+"""The folder of a node's run: what its processes need to know, and what they write.
+
+journal/<run id>/run.bin     what the root prepared: plan, strategies, venue, settings
+journal/<run id>/ticks.npy   the stored facts that its feed tells
+journal/<run id>/epoch       the number of the engine's last start
+journal/<run id>/engine, gateway, venue      a journal each
+journal/<run id>/ipc         mailboxes; elsewhere where the path is too long for a socket
+journal/current              the run that a start of this home goes on with
+journal/killed               who killed it and why: a latch that holds until it is lifted
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from tradebot.domain.errors import BadContainer, NotRunning
+from tradebot.engine.plan import Plan
+
+SOCKET_PATH_MAX: Final = 80  # of 107 bytes that a socket's path may have, less the longest name in it
+ENGINE, GATEWAY, VENUE, FEED = "engine", "gateway", "venue", "feed"
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """What every process of a run is built from. `fingerprint` names code and parameters of the strategies."""
+
+    run_id: str
+    config: dict[str, Any]
+    plan: Plan
+    fingerprint: str
+    ticks: int
+
+
+class Killed(Struct, frozen=True, kw_only=True):
+    """Why nothing of this home trades until somebody lifts it."""
+
+    who: str
+    why: str
+    time: str
+
+
+def run_folder(home: Path, run_id: str) -> Path:
+    return home / "journal" / run_id
+
+
+def current_run(home: Path) -> str | None:
+    """The run that a start goes on with; None where there was none."""
+    try:
+        return (home / "journal" / "current").read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def find_current(home: Path) -> Path:
+    """The folder of the home's run. Raises NotRunning."""
+    run_id = current_run(home)
+    if run_id is None:
+        raise NotRunning(f"expected a node in {home}, found none: start one with `tradebot run -c FILE`")
+    return run_folder(home, run_id)
+
+
+def write_whole(path: Path, body: bytes) -> None:
+    """A small file, whole or not at all, on the disk before the call returns."""
+    new = path.with_name(path.name + ".new")
+    with new.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_prepared(folder: Path, prepared: Prepared) -> None:
+    write_whole(folder / "run.bin", msgspec.msgpack.encode(prepared))
+
+
+def read_prepared(folder: Path) -> Prepared:
+    """What a run was prepared with. Raises BadContainer."""
+    try:
+        return msgspec.msgpack.decode((folder / "run.bin").read_bytes(), type=Prepared)
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadContainer(f"expected a run in {folder}, found {error}; start it again with `tradebot run -c FILE`") from error
+
+
+def next_epoch(folder: Path) -> int:
+    """The number of an engine's new start: larger than any before, on the disk before it is used."""
+    path = folder / "epoch"
+    epoch = int(path.read_text()) + 1 if path.is_file() else 1
+    write_whole(path, f"{epoch}\n".encode())
+    return epoch
+
+
+def ipc_folder(folder: Path) -> Path:
+    """Where the mailboxes of a run are: in its folder, or, where that path is too long for a socket, in one of the user's own."""
+    inside = folder / "ipc"
+    if len(os.fsencode(inside)) <= SOCKET_PATH_MAX:
+        return inside
+    mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"tradebot-{os.getuid()}-{mark}"
+
+
+def read_killed(home: Path) -> Killed | None:
+    """The latch of `kill`; None where it is not set."""
+    try:
+        return msgspec.json.decode((home / "journal" / "killed").read_bytes(), type=Killed)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return Killed(who="unknown", why="the latch cannot be read", time="")
+
+
+def write_killed(home: Path, killed: Killed) -> None:
+    write_whole(home / "journal" / "killed", msgspec.json.encode(killed))
+
+
+def lift_killed(home: Path) -> None:
+    (home / "journal" / "killed").unlink(missing_ok=True)
+    _sync_folder(home / "journal")

@@ -1,0 +1,398 @@
+"""The paper venue: the simulated venue as one that is spoken to like an exchange, with a journal and a ledger of its own.
+
+It fills by the same simulator as a backtest, on the live stream. What it takes in, market facts and requests that may change
+something, stands in its journal before it answers, so a start goes on where the last one died: the same orders, fills and
+balances, the same trade numbers. What it had not journaled it has not done.
+
+It is a venue, so it trusts nobody: it refuses a request whose window has passed or whose time lies ahead, and treats an id that
+it has seen as its `Capabilities` say. Its ledger is kept in plain fractions from its own fills and shares no line with ours: by
+it a judge can tell what was lost or doubled.
+
+No clock, no IO: it is told the time. On one axis: a fact shows here when it arrives.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import floor
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, Reject
+from tradebot.domain.frames import NO_DIGEST, Frame, FrameKind, Journal
+from tradebot.domain.instrument import INVERSE
+from tradebot.domain.venue import (
+    DUPLICATE_ID,
+    EXPIRED,
+    OK,
+    REJECTED,
+    UNKNOWN_ORDER,
+    Ask,
+    Capabilities,
+    Duplicates,
+    OrderStatus,
+    VenueEvent,
+    VenueReply,
+    VenueRequest,
+)
+from tradebot.engine.plan import Plan, make_simulator
+
+VERSION: Final = 1
+FACT_BYTES: Final = FACT_DTYPE.itemsize
+INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
+NEVER_NS: Final = 2**63 - 1
+AHEAD_MAX_NS: Final = 1_000_000_000  # how far a request's time may lie ahead of the venue's
+
+Message = VenueReply | VenueEvent
+
+_PASSED: Final = b"\xc0"  # a frame in which nothing but time passed: MessagePack's nil
+
+_encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
+_requests: Final = msgspec.msgpack.Decoder(VenueRequest)
+
+
+class Order(Struct):
+    """An order as the venue has it; `fills` are its fills as facts."""
+
+    client_id: int
+    place: bytes
+    price: int
+    quantity: int
+    trigger: int
+    is_conditional: bool
+    is_open: bool = False
+    was_taken: bool = False
+    is_triggered: bool = False
+    has_ended: bool = False
+    filled: int = 0
+    reject: int = 0
+    fills: list[bytes] = []
+
+    def status(self) -> OrderStatus:
+        return OrderStatus(
+            self.client_id, self.is_open, self.is_triggered, self.price, self.quantity, self.filled, self.trigger, self.reject
+        )
+
+
+class Pending(Struct):
+    """A request that the simulator has not answered yet."""
+
+    request: int
+    ask: Ask
+    client_id: int
+    cause: int
+
+
+class Saved(Struct, frozen=True, array_like=True):
+    """A snapshot of the venue: everything but who is connected and what waits for a reply."""
+
+    version: int
+    taken: int
+    time_ns: int
+    due_ns: int
+    starts: int
+    sequence: int
+    orders: list[list[Order]]
+    trades: list[bytes]
+    income: list[bytes]
+    balances: dict[str, str]
+    positions: list[tuple[int, int]]
+    simulator: list[Any]
+
+
+class PaperVenue:
+    """One account at the simulated venue of a plan. Its `stream` is new after each start, as a real venue's connection would
+    be.
+    """
+
+    def __init__(self, plan: Plan, journal: Journal, capabilities: Capabilities) -> None:
+        self.plan = plan
+        self.journal = journal
+        self.capabilities = capabilities
+        self.simulator = make_simulator(msgspec.structs.replace(plan, answer_latency=None, answer_latency_ns=0))
+        self.orders: dict[int, list[Order]] = {}  # by client id: where ids may be used again, the last is the one
+        self.trades: list[bytes] = []
+        self.income: list[bytes] = []  # what happened to positions without an order, numbered from 1 in `venue_sequence`
+        self.balances = {asset: Fraction(plan.opening.get(asset, 0)) for asset in plan.assets}
+        self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
+        self.pending: list[Pending] = []
+        self.time_ns = self.taken = 0
+        self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
+        self.starts = 1
+        self.sequence = 0
+        self.is_subscribed = False
+        self.is_recovering = False
+        self.out: list[Message] = []
+
+    def open(self, now_ns: int) -> None:
+        """Take in the journal again; nobody hears of what was done then."""
+        self.is_recovering = True
+        found = self.journal.newest_snapshot()
+        if found is not None:
+            self._restore(msgspec.msgpack.decode(found.data, type=Saved))
+        start = self.taken
+        for frame in self.journal.frames(start):
+            if frame.base_sequence < start:
+                continue
+            self.taken = frame.end_sequence
+            if frame.kind == FrameKind.FACTS or frame.body == _PASSED:
+                self._take_market(frame.facts, frame.time_ns)
+            elif frame.body:
+                self._take_request(_requests.decode(frame.body), frame.time_ns)
+            else:
+                self.starts += 1
+        self.is_recovering = False
+        self.pending = []
+        self.out = []
+        self.is_subscribed = False
+        self._write(now_ns)
+
+    def save(self) -> None:
+        """Keep a snapshot, so that a start need not take in all of the journal. Between two calls."""
+        saved = Saved(
+            VERSION,
+            self.taken,
+            self.time_ns,
+            self.due_ns,
+            self.starts,
+            self.sequence,
+            list(self.orders.values()),
+            self.trades,
+            self.income,
+            {asset: str(total) for asset, total in self.balances.items()},
+            sorted(self.positions.items()),
+            self.simulator.snapshot(),
+        )
+        self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
+
+    def _restore(self, saved: Saved) -> None:
+        self.taken, self.time_ns, self.due_ns = saved.taken, saved.time_ns, saved.due_ns
+        self.starts, self.sequence = saved.starts, saved.sequence
+        self.orders = {several[0].client_id: several for several in saved.orders}
+        self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
+        self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
+        self.simulator.restore(saved.simulator)
+
+    @property
+    def stream(self) -> int:
+        return self.starts
+
+    def on_market(self, data: bytes, now_ns: int) -> list[Message]:
+        """Market facts as they arrive: whole records."""
+        now_ns = self._tick(now_ns)
+        self._write(now_ns, facts=data)
+        self._take_market(data, now_ns)
+        return self._flush()
+
+    def on_clock(self, now_ns: int) -> list[Message]:
+        """Commands that are on their way inside the venue arrive."""
+        self._arrive(self._tick(now_ns))
+        return self._flush()
+
+    def _arrive(self, now_ns: int) -> None:
+        """Let commands arrive that are due."""
+        if self.due_ns <= now_ns:
+            self._write(now_ns, body=_PASSED)
+            self._take_market(b"", now_ns)
+
+    def on_request(self, request: VenueRequest, now_ns: int) -> list[Message]:
+        now_ns = self._tick(now_ns)
+        self._arrive(now_ns)  # what came before is done before: an answer must not say that it is not there
+        if request.ask in (Ask.PLACE, Ask.CANCEL, Ask.AMEND):
+            code = self._refused(request, now_ns)
+            if code == OK:
+                self._write(now_ns, body=_encoder.encode(request))
+                self._take_request(request, now_ns)
+            else:
+                self._reply(request.request, code)
+        else:
+            self._answer(request)
+        return self._flush()
+
+    # What changes something: the same now and from the journal
+
+    def _tick(self, now_ns: int) -> int:
+        self.time_ns = max(self.time_ns, now_ns)
+        return self.time_ns
+
+    def _take_market(self, data: bytes, now_ns: int) -> None:
+        self._tick(now_ns)
+        if data:
+            records = np.frombuffer(data, RECORD_DTYPE).copy()
+            records["venue_ns"] = records["time_ns"] = now_ns
+            self.simulator.market(records)
+        self.simulator.advance(now_ns)
+        if self.due_ns <= now_ns:
+            self.due_ns = NEVER_NS
+        self._settle()
+
+    def _take_request(self, request: VenueRequest, now_ns: int) -> None:
+        self._tick(now_ns)
+        command = np.frombuffer(request.fact, FACT_DTYPE).copy()
+        command["time_ns"] = now_ns
+        if request.ask is Ask.PLACE:
+            row = command[0]
+            self.orders.setdefault(request.client_id, []).append(
+                Order(
+                    request.client_id,
+                    request.fact,
+                    int(row["price"]),
+                    int(row["quantity"]),
+                    int(row["trigger"]),
+                    is_conditional=bool(row["trigger"] or row["display"]),
+                    fills=[],
+                )
+            )
+        self.pending.append(Pending(request.request, request.ask, request.client_id, int(command[0]["cause"])))
+        self.simulator.send(command)
+        self.due_ns = now_ns + self.plan.order_latency_ns
+        self.simulator.advance(now_ns)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take what the simulator says: note it, post it, tell it."""
+        for fact in self.simulator.take_answers():
+            self._note(fact)
+        self.simulator.take_markouts()
+
+    def _note(self, fact: np.void) -> None:
+        kind, client_id, body = int(fact["kind"]), int(fact["id"]), fact.tobytes()
+        order = self.orders[client_id][-1] if client_id in self.orders else None
+        if order is not None:
+            _apply(order, fact)
+        if kind in INCOME:
+            fact = fact.copy()
+            fact["venue_sequence"] = len(self.income) + 1
+            self.income.append(fact.tobytes())
+        if kind in (Kind.ORDER_FILLED, Kind.LIQUIDATED):
+            self.trades.append(body)
+            if order is not None:
+                order.fills.append(body)
+        if kind == Kind.ORDER_FILLED or kind in INCOME:
+            self._post(fact)
+        self._tell(kind, client_id, fact)
+
+    def _post(self, fact: np.void) -> None:
+        """The venue's own books. Spot moves both assets; a contract, once its position is closed, has moved the sum of what its
+        trades were worth.
+        """
+        instrument = next(one for one in self.plan.instruments if one.id == int(fact["instrument"]))
+        asset = self.plan.assets[int(fact["fee_asset"])]
+        self.balances[asset] -= int(fact["fee"])
+        if fact["kind"] == Kind.FUNDING_PAID:
+            return
+        lots = int(fact["quantity"]) * (-1 if fact["flags"] & Flag.SELL else 1)
+        if instrument.is_contract:
+            self.positions[instrument.id] += lots
+            worth = Fraction(*instrument.notional_ratio)
+            price = int(fact["price"])
+            self.balances[instrument.settle] -= -lots * worth / price if instrument.kind == INVERSE else lots * price * worth
+            return
+        self.balances[instrument.base] += lots * Fraction(*instrument.base_ratio)
+        self.balances[instrument.quote] -= lots * int(fact["price"]) * Fraction(*instrument.notional_ratio)
+
+    # What is said
+
+    def _tell(self, kind: int, client_id: int, fact: np.void) -> None:
+        body = fact.tobytes()
+        found = self._asked_for(kind, client_id, int(fact["cause"]))
+        if kind in (Kind.ORDER_REJECTED, Kind.CANCEL_REJECTED, Kind.AMEND_REJECTED):
+            unknown = int(fact["reject"]) == Reject.VENUE_ORDER_UNKNOWN and kind != Kind.ORDER_REJECTED
+            for one in found:
+                self._reply(one.request, UNKNOWN_ORDER if unknown else REJECTED, reject=int(fact["reject"]))
+            return
+        for one in found:
+            self._reply(one.request, OK, facts=body)
+        self.sequence += 1
+        if not self.is_recovering and self.is_subscribed:
+            self.out.append(VenueEvent(VERSION, self.stream, self.sequence, self.time_ns, body))
+
+    def _asked_for(self, kind: int, client_id: int, cause: int) -> list[Pending]:
+        """The requests that a fact answers; they are pending no longer."""
+        ask = {
+            Kind.ORDER_ACCEPTED: Ask.PLACE, Kind.ORDER_REJECTED: Ask.PLACE, Kind.ORDER_CANCELLED: Ask.CANCEL,
+            Kind.CANCEL_REJECTED: Ask.CANCEL, Kind.ORDER_AMENDED: Ask.AMEND, Kind.AMEND_REJECTED: Ask.AMEND,
+        }.get(Kind(kind))  # fmt: skip
+        found = [one for one in self.pending if (one.ask, one.client_id) == (ask, client_id) and one.cause == cause]
+        self.pending = [one for one in self.pending if one not in found]
+        return found
+
+    def _reply(self, request: int, code: int, **slots: object) -> None:
+        if not self.is_recovering:
+            self.out.append(VenueReply(VERSION, request, code, self.time_ns, **slots))  # type: ignore[arg-type]
+
+    def _refused(self, request: VenueRequest, now_ns: int) -> int:
+        """The code by which a request is refused at the door; OK where it is not."""
+        if now_ns > request.timestamp_ns + request.window_ns or request.timestamp_ns > now_ns + AHEAD_MAX_NS:
+            return EXPIRED
+        if request.ask is Ask.PLACE and self._is_duplicate(request.client_id):
+            return DUPLICATE_ID
+        if request.ask is not Ask.PLACE and request.client_id not in self.orders:
+            return UNKNOWN_ORDER
+        return OK
+
+    def _is_duplicate(self, client_id: int) -> bool:
+        seen = self.orders.get(client_id)
+        if seen is None or self.capabilities.duplicates is Duplicates.NONE:
+            return False
+        return self.capabilities.duplicates is Duplicates.ALWAYS or not seen[-1].has_ended
+
+    def _answer(self, request: VenueRequest) -> None:
+        """A request that only asks."""
+        if request.ask is Ask.SUBSCRIBE:
+            self.is_subscribed = True
+            self._reply(request.request, OK, stream=self.stream, sequence=self.sequence)
+        elif request.ask is Ask.QUERY:
+            seen = [one for one in self.orders.get(request.client_id, []) if one.was_taken]
+            if seen:
+                self._reply(request.request, OK, orders=[seen[-1].status()])
+            else:
+                self._reply(request.request, UNKNOWN_ORDER)
+        elif request.ask is Ask.OPEN:
+            self._reply(request.request, OK, orders=[one.status() for one in self.all_orders() if one.is_open])
+        elif request.ask is Ask.INCOME:
+            self._reply(request.request, OK, facts=b"".join(self.income[request.after :]))
+        elif request.ask is Ask.TRADES:
+            self._reply(request.request, OK, facts=b"".join(self._trades(request.client_id, request.since_ns)))
+        else:
+            self._reply(request.request, OK, balances={asset: floor(total) for asset, total in self.balances.items()})
+
+    def all_orders(self) -> Iterator[Order]:
+        for several in self.orders.values():
+            yield from several
+
+    def _trades(self, client_id: int, since_ns: int) -> list[bytes]:
+        if client_id:
+            return [fill for order in self.orders.get(client_id, []) for fill in order.fills]
+        return [fill for fill in self.trades if int(np.frombuffer(fill, FACT_DTYPE)[0]["venue_ns"]) >= since_ns]
+
+    def _write(self, now_ns: int, facts: bytes = b"", body: bytes = b"") -> None:
+        count = len(facts) // RECORD_DTYPE.itemsize or 1
+        kind = FrameKind.FACTS if facts else FrameKind.BODY
+        self.journal.append(Frame(kind, 0, self.taken, count, now_ns, NO_DIGEST, facts=facts, body=body))
+        self.taken += count
+
+    def _flush(self) -> list[Message]:
+        out, self.out = self.out, []
+        return out
+
+
+def _apply(order: Order, fact: np.void) -> None:
+    """What a fact does to the venue's own view of an order."""
+    kind = int(fact["kind"])
+    if kind == Kind.ORDER_ACCEPTED:
+        order.is_open = order.was_taken = True
+    elif kind == Kind.ORDER_FILLED:
+        order.filled += int(fact["quantity"])
+        if int(fact["parent"]) == 0:
+            order.is_open, order.has_ended = False, True
+    elif kind == Kind.ORDER_TRIGGERED:
+        order.is_triggered = True
+    elif kind == Kind.ORDER_AMENDED:
+        order.price, order.quantity = int(fact["price"]), int(fact["quantity"])
+        order.trigger = int(fact["trigger"])
+    elif kind in (Kind.ORDER_CANCELLED, Kind.ORDER_REJECTED):
+        order.is_open, order.has_ended = False, True
+        order.reject = int(fact["reject"])
