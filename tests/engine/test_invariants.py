@@ -1,8 +1,8 @@
 """What must be so in every run, at every grade, for every kind of instrument, whatever strategies ask for and whatever comes.
 
 No order that only reduces turns a position round. Spot without borrowing never goes below zero, and locks no more than
-is there, but for what orders that only reduce lack. When nothing is under way, the venue's orders, positions and books are ours. A
-restart changes nothing.
+is there, but for what orders that only reduce lack. When nothing is under way, the venue's orders, positions and books are
+ours. A restart changes nothing.
 """
 
 import os
