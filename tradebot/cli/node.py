@@ -126,7 +126,8 @@ def resume(call: Call) -> int:
         from tradebot.node.running import is_running
 
         if not is_running(call.home):
-            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line("lifted; no node runs on this home"))
+            said = "lifted; start the node, then `tradebot resume`"
+            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
             return EXIT_DONE
     return _act(call, "state", state="ACTIVE")
 
