@@ -460,13 +460,14 @@ def find_run(home: Path, name: str, with_nodes: bool = False) -> Path:
 
 
 def stored_alone(home: Path) -> list[dict[str, object]]:
-    """The manifests of the runs in the home's own store that have no results folder, newest first."""
+    """The manifests of the backtests in the home's own store that have no results folder, newest first."""
     from tradebot.store.client import is_store, open_store
 
     if not is_store(store_path(home)):
         return []
     with open_store(store_path(home)) as store:
-        return [one for one in reversed(store.runs()) if not (home / "results" / str(one["run_id"]) / runs.MANIFEST).is_file()]
+        backtests = [one for one in reversed(store.runs()) if one.get("mode", "backtest") == "backtest"]
+    return [one for one in backtests if not (home / "results" / str(one["run_id"]) / runs.MANIFEST).is_file()]
 
 
 def finished_manifest(folder: Path) -> Manifest:

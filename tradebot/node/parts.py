@@ -5,12 +5,10 @@ engine <-> gateway         commands, answers
 gateway <-> venue          requests; replies and events
 """
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE, Act, Kind
@@ -25,13 +23,14 @@ from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.session import open_session
 from tradebot.execution.gateway import Gateway, Timing
 from tradebot.node.config import config_from_dict
+from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, read_prepared
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
+from tradebot.node.store_part import StorePart
 from tradebot.node.strategies import make_strategy
 from tradebot.store.journal import Journal
 from tradebot.venues.paper import PaperVenue
 
-Addressed = tuple[str, Message]
 VERSION: Final = 1
 SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
 
@@ -41,36 +40,6 @@ def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
     return Journal.create_or_open(
         folder / name, prepared.run_id, segment_bytes=node.segment_mb << 20, write=node.write, sync=node.sync
     )
-
-
-class Base:
-    """What parts have in common."""
-
-    name: str
-    full = 0
-
-    def refused(self, name: str, message: Message) -> None:
-        self.full += 1
-
-    def ask(self, body: bytes, now_ns: int) -> tuple[bytes, Iterable[Addressed]]:
-        """A question in JSON, `{"verb": ...}`, and its answer; a part that knows other verbs than `status` has its own
-        `answer`.
-        """
-        question = msgspec.json.decode(body, type=dict[str, Any])
-        found: list[Addressed] = []
-        try:
-            answer = self.answer(question, now_ns, found)
-        except (KeyError, ValueError, LocalError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        return msgspec.json.encode(answer), found
-
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
-        if question["verb"] != "status":
-            raise ValueError(f"expected a verb of the {self.name}, found {question['verb']!r}")
-        return self.status()
-
-    def status(self) -> dict[str, Any]:
-        return {"refused": self.full}
 
 
 class EnginePart(Base):
@@ -396,6 +365,11 @@ def capabilities_of(config: Config) -> Capabilities:
 
 def make_part(name: str, folder: Path, epoch: int) -> Any:
     """The part of that name, built from the run's folder."""
-    makers = {ENGINE: partial(EnginePart, folder, epoch), GATEWAY: GatewayPart, VENUE: VenuePart, FEED: FeedPart}
-    maker = cast(Any, makers[name])
-    return maker() if name == ENGINE else maker(folder)
+    makers: dict[str, Callable[[Path], Any]] = {
+        STORE: StorePart,
+        VENUE: VenuePart,
+        GATEWAY: GatewayPart,
+        ENGINE: lambda folder: EnginePart(folder, epoch),
+        FEED: FeedPart,
+    }
+    return makers[name](folder)

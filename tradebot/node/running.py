@@ -34,6 +34,7 @@ from tradebot.node.session_files import (
     ENGINE,
     FEED,
     GATEWAY,
+    STORE,
     VENUE,
     Prepared,
     current_run,
@@ -48,7 +49,7 @@ from tradebot.node.session_files import (
 )
 from tradebot.node.strategies import load_class, make_strategy, source_hash
 
-PARTS: Final = (VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start
+PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
