@@ -1,10 +1,12 @@
 """The market facts of a run on their way into the ticks: a recording that grows, block by block, each an import of its own.
 
-A block is the stretch of a run's journal from one fact to another. Its import is named by the run and the fact that it begins
-behind, and its manifest says where it ends; so the manifests are the only record of how far a recording is, and it cannot
-disagree with the ticks. A writer that was killed finds the newest block there and tells it again to its end: an import that is
-there is left alone, one that another instrument of the block still lacks is made, and rows of one that never got its manifest
-are compared and filled up (`intake`).
+A block is the stretch of a run's journal from one fact to another. Its import is named by the run and the number of the block,
+and its manifest says where it begins and ends; so the manifests are the only record of how far a recording is, and it cannot
+disagree with the ticks. The ids of a run's imports rise with their blocks: what two blocks hold of one moment is read in order.
+
+A writer that was killed finds the newest block there and tells it again to its end: an import that is there is left alone, one
+that another instrument of the block still lacks is made, and rows of one that never got its manifest are compared and filled up
+(`intake`).
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +28,26 @@ VERSION: Final = 1
 BLOCK_FACTS: Final = 1 << 19
 BLOCK_NS: Final = 600 * 1_000_000_000
 AGAIN: Final = "again"  # behind the venue of facts that are told a second time
-_FROM, _TO = "from_fact", "to_fact"
+BLOCK_BITS: Final = 24  # of an import's id; a block a second fills them in half a year
+_BLOCK, _FROM, _TO = "block", "from_fact", "to_fact"
 
 
 class Told(Struct, frozen=True):
-    """A block: the facts behind `start`, up to `end`."""
+    """A block of a run, counted from 1: the facts behind `start`, up to `end`."""
 
+    number: int
     start: int
     end: int
+
+
+class BlockSource(ImportSource):
+    """Where the rows of a block come from; its content is named by the run."""
+
+    number: int = 0
+
+    def _id(self, instrument_id: int, place: str) -> int:
+        assert 0 < self.number < 1 << BLOCK_BITS
+        return super()._id(instrument_id, place) >> BLOCK_BITS << BLOCK_BITS | self.number
 
 
 class Importer(Protocol):
@@ -51,7 +65,7 @@ def find_told(backend: Backend, run_id: str) -> Told | None:
     if not rows:
         return None
     notes = msgspec.json.decode(rows[0][0], type=ImportReport).notes
-    return Told(notes[_FROM], notes[_TO])
+    return Told(notes[_BLOCK], notes[_FROM], notes[_TO])
 
 
 def told_again(instrument: Instrument) -> Instrument:
@@ -77,6 +91,7 @@ class Tape:
     ) -> None:
         self.store, self.run_id = store, run_id
         self.places = {one.id: place(one) for one in instruments}
+        self.number = told.number if told else 1
         self.start = told.start if told else 0
         self.upto = told.end if told else None
         self.end = self.start
@@ -112,13 +127,15 @@ class Tape:
             if len(of_one):
                 of_one["instrument"] = place.id
                 self.store.import_records(place, self._source(of_one), iter([of_one]))
+        self.number += 1 if self.end > self.start else 0
         self.start, self.upto, self.first_ns = self.end, None, 0
         self._parts, self.rows = [], 0
 
     def _source(self, records: Records) -> ImportSource:
-        findings = Findings(gaps=int((records["kind"] == Kind.GAP).sum()), notes={_FROM: self.start, _TO: self.end})
-        path = f"{_path(self.run_id)}{self.start}"
-        return ImportSource(FORMAT, VERSION, path, path, findings)
+        notes = {_BLOCK: self.number, _FROM: self.start, _TO: self.end}
+        findings = Findings(gaps=int((records["kind"] == Kind.GAP).sum()), notes=notes)
+        path = _path(self.run_id)
+        return BlockSource(FORMAT, VERSION, path, f"{path}{self.start}", findings, number=self.number)
 
 
 def _path(run_id: str) -> str:
