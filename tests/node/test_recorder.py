@@ -238,9 +238,9 @@ def test_a_store_that_is_down_is_said_and_tried_again(tmp_path: Path, frames: li
     thread = Thread(target=writer.run)
     thread.start()
     wait_until(lambda: writer.error is not None)
-    assert str(blocked) in str(writer.status()["error"]) and writer.status()["is_written"] is False
+    assert str(blocked) in str(writer.status()["why_not"]) and writer.status()["is_written"] is False
     blocked.unlink()
-    wait_until(lambda: writer.status() == {"facts": frames[-1].end_sequence, "is_written": True, "error": None})
+    wait_until(lambda: writer.status() == {"facts": frames[-1].end_sequence, "is_written": True, "why_not": None})
     writer.ended.set()
     thread.join()
     with open_store(blocked) as store:

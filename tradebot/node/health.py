@@ -65,7 +65,7 @@ def store_health(home: Path, facts: int) -> dict[str, Any]:
     except (NotRunning, LocalError):
         return {"is_written": False}
     behind = max(facts - told["facts"], 0)
-    return {"behind": behind, "is_written": told["is_written"]} | ({"error": told["error"]} if told["error"] else {})
+    return {"behind": behind, "is_written": told["is_written"]} | ({"error": told["why_not"]} if told["why_not"] else {})
 
 
 def last_errors(log: Path, names: Iterable[str]) -> dict[str, str | None]:

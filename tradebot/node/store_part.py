@@ -79,7 +79,7 @@ class StoreWriter:
         self.error = error
 
     def status(self) -> dict[str, Any]:
-        return {"facts": self.facts, "is_written": self.error is None, "error": self.error}
+        return {"facts": self.facts, "is_written": self.error is None, "why_not": self.error}
 
 
 class StorePart(Base):
