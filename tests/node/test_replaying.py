@@ -1,6 +1,9 @@
 """A node's run is found by its name among all runs, and replayed from the journal on the disk, also while that is written."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,16 @@ def test_the_last_run_is_the_one_written_last_node_or_backtest(folder: Path, tmp
         assert build.find_run(tmp_path, name, with_nodes=True) == folder
     with pytest.raises(UsageError, match=f"journal, found none; the latest runs: {RUN}, "):
         runs.find_folder(tmp_path, "nothing", with_nodes=True)
+
+
+def test_the_command_says_what_it_found_and_fails_where_it_differs(folder: Path, tmp_path: Path) -> None:
+    def replay(name: str) -> "subprocess.CompletedProcess[str]":
+        prepare(folder, name)
+        command = [sys.executable, "-m", "tradebot.cli.main", "replay", "last", "--verify", "--json", "--home", str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    done = replay("Buyer")
+    assert (done.returncode, json.loads(done.stdout)["identical"]) == (0, True), done
+    done = replay("Edited")
+    assert (done.returncode, json.loads(done.stdout)["identical"]) == (1, False), done
+    assert "place_order of order" in done.stderr and "found none" in done.stderr
