@@ -50,10 +50,11 @@ def run(call: Call) -> int:
 
 
 def status(call: Call) -> int:
+    from tradebot.node.health import part_health
     from tradebot.node.running import ask_node
 
     engine, gateway = ask_node(call.home, "engine", "status"), ask_node(call.home, "gateway", "status")
-    found = {**engine, "gateway": gateway}
+    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"])}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
     return EXIT_DONE
 
