@@ -179,4 +179,4 @@ def _flat(found: Mapping[str, Any], before: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{before}{name}", str(value) if name == "pid" and value is not None else value
