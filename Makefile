@@ -50,7 +50,7 @@ demo: $(STAMP)
 	$(BIN)/tradebot demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-full: $(STAMP)
 	TRADEBOT_FULL=1 $(BIN)/python -m pytest

@@ -48,13 +48,19 @@ class Kept(Struct):
 
 
 class Keeper:
-    """`told` hears of every death, for logs and alerts."""
+    """`told` hears of every death, for logs and alerts; `changed` is called after each start and each death."""
 
     def __init__(
-        self, specs: list[Spec], log: IO[bytes], told: Callable[[str, int], None], deaths_max: int = 20, period_s: float = 10.0
+        self,
+        specs: list[Spec],
+        log: IO[bytes],
+        told: Callable[[str, int], None],
+        deaths_max: int = 20,
+        period_s: float = 10.0,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.kept = {spec.name: Kept(spec) for spec in specs}
-        self._log, self._told = log, told
+        self._log, self._told, self._changed = log, told, changed
         self._deaths: deque[float] = deque()
         self._deaths_max, self._period_s = deaths_max, period_s
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,6 +95,7 @@ class Keeper:
         )
         kept.starts += 1
         kept.began_s = time.monotonic()
+        self._changed()
 
     async def _keep(self, kept: Kept) -> None:
         while True:
@@ -97,6 +104,7 @@ class Keeper:
             if self._is_ending:
                 return
             self._told(kept.spec.name, kept.exit)
+            self._changed()
             if not self._may_restart():
                 self._fail(f"{kept.spec.name} and others died more than {self._deaths_max} times within {self._period_s:g} s")
                 return

@@ -50,10 +50,11 @@ def run(call: Call) -> int:
 
 
 def status(call: Call) -> int:
+    from tradebot.node.health import part_health
     from tradebot.node.running import ask_node
 
     engine, gateway = ask_node(call.home, "engine", "status"), ask_node(call.home, "gateway", "status")
-    found = {**engine, "gateway": gateway}
+    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"])}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
     return EXIT_DONE
 
@@ -178,4 +179,4 @@ def _flat(found: Mapping[str, Any], before: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{before}{name}", str(value) if name == "pid" and value is not None else value

@@ -7,11 +7,9 @@ gateway <-> venue          requests; replies and events
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE, Act, Kind
@@ -26,13 +24,14 @@ from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.session import open_session
 from tradebot.execution.gateway import Gateway, Timing
 from tradebot.node.config import config_from_dict
+from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, read_prepared
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
+from tradebot.node.store_part import StorePart
 from tradebot.node.strategies import fingerprint_of, make_strategy
 from tradebot.store.journal import Journal
 from tradebot.venues.paper import PaperVenue
 
-Addressed = tuple[str, Message]
 VERSION: Final = 1
 WINDOW_NS: Final = 1_000_000_000
 MARGIN_NS: Final = 200_000_000
@@ -66,36 +65,6 @@ def cut_text(journal: Journal) -> str | None:
         return None
     cut = journal.cut
     return f"{cut.bytes} bytes at the end of {cut.segment} were cut, for they were no whole frame: {cut.why}"
-
-
-class Base:
-    """What parts have in common."""
-
-    name: str
-    full = 0
-
-    def refused(self, name: str, message: Message) -> None:
-        self.full += 1
-
-    def ask(self, body: bytes, now_ns: int) -> tuple[bytes, Iterable[Addressed]]:
-        """A question in JSON, `{"verb": ...}`, and its answer; a part that knows other verbs than `status` has its own
-        `answer`.
-        """
-        question = msgspec.json.decode(body, type=dict[str, Any])
-        found: list[Addressed] = []
-        try:
-            answer = self.answer(question, now_ns, found)
-        except (KeyError, ValueError, LocalError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        return msgspec.json.encode(answer), found
-
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
-        if question["verb"] != "status":
-            raise ValueError(f"expected a verb of the {self.name}, found {question['verb']!r}")
-        return self.status()
-
-    def status(self) -> dict[str, Any]:
-        return {"refused": self.full}
 
 
 class EnginePart(Base):
@@ -442,6 +411,11 @@ def capabilities_of(config: Config) -> Capabilities:
 
 def make_part(name: str, folder: Path, epoch: int) -> Any:
     """The part of that name, built from the run's folder."""
-    makers = {ENGINE: partial(EnginePart, folder, epoch), GATEWAY: GatewayPart, VENUE: VenuePart, FEED: FeedPart}
-    maker = cast(Any, makers[name])
-    return maker() if name == ENGINE else maker(folder)
+    makers: dict[str, Callable[[Path], Any]] = {
+        STORE: StorePart,
+        VENUE: VenuePart,
+        GATEWAY: GatewayPart,
+        ENGINE: lambda folder: EnginePart(folder, epoch),
+        FEED: FeedPart,
+    }
+    return makers[name](folder)

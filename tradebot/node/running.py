@@ -28,12 +28,14 @@ from tradebot.engine.plan import Plan
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.config import Loaded, config_to_dict
+from tradebot.node.health import write_kept
 from tradebot.node.places import store_place
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
     ENGINE,
     FEED,
     GATEWAY,
+    STORE,
     VENUE,
     Prepared,
     current_run,
@@ -51,7 +53,7 @@ from tradebot.node.session_files import (
 )
 from tradebot.node.strategies import fingerprint_of
 
-PARTS: Final = (VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start
+PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
@@ -156,7 +158,8 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        keeper = Keeper([Spec(name=name, command=self.command(name)) for name in PARTS], self.log, self.died)
+        specs = [Spec(name=name, command=self.command(name)) for name in PARTS]
+        keeper = Keeper(specs, self.log, self.died, changed=lambda: write_kept(self.folder, keeper.kept.values()))
         try:
             await keeper.start()
             if await self.wait_ready(keeper, ended):
