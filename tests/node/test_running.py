@@ -15,7 +15,7 @@ import pytest
 
 from tests.node.nodes import CONFIG, RESTING, Place
 from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
 from tradebot.testing.chaos import PARTS, ROOT
 from tradebot.testing.chaos_judge import judge
 
@@ -54,7 +54,7 @@ def test_any_part_may_be_killed(place: Place) -> None:
     """The same run goes on, in the engine's next epoch where it was the engine; the books stay equal."""
     run_id = place.start()
     place.wait_orders(2)
-    for name in (ENGINE, GATEWAY, VENUE, FEED):
+    for name in (ENGINE, GATEWAY, VENUE, FEED, STORE):
         place.node.signal(name, signal.SIGKILL)
         place.node.wait_trading()
         status = place.ask("status")

@@ -1,7 +1,7 @@
 """`chaos`: a node of real processes whose parts are killed at seeded moments, and a judge who reads what is left.
 
-SIGKILL falls on engine, gateway, venue, feed and on the root, which is started again as systemd would; now and then a part is
-stopped by SIGSTOP and goes on later, or a second dies while the first is not back. What is chosen, and when, comes from one seed;
+SIGKILL falls on engine, gateway, venue, feed, store and on the root, which is started again as systemd would; now and then a part
+is stopped by SIGSTOP and goes on later, or a second dies while the first is not back. What is chosen, and when, comes from one seed;
 what the machine makes of it does not, so a seed does not do the same again: the journals that a bad run leaves behind say what
 happened.
 
@@ -25,14 +25,14 @@ from msgspec import Struct
 
 from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import LocalError, TimedOut
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, ipc_folder
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
 from tradebot.store import synthetic
 from tradebot.store.client import open_store
 from tradebot.testing.chaos_judge import Judgement, judge
 
 ROOT: Final = "root"
-PARTS: Final = (ENGINE, GATEWAY, VENUE, FEED)
-WEIGHTS: Final = {ENGINE: 5, GATEWAY: 5, VENUE: 5, FEED: 2, ROOT: 2}
+PARTS: Final = (ENGINE, GATEWAY, VENUE, FEED, STORE)
+WEIGHTS: Final = {ENGINE: 5, GATEWAY: 5, VENUE: 5, FEED: 2, STORE: 2, ROOT: 2}
 EVENTS: Final = 20_000
 BACK_S: Final = 60.0  # the longest until it trades again
 QUIET_S: Final = 30.0
@@ -152,8 +152,8 @@ class Node:
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
 
     def is_trading(self) -> bool:
-        """Every part answers, the gateway hears this start of the venue, and no order is unknown."""
-        found = {name: self.ask(name, "status") for name in PARTS}
+        """Every part that trading needs answers, the gateway hears this start of the venue, and no order is unknown."""
+        found = {name: self.ask(name, "status") for name in (ENGINE, GATEWAY, VENUE, FEED)}
         engine, gateway, venue = found[ENGINE], found[GATEWAY], found[VENUE]
         if engine is None or gateway is None or venue is None or found[FEED] is None:
             return False
