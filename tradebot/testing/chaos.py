@@ -1,9 +1,9 @@
 """`chaos`: a node of real processes whose parts are killed at seeded moments, and a judge who reads what is left.
 
 SIGKILL falls on engine, gateway, venue, feed, store and on the root, which is started again as systemd would; now and then a part
-is stopped by SIGSTOP and goes on later, or a second dies while the first is not back. What is chosen, and when, comes from one seed;
-what the machine makes of it does not, so a seed does not do the same again: the journals that a bad run leaves behind say what
-happened.
+is stopped by SIGSTOP and goes on later, or a second dies while the first is not back. What is chosen, and when, comes from one
+seed; what the machine makes of it does not, so a seed does not do the same again: the journals that a bad run leaves behind say
+what happened.
 
 At the end the root is held and the feed is dead, so that nothing new comes; trading is halted and every order cancelled; when all
 is quiet the root is killed, its children end by their life line, and the judge reads (`chaos_judge`).
