@@ -22,8 +22,9 @@ from tradebot.actors.mailbox import Posts, ask
 from tradebot.domain.market import RECORDS_MAX, Records
 from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
-from tradebot.node.running import fingerprint_of, next_epoch
+from tradebot.node.running import next_epoch
 from tradebot.node.session_files import ENGINE, Prepared, ipc_folder, write_prepared
+from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 
 GOAL_FACTS = 300_000
@@ -45,7 +46,9 @@ def prepare(folder: Path) -> None:
     file.write_text(CONFIG.format(venue=instrument.venue, symbol=instrument.symbol))
     config = load_config([file], {}, []).config
     plan = make_plan(config, [instrument], 0)
-    prepared = Prepared(run_id="bench", config=config_to_dict(config), plan=plan, fingerprint=fingerprint_of(config), ticks=0)
+    prepared = Prepared(
+        run_id="bench", config=config_to_dict(config), plan=plan, fingerprint=fingerprint_of(config.strategy), ticks=0
+    )
     write_prepared(folder, prepared)
     ipc_folder(folder).mkdir(exist_ok=True, mode=0o700)
 

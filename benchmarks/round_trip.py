@@ -28,8 +28,9 @@ from tradebot.engine.session import commands_of
 from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
 from tradebot.node.facts import answers_of, frames_of
-from tradebot.node.running import fingerprint_of, next_epoch
+from tradebot.node.running import next_epoch
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
+from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 from tradebot.strategies.strategy import Strategy
 
@@ -62,7 +63,9 @@ def prepare(folder: Path, sync: str) -> None:
     file.write_text(CONFIG.format(venue=instrument.venue, symbol=instrument.symbol, sync=sync))
     config = load_config([file], {}, []).config
     plan = make_plan(config, [instrument], 0)
-    prepared = Prepared(run_id="bench", config=config_to_dict(config), plan=plan, fingerprint=fingerprint_of(config), ticks=0)
+    prepared = Prepared(
+        run_id="bench", config=config_to_dict(config), plan=plan, fingerprint=fingerprint_of(config.strategy), ticks=0
+    )
     write_prepared(folder, prepared)
     ipc_folder(folder).mkdir(exist_ok=True, mode=0o700)
 

@@ -68,6 +68,43 @@ def test_what_dies_again_and_again_ends_the_whole_and_waits_longer_each_time(tmp
     assert len(times) == 5 and waits[-1] > waits[0]
 
 
+async def failure_of(specs: list[Spec], folder: Path, kill: bool = False) -> str:
+    """Why a keeper of these ends the whole; with `kill` each start of the first is killed from outside."""
+    with (folder / "log").open("wb") as log:
+        keeper = Keeper(specs, log, lambda name, code: None)
+        await keeper.start()
+        try:
+            while not keeper.failed.done():
+                for pid in keeper.pids().values() if kill else ():
+                    os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(0.05)
+            return keeper.failed.result()
+        finally:
+            await keeper.end()
+
+
+def test_what_ends_by_itself_each_time_ends_the_whole(tmp_path: Path) -> None:
+    words = asyncio.run(asyncio.wait_for(failure_of([spec("a", DIES), spec("b", SLEEPS)], tmp_path), 30))
+    assert words == "a ended 6 times in a row"
+
+
+def test_a_kill_from_outside_is_no_end_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(failure_of([spec("a", SLEEPS)], tmp_path, kill=True), 2))
+
+
+def test_what_cannot_even_be_started_again_ends_the_whole(tmp_path: Path) -> None:
+    starts = itertools.count()
+
+    def command() -> list[str]:
+        if next(starts):
+            raise OSError("no space left")
+        return ["-c", DIES]
+
+    words = asyncio.run(asyncio.wait_for(failure_of([Spec(name="a", command=command)], tmp_path), 10))
+    assert words == "a could not be started: no space left"
+
+
 def test_one_that_is_stopped_or_deaf_is_ended_all_the_same(tmp_path: Path) -> None:
     async def body() -> None:
         with (tmp_path / "log").open("wb") as log:

@@ -127,7 +127,8 @@ def resume(call: Call) -> int:
         from tradebot.node.running import is_running
 
         if not is_running(call.home):
-            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line("lifted; no node runs on this home"))
+            said = "lifted; start the node, then `tradebot resume`"
+            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
             return EXIT_DONE
     return _act(call, "state", state="ACTIVE")
 
@@ -178,4 +179,4 @@ def _flat(found: Mapping[str, Any], before: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{before}{name}", str(value) if name == "pid" and value is not None else value

@@ -5,6 +5,7 @@ engine <-> gateway         commands, answers
 gateway <-> venue          requests; replies and events
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -27,19 +28,43 @@ from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
 from tradebot.node.store_part import StorePart
-from tradebot.node.strategies import make_strategy
+from tradebot.node.strategies import fingerprint_of, make_strategy
 from tradebot.store.journal import Journal
 from tradebot.venues.paper import PaperVenue
 
 VERSION: Final = 1
+WINDOW_NS: Final = 1_000_000_000
+MARGIN_NS: Final = 200_000_000
 SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
 
 
 def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
+    """What opening had to cut is said in the log."""
     node = config_from_dict(prepared.config).node
-    return Journal.create_or_open(
+    journal = Journal.create_or_open(
         folder / name, prepared.run_id, segment_bytes=node.segment_mb << 20, write=node.write, sync=node.sync
     )
+    if journal.cut is not None:
+        sys.stderr.write(f"{name}: {cut_text(journal)}\n")
+    return journal
+
+
+def keep_snapshot(name: str, save: Callable[[], None]) -> None:
+    """Save a snapshot. One that cannot be kept makes the next start longer and stops nothing; a disk that fails the journal is
+    told by the journal's next frame.
+    """
+    try:
+        save()
+    except LocalError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+
+
+def cut_text(journal: Journal) -> str | None:
+    """What was cut from the end of a journal when it was opened, in words; None where nothing was."""
+    if journal.cut is None:
+        return None
+    cut = journal.cut
+    return f"{cut.bytes} bytes at the end of {cut.segment} were cut, for they were no whole frame: {cut.why}"
 
 
 class EnginePart(Base):
@@ -57,8 +82,10 @@ class EnginePart(Base):
         self.saved_at = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
+        """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
-        self.session, found = open_session(self.plan, strategies, self.journal, self.prepared.fingerprint, self.epoch, now_ns)
+        fingerprint = fingerprint_of(self.config.strategy)
+        self.session, found = open_session(self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns)
         self.saved_at = self.session.live.kernel.sequence
         return self.to_gateway(found)
 
@@ -104,11 +131,12 @@ class EnginePart(Base):
         return self.to_gateway(found)
 
     def save(self) -> None:
-        self.session.save()
+        keep_snapshot(ENGINE, self.session.save)
         self.saved_at = self.session.live.kernel.sequence
 
     def close(self) -> None:
-        self.save()
+        if self.journal.last.sequence == self.session.live.kernel.sequence:  # else the journal failed in the middle of a step
+            self.save()
         self.journal.close()
 
     def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
@@ -147,6 +175,7 @@ class EnginePart(Base):
                 for number, sequence, error in kernel.failures
             ],
             "has_gateway": self.has_gateway,
+            "cut": cut_text(self.journal),
             "balances": {
                 asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
             },
@@ -225,7 +254,7 @@ class GatewayPart(Base):
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         found = self.gateway.on_clock(now_ns)
         if self.gateway.log.entries - self.saved_at >= SNAPSHOT_ENTRIES:
-            self.gateway.save()
+            keep_snapshot(GATEWAY, self.gateway.save)
             self.saved_at = self.gateway.log.entries
         return self.address(found)
 
@@ -239,6 +268,8 @@ class GatewayPart(Base):
             "unknown": [held.client_id for held in self.gateway.unknown],
             "strangers": sorted(self.gateway.strangers),
             "is_subscribed": self.gateway.is_subscribed,
+            "stream": self.gateway.stream,
+            "cut": cut_text(self.journal),
             "answers_waiting": len(self.gateway.answers),
             "orders": len(self.gateway.orders),
         }
@@ -257,9 +288,10 @@ class VenuePart(Base):
         self.venue = PaperVenue(prepared.plan, self.journal, capabilities_of(config))
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
+        """The new stream is told as an exchange's connection would tell it: what happened meanwhile was on none."""
         self.venue.open(now_ns)
         self.saved_at = self.venue.taken
-        return iter(())
+        yield GATEWAY, VenueEvent(VERSION, self.venue.stream, 0, now_ns, b"")
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         found: list[Any] = []
@@ -272,7 +304,7 @@ class VenuePart(Base):
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         if self.venue.taken - self.saved_at >= self.snapshot_facts:
-            self.venue.save()
+            keep_snapshot(VENUE, self.venue.save)
             self.saved_at = self.venue.taken
         return ((GATEWAY, one) for one in self.venue.on_clock(now_ns))
 
@@ -287,6 +319,7 @@ class VenuePart(Base):
             "trades": len(self.venue.trades),
             "balances": {asset: money_text(int(total // 1)) for asset, total in self.venue.balances.items()},
             "stream": self.venue.stream,
+            "cut": cut_text(self.journal),
         }
 
 
@@ -359,8 +392,10 @@ class FeedPart(Base):
 
 
 def capabilities_of(config: Config) -> Capabilities:
-    """How the venue of a node behaves; the paper venue does as most do."""
-    return Capabilities()
+    """How the venue of a node behaves. The paper venue does as most do; it is on this machine, so that a short window is enough,
+    and what became of an order that it did not answer is known the sooner.
+    """
+    return Capabilities(window_ns=WINDOW_NS, margin_ns=MARGIN_NS)
 
 
 def make_part(name: str, folder: Path, epoch: int) -> Any:

@@ -8,9 +8,8 @@ from tradebot.domain.frames import Frame, FrameKind
 from tradebot.engine.replay import replay_journal
 from tradebot.node.config import config_from_dict
 from tradebot.node.facts import frames_of
-from tradebot.node.running import fingerprint_of
 from tradebot.node.session_files import ENGINE, read_prepared
-from tradebot.node.strategies import make_strategy
+from tradebot.node.strategies import fingerprint_of, make_strategy
 
 
 class Written:
@@ -38,7 +37,7 @@ def replay_node(folder: Path) -> dict[str, object]:
     strategies = [make_strategy(use) for use in config.strategy]
     found = replay_journal(prepared.plan, strategies, Written(folder))
     difference = found.first_difference
-    if difference is not None and fingerprint_of(config) != found.fingerprint:
+    if difference is not None and fingerprint_of(config.strategy) != found.fingerprint:
         difference += "; the code or the parameters of the strategies, or tradebot itself, have changed since"
     return {
         "run_id": prepared.run_id,
