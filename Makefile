@@ -14,13 +14,14 @@ CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd)
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full fuzz second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
+.PHONY: help install demo test test-full fuzz simulate second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
 
 help:
 	@echo "make demo            fetch the sample ticks and run a market maker over them"
 	@echo "make test            run the tests"
 	@echo "make test-full       the tests at full counts"
 	@echo "make fuzz            importers and record streams under sanitizers for FUZZ_SECONDS (600)"
+	@echo "make simulate        a node in virtual time, 10,000 seeds of deaths and lost messages"
 	@echo "make second-machine  one set of digests: fewer CPU features, the debug build, under sanitizers"
 	@echo "make check           ruff, mypy --strict, Cython performance hints as errors"
 	@echo "make bench           the benchmarks at full scale"
@@ -51,6 +52,9 @@ test: $(STAMP)
 
 test-full: $(STAMP)
 	TRADEBOT_FULL=1 $(BIN)/python -m pytest
+
+simulate: $(STAMP)
+	TRADEBOT_SEEDS=10000 $(BIN)/python -m pytest -q tests/testing/test_simulation.py
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.run --sanitized --seconds $(FUZZ_SECONDS)

@@ -21,9 +21,7 @@ from tradebot.strategies.strategy import Strategy
 GOAL_US = 1.0
 FULL = 1_000_000
 
-INSTRUMENT = Instrument(
-    id=1, symbol="BTC/USD", venue="bench", base="BTC", quote="USD", tick="0.1", lot="0.001"
-)
+INSTRUMENT = Instrument(id=1, symbol="BTC/USD", venue="bench", base="BTC", quote="USD", tick="0.1", lot="0.001")
 
 
 class Count(Strategy):

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.engine.test_contracts import INV, LIN, facts_of, margin
 from tests.strategies.support import BTC, plan
 from tests.support import stream
 from tradebot.domain.frames import Frame
+from tradebot.domain.instrument import Instrument
 from tradebot.domain.venue import Capabilities, Duplicates, VenueReply
 from tradebot.engine.session import Message, Session, open_session
 from tradebot.execution.gateway import Gateway
@@ -21,6 +23,7 @@ SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "1000"))
 GROUPS = 20
 FACTS = stream(1, 700)
 LONG = stream(2, 1_500)
+CONTRACT_FACTS = facts_of(5, 1_200)
 QUICK = {"order_latency_ns": 5_000_000, "answer_latency_ns": 0}
 VENUES = [Capabilities(duplicates=one) for one in Duplicates]
 
@@ -43,6 +46,19 @@ def test_nothing_is_lost_or_doubled_whatever_the_seed(group: int) -> None:
     assert sum(one.crashes for one in verdicts) > len(verdicts)
     assert sum(one.fills for one in verdicts) > len(verdicts)
     assert sum(one.unknown_proven for one in verdicts) > 0
+
+
+@pytest.mark.parametrize("instrument", [LIN, INV])
+def test_contracts_with_their_funding_and_liquidations_end_in_the_venues_books(instrument: Instrument) -> None:
+    """What happens to a position without an order may be missed too: it is asked for by number."""
+    told = 0
+    for seed in range(1_000 if FULL else 60):
+        leverage = (20, 100)[seed % 2]
+        run_ = plan(1, [instrument], margins=[margin(leverage, rate="0.005")], opening={"USDT": 10**11, "BTC": 10**11}, **QUICK)
+        one = World(seed, run_, CONTRACT_FACTS, strategies, capabilities=VENUES[seed % 3])
+        assert not (found := one.finish().findings), f"seed {seed}: {found}"
+        told += len(one.actors[VENUE].income)
+    assert told > 100
 
 
 def test_without_faults_every_order_is_answered_by_the_venue() -> None:

@@ -21,6 +21,7 @@ class Ask(IntEnum):
     TRADES = 6  # of one order, by client id; of all since `since_ns` where the id is 0
     BALANCES = 7
     SUBSCRIBE = 8  # to the account stream
+    INCOME = 9  # funding payments and liquidations after number `after`
 
 
 class Duplicates(StrEnum):
@@ -66,6 +67,7 @@ class VenueRequest(Struct, frozen=True, tag=16, array_like=True):
     window_ns: int
     fact: bytes = b""
     since_ns: int = 0
+    after: int = 0
 
 
 class OrderStatus(Struct, frozen=True, array_like=True):

@@ -125,6 +125,7 @@ class Session:
         for number, fact in enumerate(facts, message.sequence):
             if number != self.answers_taken + 1:
                 continue
+            fact = now_ns.to_bytes(8, "little") + fact[8:]  # when we heard of it; its `venue_ns` says when it happened
             why = self.live.why_refused(fact)
             if why is None:
                 self.live.arrive(fact)

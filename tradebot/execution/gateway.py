@@ -23,6 +23,7 @@ the engine.
 from collections import deque
 from typing import Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -46,6 +47,8 @@ from tradebot.execution.order_log import Answered, Attempt, Leased, OrderLog
 
 VERSION: Final = 1
 MS: Final = 1_000_000
+_encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
+INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 ANSWERS_MAX: Final = 256  # in one message
 
 Message = VenueRequest | CommandsTaken | AccountFacts | GatewayUp | Fenced
@@ -71,6 +74,19 @@ class Asked(Struct, frozen=True):
     client_id: int
     number: int
     sent_ns: int
+
+
+class Saved(Struct, frozen=True, array_like=True):
+    """A snapshot of a gateway: what its log so far came to."""
+
+    version: int
+    lease: int
+    commands_taken: int
+    done: list[int]
+    answer_first: int
+    answers: list[bytes]
+    income: int
+    orders: list[Held]
 
 
 class Gateway:
@@ -100,6 +116,9 @@ class Gateway:
         self.stream_sequence = 0
         self.is_subscribed = False
         self.strangers: set[int] = set()
+        self.income = 0  # number of the last funding payment or liquidation that was told
+        self.is_income_stale = False
+        self.income_skipped = 0
         self.telling: list[bytes] = []
         self.ended: list[int] = []
         self.out: list[Message] = []
@@ -108,12 +127,40 @@ class Gateway:
 
     def open(self, now_ns: int) -> list[Message]:
         """Read the log, say where we stand, and find out what happened meanwhile."""
+        if (state := self.log.saved()) is not None:
+            self._restore(msgspec.msgpack.decode(state, type=Saved))
         for entry in self.log.read():
             self._take_entry(entry)
         self.request_next = now_ns  # a reply to a request of an earlier start must not be taken for one of this
         self.out.append(GatewayUp(VERSION, self.account, self.commands_taken))
         self._subscribe(now_ns)
         return self._flush(now_ns)
+
+    def save(self) -> None:
+        """Keep a snapshot, so that a start need not read all of the log. Between two calls."""
+        assert not self.telling and not self.ended
+        saved = Saved(
+            VERSION,
+            self.lease,
+            self.commands_taken,
+            sorted(self.done),
+            self.answer_first,
+            list(self.answers),
+            self.income,
+            [
+                msgspec.structs.replace(held, tasks=[one for one in held.tasks if one.timestamp_ns])
+                for held in self.orders.values()
+            ],
+        )
+        self.log.save(_encoder.encode(saved))
+
+    def _restore(self, saved: Saved) -> None:
+        """What waits behind other commands is not kept: the engine says it again."""
+        self.lease, self.commands_taken, self.done = saved.lease, saved.commands_taken, set(saved.done)
+        self.answer_first, self.answers = saved.answer_first, deque(saved.answers)
+        self.answer_next = self.answer_first + len(self.answers)
+        self.income = saved.income
+        self.orders = {held.client_id: held for held in saved.orders}
 
     def _take_entry(self, entry: Attempt | Answered | Leased) -> None:
         if isinstance(entry, Leased):
@@ -252,6 +299,8 @@ class Gateway:
 
     def _note_order(self, fact: bytes) -> None:
         row = np.frombuffer(fact, FACT_DTYPE)[0]
+        if int(row["kind"]) in INCOME:
+            self.income = int(row["venue_sequence"])
         held = self.orders.get(int(row["id"]))
         if held is None:
             return
@@ -309,11 +358,13 @@ class Gateway:
     # The venue's side
 
     def _request(
-        self, ask: Ask, client_id: int, now_ns: int, number: int = 0, fact: bytes = b"", since_ns: int = 0
+        self, ask: Ask, client_id: int, now_ns: int, number: int = 0, fact: bytes = b"", since_ns: int = 0, after: int = 0
     ) -> VenueRequest:
         self.request_next += 1
         self.asked[self.request_next] = Asked(ask, client_id, number, now_ns)
-        return VenueRequest(VERSION, self.request_next, ask, client_id, now_ns, self.capabilities.window_ns, fact, since_ns)
+        return VenueRequest(
+            VERSION, self.request_next, ask, client_id, now_ns, self.capabilities.window_ns, fact, since_ns, after
+        )
 
     def on_venue_up(self, now_ns: int) -> list[Message]:
         """The connection to the venue was lost and stands again."""
@@ -359,6 +410,8 @@ class Gateway:
         """No reply came. Of a command that says nothing; what became of it is asked."""
         if asked.ask is Ask.SUBSCRIBE:
             self._subscribe(now_ns)
+        elif asked.ask is Ask.INCOME:
+            self._ask_for_income(now_ns)
         elif held := self.orders.get(asked.client_id):
             self._ask_for(held, now_ns)
 
@@ -368,6 +421,8 @@ class Gateway:
             return []  # of an earlier start, or given up: what it says is found out by asking
         if asked.ask is Ask.SUBSCRIBE:
             self._on_subscribed(reply, now_ns)
+        elif asked.ask is Ask.INCOME:
+            self._on_income(reply, now_ns)
         elif held := self.orders.get(asked.client_id):
             if asked.ask in (Ask.PLACE, Ask.CANCEL, Ask.AMEND):
                 self._on_task_reply(held, asked, reply, now_ns)
@@ -388,6 +443,32 @@ class Gateway:
         self.check_ns = now_ns + self.timing.stream_ns
         if missed:
             self._resync(now_ns)
+            self._ask_for_income(now_ns)
+
+    def _ask_for_income(self, now_ns: int) -> None:
+        """Funding and liquidations may have been missed: those after the last that was told."""
+        self.is_income_stale, self.income_skipped = True, 0
+        if not any(one.ask is Ask.INCOME for one in self.asked.values()):
+            self.out.append(self._request(Ask.INCOME, 0, now_ns, after=self.income))
+
+    def _hear_income(self, fact: bytes, now_ns: int) -> None:
+        number = int(np.frombuffer(fact, FACT_DTYPE)[0]["venue_sequence"])
+        if self.is_income_stale:
+            self.income_skipped += 1
+        elif number == self.income + 1:
+            self._tell(fact)
+        elif number > self.income:
+            self._ask_for_income(now_ns)
+
+    def _on_income(self, reply: VenueReply, now_ns: int) -> None:
+        for at in range(0, len(reply.facts), FACT_BYTES):
+            fact = reply.facts[at : at + FACT_BYTES]
+            if int(np.frombuffer(fact, FACT_DTYPE)[0]["venue_sequence"]) == self.income + 1:
+                self._tell(fact)
+        if reply.code != OK or self.income_skipped:
+            self._ask_for_income(now_ns)
+        else:
+            self.is_income_stale = False
 
     def _on_task_reply(self, held: Held, asked: Asked, reply: VenueReply, now_ns: int) -> None:
         if not held.tasks or held.tasks[0].number != asked.number:
@@ -461,12 +542,12 @@ class Gateway:
         self.stream_sequence = event.sequence
         row = np.frombuffer(event.fact, FACT_DTYPE)[0]
         held = self.orders.get(int(row["id"]))
-        if held is not None and held.is_stale:
+        if int(row["kind"]) in INCOME:
+            self._hear_income(event.fact, now_ns)
+        elif held is not None and held.is_stale:
             held.skipped += 1  # its trades have to come in their order: they are asked for
         elif held is not None:
             self._hear(held, event.fact, now_ns)
-        elif int(row["kind"]) in (Kind.FUNDING_PAID, Kind.LIQUIDATED):
-            self._tell(event.fact)
         return self._flush(now_ns)
 
     # What became of it

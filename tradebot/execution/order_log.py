@@ -52,11 +52,24 @@ class OrderLog:
         self.journal = journal
         self.entries = 0
 
+    def saved(self) -> bytes | None:
+        """The newest snapshot, after which `read` goes on; None where there is none."""
+        found = self.journal.newest_snapshot()
+        if found is None:
+            return None
+        self.entries = found.sequence
+        return found.data
+
     def read(self) -> Iterator[Entry]:
-        """What is in it, in order; only then may it be written."""
-        for frame in self.journal.frames():
-            self.entries = frame.end_sequence
-            yield _decoder.decode(frame.body)
+        """What is in it after the snapshot, in order; only then may it be written."""
+        for frame in self.journal.frames(self.entries):
+            if frame.base_sequence >= self.entries:
+                self.entries = frame.end_sequence
+                yield _decoder.decode(frame.body)
+
+    def save(self, state: bytes) -> None:
+        """Keep a snapshot of what all entries so far came to."""
+        self.journal.save_snapshot(self.entries, NO_DIGEST, state)
 
     def write(self, entry: Entry, now_ns: int, must_sync: bool = False) -> None:
         frame = Frame(FrameKind.BODY, 0, self.entries, 1, now_ns, NO_DIGEST, body=_encoder.encode(entry))

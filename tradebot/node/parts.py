@@ -33,6 +33,7 @@ from tradebot.venues.paper import PaperVenue
 
 Addressed = tuple[str, Message]
 VERSION: Final = 1
+SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
 
 
 def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
@@ -234,7 +235,9 @@ class GatewayPart(Base):
         self.gateway = Gateway(self.journal, capabilities_of(config), ACCOUNT, Timing(age_max_ns=config.node.order_age_ns))
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
-        return self.address(self.gateway.open(now_ns))
+        found = self.gateway.open(now_ns)
+        self.saved_at = self.gateway.log.entries
+        return self.address(found)
 
     def address(self, found: Iterable[Any]) -> Iterator[Addressed]:
         return ((VENUE if isinstance(one, VenueRequest) else ENGINE, one) for one in found)
@@ -251,7 +254,11 @@ class GatewayPart(Base):
         return self.address(found)
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
-        return self.address(self.gateway.on_clock(now_ns))
+        found = self.gateway.on_clock(now_ns)
+        if self.gateway.log.entries - self.saved_at >= SNAPSHOT_ENTRIES:
+            self.gateway.save()
+            self.saved_at = self.gateway.log.entries
+        return self.address(found)
 
     def close(self) -> None:
         self.journal.close()
@@ -276,10 +283,13 @@ class VenuePart(Base):
     def __init__(self, folder: Path) -> None:
         prepared = read_prepared(folder)
         self.journal = open_journal(folder, prepared, VENUE)
-        self.venue = PaperVenue(prepared.plan, self.journal, capabilities_of(config_from_dict(prepared.config)))
+        config = config_from_dict(prepared.config)
+        self.snapshot_facts = config.node.snapshot_facts
+        self.venue = PaperVenue(prepared.plan, self.journal, capabilities_of(config))
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
         self.venue.open(now_ns)
+        self.saved_at = self.venue.taken
         return iter(())
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
@@ -292,6 +302,9 @@ class VenuePart(Base):
         return ((GATEWAY, one) for one in found)
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
+        if self.venue.taken - self.saved_at >= self.snapshot_facts:
+            self.venue.save()
+            self.saved_at = self.venue.taken
         return ((GATEWAY, one) for one in self.venue.on_clock(now_ns))
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, Act, Kind, Reject
 from tradebot.domain.frames import Frame, put_frame, read_frame
+from tradebot.domain.instrument import INVERSE
 from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
 from tradebot.domain.market import AccountFacts, Commands
 from tradebot.domain.orders import TradingState
@@ -39,6 +40,7 @@ ENGINE, GATEWAY, VENUE = "engine", "gateway", "venue"
 TICK_NS: Final = 20 * MS  # how often actors are told the time
 QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
+INVERSE_UNITS: Final = 2  # an inverse contract's worth is a quotient that the ledger rounds at each trade, and the venue does not
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
 MakeStrategies = Callable[[], list[Strategy]]
@@ -168,7 +170,7 @@ class World:
         for name in (VENUE, GATEWAY, ENGINE):
             self.act(name, lambda actor: actor.on_clock(self.now))
         if self.chance.random() < self.faults.snapshot and not self.is_quiet:
-            self.act(ENGINE, lambda session: session.save() or [])
+            self.act(self.chance.choice((ENGINE, GATEWAY, VENUE)), lambda actor: actor.save() or [])
         self.at(self.now + TICK_NS, self.tick)
 
     def feed(self, facts: Records) -> None:
@@ -292,7 +294,7 @@ class World:
         self.run_until(self.now + 5 * SECOND)
         self.act(ENGINE, lambda session: session.set_trading_state(TradingState.HALTED, self.now, "judge", "the end"))
         for _ in range(CANCELS_MAX):
-            self.act(ENGINE, lambda session: session.act(Act.CANCEL_ALL, self.now, "judge", "the end"))
+            self.act(ENGINE, self.end_orders)
             self.run_until(self.now + QUIET_NS)
             if not self.actors[ENGINE].live.kernel.snapshot()[8]:
                 break  # a cancel that came too late may have left a position bare, which is guarded again
@@ -303,6 +305,11 @@ class World:
             self.run_until(self.now + 300 * MS)  # a guard that finds nobody to trade with is tried each second
             verdict = self.judge()
         return verdict
+
+    def end_orders(self, session: Session) -> list[Any]:
+        """Cancel all; of contracts close the positions too, so that their balances can be compared."""
+        act = Act.FLATTEN if any(one.is_contract for one in self.plan.instruments) else Act.CANCEL_ALL
+        return list(session.act(act, self.now, "judge", "the end"))
 
     def judge(self) -> Verdict:
         session, gateway, venue = self.actors[ENGINE], self.actors[GATEWAY], self.actors[VENUE]
@@ -349,16 +356,35 @@ class World:
                 yield f"order {client_id} is at the venue, and the engine was told that it is not"
 
     def books_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
-        ours = [int(one["trade_id"]) for one in self.told(Kind.ORDER_FILLED)]
+        ours = [int(one["trade_id"]) for kind in (Kind.ORDER_FILLED, Kind.LIQUIDATED) for one in self.told(kind)]
         theirs = [int(np.frombuffer(fill, FACT_DTYPE)[0]["trade_id"]) for fill in venue.trades]
         if len(set(ours)) != len(ours):
             yield f"the engine was told a fill twice: {len(ours)} fills of {len(set(ours))} trades"
         if sorted(ours) != sorted(theirs):
             yield f"fills differ: the engine has {len(ours)}, the venue {len(theirs)}"
-        totals = dict(zip(self.plan.assets, session.live.kernel.balances(), strict=True))
-        for asset, (_, total, locked) in totals.items():
-            if total != floor(venue.balances[asset]):
-                yield f"the balance of {asset} is {total} by the engine, {floor(venue.balances[asset])} by the venue"
+        if len(self.told(Kind.FUNDING_PAID)) + len(self.told(Kind.LIQUIDATED)) != len(venue.income):
+            yield f"funding and liquidations differ: the venue has {len(venue.income)}"
+        yield from self.positions_differ(session, venue)
+        yield from self.balances_differ(session, venue)
+
+    def positions_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
+        for index, instrument in enumerate(self.plan.instruments):
+            held = sum(row[4] for row in session.live.kernel.positions() if row[2] == index)
+            theirs = venue.positions.get(instrument.id, held)
+            if held != theirs:
+                yield f"the position in {instrument.name} is {held} by the engine, {theirs} by the venue"
+
+    def balances_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
+        """To the unit. What an open position of a contract will be worth is in neither balance, so then there is nothing to
+        compare.
+        """
+        if any(venue.positions.values()):
+            return
+        apart = INVERSE_UNITS if any(one.kind == INVERSE for one in self.plan.instruments) else 0
+        for asset, (_, total, locked) in zip(self.plan.assets, session.live.kernel.balances(), strict=True):
+            theirs = floor(venue.balances[asset])
+            if abs(total - theirs) > apart:
+                yield f"the balance of {asset} is {total} by the engine, {theirs} by the venue"
             if locked:
                 yield f"{locked} of {asset} are still locked"
 

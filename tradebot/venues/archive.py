@@ -137,9 +137,7 @@ def plan(series: Series, first: date, end: date, today: date, is_here: Callable[
     return periods
 
 
-def _is_monthly(
-    series: Series, month: Period, asked: list[Period], today: date, is_here: Callable[[Period], bool]
-) -> bool:
+def _is_monthly(series: Series, month: Period, asked: list[Period], today: date, is_here: Callable[[Period], bool]) -> bool:
     if not series.has_days or (series.has_months and is_here(month)):
         return True
     is_whole = len(asked) == len(month.days) and month.end <= today

@@ -14,7 +14,7 @@ No clock, no IO: it is told the time. On one axis: a fact shows here when it arr
 from collections.abc import Iterator
 from fractions import Fraction
 from math import floor
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, Reject
 from tradebot.domain.frames import NO_DIGEST, Frame, FrameKind, Journal
+from tradebot.domain.instrument import INVERSE
 from tradebot.domain.venue import (
     DUPLICATE_ID,
     EXPIRED,
@@ -40,6 +41,7 @@ from tradebot.engine.plan import Plan, make_simulator
 
 VERSION: Final = 1
 FACT_BYTES: Final = FACT_DTYPE.itemsize
+INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 NEVER_NS: Final = 2**63 - 1
 AHEAD_MAX_NS: Final = 1_000_000_000  # how far a request's time may lie ahead of the venue's
 
@@ -83,6 +85,23 @@ class Pending(Struct):
     cause: int
 
 
+class Saved(Struct, frozen=True, array_like=True):
+    """A snapshot of the venue: everything but who is connected and what waits for a reply."""
+
+    version: int
+    taken: int
+    time_ns: int
+    due_ns: int
+    starts: int
+    sequence: int
+    orders: list[list[Order]]
+    trades: list[bytes]
+    income: list[bytes]
+    balances: dict[str, str]
+    positions: list[tuple[int, int]]
+    simulator: list[Any]
+
+
 class PaperVenue:
     """One account at the simulated venue of a plan. Its `stream` is new after each start, as a real venue's connection would
     be.
@@ -95,7 +114,9 @@ class PaperVenue:
         self.simulator = make_simulator(msgspec.structs.replace(plan, answer_latency=None, answer_latency_ns=0))
         self.orders: dict[int, list[Order]] = {}  # by client id: where ids may be used again, the last is the one
         self.trades: list[bytes] = []
+        self.income: list[bytes] = []  # what happened to positions without an order, numbered from 1 in `venue_sequence`
         self.balances = {asset: Fraction(plan.opening.get(asset, 0)) for asset in plan.assets}
+        self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
         self.pending: list[Pending] = []
         self.time_ns = self.taken = 0
         self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
@@ -108,7 +129,13 @@ class PaperVenue:
     def open(self, now_ns: int) -> None:
         """Take in the journal again; nobody hears of what was done then."""
         self.is_recovering = True
-        for frame in self.journal.frames():
+        found = self.journal.newest_snapshot()
+        if found is not None:
+            self._restore(msgspec.msgpack.decode(found.data, type=Saved))
+        start = self.taken
+        for frame in self.journal.frames(start):
+            if frame.base_sequence < start:
+                continue
             self.taken = frame.end_sequence
             if frame.kind == FrameKind.FACTS or frame.body == _PASSED:
                 self._take_market(frame.facts, frame.time_ns)
@@ -121,6 +148,32 @@ class PaperVenue:
         self.out = []
         self.is_subscribed = False
         self._write(now_ns)
+
+    def save(self) -> None:
+        """Keep a snapshot, so that a start need not take in all of the journal. Between two calls."""
+        saved = Saved(
+            VERSION,
+            self.taken,
+            self.time_ns,
+            self.due_ns,
+            self.starts,
+            self.sequence,
+            list(self.orders.values()),
+            self.trades,
+            self.income,
+            {asset: str(total) for asset, total in self.balances.items()},
+            sorted(self.positions.items()),
+            self.simulator.snapshot(),
+        )
+        self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
+
+    def _restore(self, saved: Saved) -> None:
+        self.taken, self.time_ns, self.due_ns = saved.taken, saved.time_ns, saved.due_ns
+        self.starts, self.sequence = saved.starts, saved.sequence
+        self.orders = {several[0].client_id: several for several in saved.orders}
+        self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
+        self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
+        self.simulator.restore(saved.simulator)
 
     @property
     def stream(self) -> int:
@@ -209,22 +262,34 @@ class PaperVenue:
         order = self.orders[client_id][-1] if client_id in self.orders else None
         if order is not None:
             _apply(order, fact)
+        if kind in INCOME:
+            fact = fact.copy()
+            fact["venue_sequence"] = len(self.income) + 1
+            self.income.append(fact.tobytes())
         if kind in (Kind.ORDER_FILLED, Kind.LIQUIDATED):
             self.trades.append(body)
             if order is not None:
                 order.fills.append(body)
-        if kind in (Kind.ORDER_FILLED, Kind.FUNDING_PAID, Kind.LIQUIDATED):
+        if kind == Kind.ORDER_FILLED or kind in INCOME:
             self._post(fact)
         self._tell(kind, client_id, fact)
 
     def _post(self, fact: np.void) -> None:
-        """The venue's own books. Spot moves both assets; of contracts only what is paid is kept here."""
+        """The venue's own books. Spot moves both assets; a contract, once its position is closed, has moved the sum of what its
+        trades were worth.
+        """
         instrument = next(one for one in self.plan.instruments if one.id == int(fact["instrument"]))
         asset = self.plan.assets[int(fact["fee_asset"])]
         self.balances[asset] -= int(fact["fee"])
-        if fact["kind"] != Kind.ORDER_FILLED or instrument.is_contract:
+        if fact["kind"] == Kind.FUNDING_PAID:
             return
         lots = int(fact["quantity"]) * (-1 if fact["flags"] & Flag.SELL else 1)
+        if instrument.is_contract:
+            self.positions[instrument.id] += lots
+            worth = Fraction(*instrument.notional_ratio)
+            price = int(fact["price"])
+            self.balances[instrument.settle] -= -lots * worth / price if instrument.kind == INVERSE else lots * price * worth
+            return
         self.balances[instrument.base] += lots * Fraction(*instrument.base_ratio)
         self.balances[instrument.quote] -= lots * int(fact["price"]) * Fraction(*instrument.notional_ratio)
 
@@ -287,6 +352,8 @@ class PaperVenue:
                 self._reply(request.request, UNKNOWN_ORDER)
         elif request.ask is Ask.OPEN:
             self._reply(request.request, OK, orders=[one.status() for one in self.all_orders() if one.is_open])
+        elif request.ask is Ask.INCOME:
+            self._reply(request.request, OK, facts=b"".join(self.income[request.after :]))
         elif request.ask is Ask.TRADES:
             self._reply(request.request, OK, facts=b"".join(self._trades(request.client_id, request.since_ns)))
         else:
