@@ -52,6 +52,7 @@ def place_past_it(home: Path) -> None:
 
 def test_the_books_agree_until_a_stranger_trades_and_then_trading_is_halted(node: Path) -> None:
     done = run(node, "reconcile", "--json")
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (done.returncode, found["equal"], found["differences"], found["gate"]) == (0, True, [], "open")
     assert found["engine"]["balances"] == found["venue"]["balances"]

@@ -35,8 +35,8 @@ def books(session: Session, now_ns: int, **slots: object) -> VenueBooks:
     """What the gateway answers where nothing differs, but for what is named."""
     asked = next(one for one in session.on_clock(now_ns) if isinstance(one, BooksAsked))
     settings: dict[str, object] = {
-        "answers": session.answers_taken, "commands": session.commands, "venue_ns": now_ns, "held": [], "open_orders": [],
-        "trades": [], "balances": AGREE,
+        "answers": session.answers_taken, "commands": session.commands, "venue_ns": now_ns, "busy": [], "held": [],
+        "open_orders": [], "trades": [], "balances": AGREE,
     }  # fmt: skip
     return VenueBooks(1, 1, asked.round, **(settings | slots))  # type: ignore[arg-type]
 

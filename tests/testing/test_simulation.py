@@ -10,7 +10,7 @@ from tests.engine.test_contracts import INV, LIN, facts_of, margin
 from tests.strategies.support import BTC, plan
 from tests.support import stream
 from tradebot._core.types import FACT_DTYPE, Flag, Kind
-from tradebot.domain.errors import Refused
+from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.frames import Frame
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import OrderType, TimeInForce, TradingState
@@ -301,7 +301,7 @@ def seeds_until_found(**settings: Any) -> int:
     for seed in range(300):
         try:
             world(seed, facts=LONG, faults=HARSH, **settings)
-        except (Failed, AssertionError, ValueError):
+        except (Failed, AssertionError, ValueError, LocalError):
             return seed + 1
     raise AssertionError("the mutant lived through 300 seeds")
 

@@ -84,8 +84,8 @@ class BookTrade(Struct, frozen=True, array_like=True):
 
 
 class VenueBooks(Struct, frozen=True, tag=10, array_like=True):
-    """What gateway and venue hold at one instant at which nothing was under way between them: as of answer `answers` and
-    command `commands`. `venue_ns` is the venue's clock before it, from which trades are asked for next time.
+    """What gateway and venue hold at one instant, as of answer `answers` and command `commands`. `busy` are orders with a command
+    under way. `venue_ns` is the venue's clock before it, from which trades are asked for next time.
     """
 
     version: int
@@ -94,6 +94,7 @@ class VenueBooks(Struct, frozen=True, tag=10, array_like=True):
     answers: int
     commands: int
     venue_ns: int
+    busy: list[int]
     held: list[BookOrder]
     open_orders: list[OrderStatus]
     trades: list[BookTrade]

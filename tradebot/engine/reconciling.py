@@ -4,9 +4,10 @@ Trading opens only when they agree. Until the first round has said so the gate w
 as a fact by "reconcile", and opened by another. A difference that two rounds find shuts it: trading is halted until they agree
 and an operator says to go on. What differs is shown, and never adopted: a book that takes over what it is told proves nothing.
 
-A round counts only where engine and gateway are in step, the same commands and the same answers, and the gateway saw nothing
-under way; otherwise it is asked for again. Prices, quantities and money are compared to the unit. Of contracts an open position's
-worth is in no balance, so an asset in which one settles is left out; their fills are compared like all others.
+A round counts only where the engine has taken every answer that the books rest on; otherwise it is asked for again.
+Orders with a command under way are left out of it, and trading opens by a round without any. Quantities and money are compared
+to the unit. Of contracts an open position's worth is in no balance, so an asset in which one settles is left out; their fills
+are compared like all others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -55,6 +56,7 @@ class EngineBook(Struct, frozen=True):
     orders: dict[int, int]
     fills: int
     balances: list[int]
+    busy: frozenset[int]  # orders that are not compared
 
 
 class Reconciling:
@@ -86,13 +88,13 @@ class Reconciling:
         if self.interval_ns:
             self.fills[trade_id] = (order, lots, price, venue_ns)
 
-    def compare(self, plan: Plan, kernel: Kernel, books: VenueBooks, now_ns: int) -> None:
-        """Take in a round that was in step."""
+    def compare(self, plan: Plan, kernel: Kernel, books: VenueBooks, busy: frozenset[int], now_ns: int) -> None:
+        """Take in a round that was in step; `busy` are the orders with a command under way."""
         before = {(one.what, one.of) for one in self.differences}
         self.books, self.compared_round, self.compared_ns = books, books.round, now_ns
         fills = self.recent()
         orders = {row[0]: row[3] for row in kernel.open_orders()}
-        self.engine = EngineBook(orders, len(fills), [total for _, total, _ in kernel.balances()])
+        self.engine = EngineBook(orders, len(fills), [total for _, total, _ in kernel.balances()], busy)
         self.differences = list(find_differences(plan, self.engine, fills, books))
         self.number += 1
         stays = not before or any((one.what, one.of) in before for one in self.differences)
@@ -120,16 +122,16 @@ def find_differences(
     plan: Plan, engine: EngineBook, fills: dict[int, tuple[int, int, int, int]], books: VenueBooks
 ) -> Iterator[Difference]:
     """All of it, in a fixed order: orders, fills, balances."""
-    yield from order_differences(engine.orders, books)
+    yield from order_differences(engine.orders, engine.busy, books)
     yield from fill_differences(fills, books)
     yield from balance_differences(plan, engine.balances, books)
 
 
-def order_differences(orders: dict[int, int], books: VenueBooks) -> Iterator[Difference]:
+def order_differences(orders: dict[int, int], busy: frozenset[int], books: VenueBooks) -> Iterator[Difference]:
     engine = {order: f"{filled} lots filled" for order, filled in orders.items()}
     gateway = {one.client_id: f"{one.filled} lots filled" for one in books.held}
     venue = {one.client_id: f"{one.filled} lots filled" for one in books.open_orders}
-    for order in sorted({*engine, *gateway, *venue}):
+    for order in sorted({*engine, *gateway, *venue} - busy):
         three = engine.get(order), gateway.get(order), venue.get(order)
         if len(set(three)) > 1:
             yield Difference(what="order", of=str(order), engine=three[0], gateway=three[1], venue=three[2])

@@ -25,7 +25,7 @@ from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.frames import Frame, FrameKind, Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
-from tradebot.domain.orders import TradingState
+from tradebot.domain.orders import OrderState, TradingState
 from tradebot.engine.plan import ACCOUNT, Plan, make_live
 from tradebot.engine.reconciling import ASK_AGAIN_NS, IN_STEP_NS, WHO, WHY_AGREED, WHY_WAITING, Gate, Reconciling
 from tradebot.strategies.strategy import Strategy
@@ -147,11 +147,12 @@ class Session:
         """Compare three books, if they are of one instant; open or shut the gate by what is found."""
         if books.round != self.reconciling.number:
             return []
-        if self.waiting or (books.answers, books.commands) != (self.answers_taken, self.commands):
+        busy = self.busy_orders(books)
+        if books.answers != self.answers_taken or (busy and self.reconciling.gate is not Gate.OPEN):
             self.reconciling.number += 1  # something was under way between us
             self.reconciling.due_ns = now_ns + IN_STEP_NS
             return []
-        self.reconciling.compare(self.plan, self.live.kernel, books, now_ns)
+        self.reconciling.compare(self.plan, self.live.kernel, books, busy, now_ns)
         if self.reconciling.must_shut:
             self.reconciling.gate = Gate.SHUT
             return self.change_state(TradingState.HALTED, now_ns, WHO, self.reconciling.why_shut())
@@ -196,6 +197,13 @@ class Session:
             row = np.frombuffer(fact, FACT_DTYPE)[0]
             lots = int(row["quantity"]) * (-1 if row["flags"] & Flag.SELL else 1)
             self.reconciling.note_fill(int(row["trade_id"]), int(row["id"]), lots, int(row["price"]), int(row["venue_ns"]))
+
+    def busy_orders(self, books: VenueBooks) -> frozenset[int]:
+        """Orders with a command under way: at the gateway, or, where it has not all of ours, between it and us."""
+        busy = set(books.busy)
+        if self.waiting or books.commands != self.commands:
+            busy |= {row[0] for row in self.live.kernel.open_orders() if row[11] != OrderState.OPEN}
+        return frozenset(busy)
 
     def on_commands_taken(self, message: CommandsTaken) -> list[Message]:
         """The gateway has these; nobody says them again."""

@@ -2,8 +2,8 @@
 
 Three answers that are given one after the other can be of three states. So the round is closed in by two questions where the
 account stream stands: the same number before and after means that nothing changed between them, and where the gateway has heard
-the stream up to that number, it knows everything that the answers rest on. Where not, the round begins again: what is under
-way is no difference.
+the stream up to that number, it knows everything that the answers rest on. Where not, the round begins again. Orders with a
+command under way are named as busy: the venue may have taken it or not, and that is no difference.
 
 The round asks and changes nothing; what is missing in our books is never taken from it.
 """
@@ -86,12 +86,14 @@ class BookRound:
 
     def books(self, account: int, answers: int, commands: int, orders: Iterable[Held]) -> VenueBooks:
         """What the engine compares with its own."""
-        held = [BookOrder(one.client_id, one.price, one.quantity, one.filled) for one in orders]
+        several = list(orders)
+        busy = [one.client_id for one in several if one.tasks or one.ask_ns]
+        held = [BookOrder(one.client_id, one.price, one.quantity, one.filled) for one in several]
         trades = [
             BookTrade(int(one["trade_id"]), int(one["id"]), int(one["quantity"]) * (-1 if one["flags"] & Flag.SELL else 1),
                       int(one["price"]))
             for one in np.frombuffer(self.trades, FACT_DTYPE)
         ]  # fmt: skip
         return VenueBooks(
-            VERSION, account, self.number, answers, commands, self.venue_ns, held, self.open_orders, trades, self.balances
+            VERSION, account, self.number, answers, commands, self.venue_ns, busy, held, self.open_orders, trades, self.balances
         )

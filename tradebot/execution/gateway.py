@@ -295,19 +295,17 @@ class Gateway:
             self.round = BookRound(message.round, message.since_ns)
 
     @property
-    def is_quiet(self) -> bool:
-        """Nothing is under way between us and the venue, as far as can be known here."""
+    def has_told_all(self) -> bool:
+        """What the stream has said up to `stream_sequence` is told; nothing of it waits for trades that were missed."""
         if not self.is_subscribed or self.is_income_stale or self.telling or self.ended:
             return False
-        if any(one.number != ROUND for one in self.asked.values()):
-            return False
-        return not any(one.tasks or one.is_stale or one.skipped or one.ask_ns or one.status for one in self.orders.values())
+        return not any(one.is_stale or one.skipped or one.status for one in self.orders.values())
 
     def _go_round(self, now_ns: int) -> None:
-        """Ask the venue for its books while nothing is under way; begin again where something came in between."""
+        """Ask the venue for its books; begin again where something was missed in between."""
         if self.round is None or now_ns < self.round.try_ns:
             return
-        if not self.is_quiet:
+        if not self.has_told_all:
             self.round.begin_again(now_ns)
             return
         for ask in self.round.next_asks():
@@ -317,7 +315,7 @@ class Gateway:
 
     def _on_round_reply(self, reply: VenueReply, now_ns: int) -> None:
         found = self.round
-        if found is None or not found.take(reply, now_ns) or not self.is_quiet:
+        if found is None or not found.take(reply, now_ns) or not self.has_told_all:
             return
         if (found.stream, found.sequence) != (self.stream, self.stream_sequence):
             found.begin_again(now_ns)  # an event is still on its way to us

@@ -190,9 +190,9 @@ class World:
 
     def mark(self, what: str) -> None:
         """A place at which the acting actor may die."""
-        self.marks += 1
         if self.acting is None or self.is_quiet:
             return
+        self.marks += 1
         if self.crash_at == self.marks or (self.crash_at is None and self.chance.random() < self.faults.crash):
             raise Crash(what)
 
