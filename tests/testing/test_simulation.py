@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -267,6 +268,16 @@ class TellsFillsTwice(Gateway):
         return True
 
 
+class ComparesWhatIsUnderWay(Gateway):
+    """The round does not ask where the account stream stands: what the venue did meanwhile looks like a difference."""
+
+    def _on_round_reply(self, reply: VenueReply, now_ns: int) -> None:
+        if self.round is not None:
+            reply = msgspec.structs.replace(reply, stream=self.stream, sequence=self.stream_sequence)
+            self.round.stream, self.round.sequence = self.stream, self.stream_sequence
+        super()._on_round_reply(reply, now_ns)
+
+
 class ActsBeforeItWrites(Session):
     """Commands are said before the frame is in the journal."""
 
@@ -292,6 +303,7 @@ GATEWAYS = {
     SendsAgain: Duplicates.NONE,
     SendsWhatWasNotAnswered: Duplicates.WHILE_OPEN,
     TellsFillsTwice: Duplicates.WHILE_OPEN,
+    ComparesWhatIsUnderWay: Duplicates.WHILE_OPEN,
 }
 HARSH = Faults(drop=0.05, slow=0.15, crash=0.01)
 

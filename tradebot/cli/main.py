@@ -20,6 +20,7 @@ from tradebot.cli import (
     doctor,
     init,
     journal,
+    monitor,
     node,
     replay,
     report,
@@ -30,7 +31,7 @@ from tradebot.cli.call import Parser, Run, Verbs, make_call, shared_options
 from tradebot.cli.output import Output, one_line
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError
 
-GROUPS = (demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, journal, bench)
+GROUPS = (demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, monitor, journal, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,6 +31,8 @@ WORDS_MAX: Final = 3  # differences named in the reason of a halt
 
 
 class Gate(StrEnum):
+    """Whether trading may be open: not before the first comparison, nor while the books differ."""
+
     OPEN = "open"
     WAITING = "waiting"
     SHUT = "shut"
@@ -128,6 +130,7 @@ def find_differences(
 
 
 def order_differences(orders: dict[int, int], busy: frozenset[int], books: VenueBooks) -> Iterator[Difference]:
+    """Open orders that are not in all three books, or filled differently."""
     engine = {order: f"{filled} lots filled" for order, filled in orders.items()}
     gateway = {one.client_id: f"{one.filled} lots filled" for one in books.held}
     venue = {one.client_id: f"{one.filled} lots filled" for one in books.open_orders}
@@ -138,6 +141,7 @@ def order_differences(orders: dict[int, int], busy: frozenset[int], books: Venue
 
 
 def fill_differences(fills: dict[int, tuple[int, int, int, int]], books: VenueBooks) -> Iterator[Difference]:
+    """Fills that one side does not have, or has otherwise."""
     engine = {number: _fill_text(*fill[:3]) for number, fill in fills.items()}
     venue = {one.trade_id: _fill_text(one.client_id, one.lots, one.price) for one in books.trades}
     for trade in sorted({*engine, *venue}):
@@ -150,6 +154,7 @@ def _fill_text(order: int, lots: int, price: int) -> str:
 
 
 def balance_differences(plan: Plan, balances: Sequence[int], books: VenueBooks) -> Iterator[Difference]:
+    """Totals of assets, in money units."""
     settled = {one.settle for one in plan.instruments if one.is_contract}
     for asset, total in zip(plan.assets, balances, strict=True):
         if asset not in settled and asset in books.balances and total != books.balances[asset]:
