@@ -148,6 +148,7 @@ class World:
         self.order = 0
         self.marks = self.crashes = self.proven = self.epoch = 0
         self.is_quiet = False
+        self.apart: list[str] = []
         self.actors: dict[str, Any] = {ENGINE: None, GATEWAY: None, VENUE: None}
         self.journals = {name: MemoryJournal(self.mark) for name in self.actors}
         self.acting: str | None = None
@@ -280,7 +281,7 @@ class World:
         elif isinstance(message, AccountFacts):
             self.act(ENGINE, lambda session: session.on_answers(message, now))
         elif isinstance(message, VenueBooks):
-            self.act(ENGINE, lambda session: session.on_books(message, now))
+            self.act(ENGINE, lambda session: self.compare(session, message))
         elif isinstance(message, CommandsTaken):
             self.act(ENGINE, lambda session: session.on_commands_taken(message))
         elif isinstance(message, GatewayUp):
@@ -289,6 +290,11 @@ class World:
             self.act(ENGINE, lambda session: session.on_fenced(message))
         else:
             raise TypeError(f"expected a message of the node, found {type(message).__name__} to the {receiver}")
+
+    def compare(self, session: Session, books: VenueBooks) -> list[Any]:
+        found = session.on_books(books, self.now)
+        self.apart += [one.text() for one in session.reconciling.differences]
+        return list(found)
 
     # The end
 
@@ -332,9 +338,9 @@ class World:
         )
 
     def reconciling_differs(self, session: Session) -> Iterator[str]:
-        """The node's own comparison has to have been made, and to say the same as the judge."""
-        for one in session.reconciling.differences:
-            yield f"the books differ by the node's own comparison: {one.text()}"
+        """The node's own comparison has to have been made, and never, whatever was under way, to have seen a difference."""
+        for text in self.apart:
+            yield f"the books differed by the node's own comparison: {text}"
         if session.reconciling.gate is not Gate.OPEN:
             yield f"the gate is {session.reconciling.gate} after {session.reconciling.number} rounds"
         for why in self.halts():
