@@ -12,14 +12,16 @@ PEER_PYTHON ?= $(shell python3.12 -c pass 2>/dev/null && echo python3.12 || echo
 CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd)
 
 FUZZ_SECONDS ?= 600
+CHAOS_KILLS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full fuzz simulate second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
+.PHONY: help install demo test test-full chaos fuzz simulate second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
 
 help:
 	@echo "make demo            fetch the sample ticks and run a market maker over them"
 	@echo "make test            run the tests"
 	@echo "make test-full       the tests at full counts"
+	@echo "make chaos           a node of real processes under CHAOS_KILLS (1000) kills"
 	@echo "make fuzz            importers and record streams under sanitizers for FUZZ_SECONDS (600)"
 	@echo "make simulate        a node in virtual time, 10,000 seeds of deaths and lost messages"
 	@echo "make second-machine  one set of digests: fewer CPU features, the debug build, under sanitizers"
@@ -52,6 +54,9 @@ test: $(STAMP)
 
 test-full: $(STAMP)
 	TRADEBOT_FULL=1 $(BIN)/python -m pytest
+
+chaos: $(STAMP)
+	$(BIN)/tradebot chaos --venue paper --kills $(CHAOS_KILLS) --seed 1 --pause 0.6
 
 simulate: $(STAMP)
 	TRADEBOT_SEEDS=10000 $(BIN)/python -m pytest -q tests/testing/test_simulation.py

@@ -1,14 +1,17 @@
 """What the tests of bar grade and of trade grade share: streams of bars and trades, one restless strategy, runs over them."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
 from msgspec import Struct
 
+from tests.core.lockstep import Bare, check_alike
+from tests.reference.price_simulator import ReferencePriceSimulator
 from tests.strategies.support import plan
-from tests.support import SECOND, START, Noise, constant, place
+from tests.support import MS, SECOND, START, Noise, constant, place
 from tradebot._core.merge import Merge
 from tradebot._core.simulator import Simulator
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind, OrderType, TimeInForce
@@ -138,6 +141,28 @@ def run_over(strategy: Strategy, facts: Records, settings: Plan) -> tuple[Merge,
     merge.kernel.validate()
     assert merge.kernel.failures == []
     return merge, merge.kernel.take_audit()
+
+
+def mark(time_ns: int, price: int) -> Records:
+    row = trade(time_ns, price, 0)
+    row["kind"] = Kind.MARK
+    return row
+
+
+def alike(seed: int, grade: Grade, twin: type[ReferencePriceSimulator], rows: Iterable[Records]) -> int:
+    """The venue and its twin over one market, at latencies, fees and terms of chance; returns how many fills both told of."""
+    chance = random.Random(seed + 77)
+    latency = chance.choice([(0, 0), (1, 1), (50 * MS, 20 * MS), (2 * SECOND, 1)])
+    fees, in_base = chance.choice([(300_000, 400_000), (-25_000, 75_000), (0, 0)]), chance.random() < 0.5
+    value, base = chance.choice([(Fraction(1), Fraction(1)), (Fraction(7, 3), Fraction(5, 2))])
+    terms = [(1, 0, 1, 1, 1, 1, 1, *value.as_integer_ratio(), *base.as_integer_ratio(), 0, 0)]
+    bars_ns = [SECOND] if grade == Grade.BARS else []
+
+    def build() -> Simulator:
+        order_ns, answer_ns = (constant(ns) for ns in latency)
+        return Simulator(terms, order_ns, answer_ns, *fees, in_base, grade=(int(grade), PAID, PARTICIPATION, bars_ns))
+
+    return check_alike(seed, rows, chance, Bare(chance, 2_000), twin(*latency, *fees, PAID, in_base, value, base), build)
 
 
 def venue_of(grade: Grade, latency_ns: int = 0) -> Simulator:

@@ -5,6 +5,8 @@ when the one before was told; its range comes a latency and a nanosecond before 
 """
 
 import os
+import random
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -18,13 +20,16 @@ from tests.core.price_support import (
     POST_ONLY,
     REJECTED,
     Restless,
+    alike,
     answers,
     bar,
     check_against,
     check_restarts,
     graded,
+    mark,
     market,
     run_over,
+    trade,
     venue_of,
     walk,
 )
@@ -52,15 +57,11 @@ def twin_answers(bars: Records, commands: Records, order_ns: int, answer_ns: int
         closes = max(int(one["time_ns"]) - 1 - answer_ns, int(one["venue_ns"]))
         events += [(min(max(int(one["venue_ns"]), told), closes), at, 0, one), (closes, at, 1, one)]
         told = int(one["time_ns"])
-    events += [(int(one["time_ns"]) + order_ns, len(bars) + at, 2, one) for at, one in enumerate(commands)]
+    for one in commands:
+        twin.send(one)
     for now, _, what, record in sorted(events, key=lambda one: one[:3]):
-        if what < 2 or now > twin.now:
-            twin.act_fired()
-        if what == 2:
-            twin.command(record)
-        else:
-            (twin.range if what else twin.open)(record, now)
-    twin.act_fired()
+        (twin.range if what else twin.open)(record, now)
+    twin.advance(1 << 62)
     return twin.take_answers()
 
 
@@ -73,6 +74,26 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
     settings = graded(Grade.BARS, order_latency_ns=latency[0], answer_latency_ns=latency[1])
     strategy = Restless({"seed": seed + 1, "eager": 0.6, "conditional": conditional if latency[0] else 0.0})
     check_against(lambda commands: twin_answers(bars, commands, *latency), strategy, bars, settings)
+
+
+def told(seed: int) -> Iterator[Records]:
+    """Bars that open and end; in some of them trades from one end to the other, in some marks."""
+    chance = random.Random(seed)
+    for one in walk(seed, 500):
+        opens = one.reshape(1).copy()
+        opens["flags"] |= int(Flag.BEGIN)
+        yield opens
+        low, high, now = int(one["id2"]), int(one["id"]), int(one["venue_ns"])
+        inside = chance.choice((0, 0, 0, 4))
+        for at in sorted(chance.randrange(1, SECOND) for _ in range(inside)):
+            price = chance.randrange(low, high + 1)
+            yield mark(now + at, price) if chance.random() < 0.2 else trade(now + at, price, 1)
+        yield one.reshape(1)
+
+
+@pytest.mark.parametrize("seed", range(200 if FULL else 20))
+def test_orders_of_every_type_groups_and_changes_are_answered_as_by_the_naive_twin(seed: int) -> None:
+    assert alike(seed, Grade.BARS, ReferenceBarSimulator, told(seed)) > 30
 
 
 @pytest.mark.parametrize("latency", LATENCIES)

@@ -3,13 +3,16 @@
 import os
 import random
 from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 
+from tests.core.lockstep import Guarded, Ours, check_alike
 from tests.reference.depth import BUY, SELL
 from tests.reference.level_simulator import ReferenceLevelSimulator, by_weight, power, risk_averse
-from tests.support import cancel, constant, place
+from tests.support import constant, place
 from tradebot._core.queue_model import QueueKind, log_of
 from tradebot._core.simulator import Simulator
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind, Reject, TimeInForce
@@ -23,10 +26,14 @@ MODELS = {
 }
 
 
-def make(model: str = "risk-averse", whole: bool = False) -> Simulator:
+def make(
+    model: str = "risk-averse", whole: bool = False, latency: tuple[int, int] = (0, 0), fees: tuple[int, int] = (0, 0),
+    in_base: bool = False, terms: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1)),
+) -> Simulator:  # fmt: skip
     kind, half_powers, _ = MODELS[model]
-    terms = [(1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)]
-    return Simulator(terms, constant(0), constant(0), 0, 0, False, kind, half_powers, whole)
+    ratios = [part for one in terms for part in one.as_integer_ratio()]
+    order_ns, answer_ns = (constant(ns) for ns in latency)
+    return Simulator([(1, 0, 1, 1, 1, 1, 1, *ratios, 0, 0)], order_ns, answer_ns, *fees, in_base, kind, half_powers, whole)
 
 
 def fact(time_ns: int, kind: int, side: int, price: int, lots: int, flags: int = Flag.LAST) -> np.ndarray:
@@ -37,13 +44,13 @@ def fact(time_ns: int, kind: int, side: int, price: int, lots: int, flags: int =
 
 
 def answers(venue: Simulator) -> list[tuple[int, ...]]:
-    """As the twin writes them."""
+    """(kind, order id, price, lots, lots that remain of a fill, lots ahead, refusal)."""
     found = []
     for one in venue.take_answers():
         kind, filled = int(one["kind"]), int(one["kind"]) == Kind.ORDER_FILLED
-        price = 0 if kind == Kind.CANCEL_REJECTED else int(one["price"])
         left = int(one["parent"]) if filled else 0
-        found.append((kind, int(one["id"]), price, int(one["quantity"]), left, int(one["display"]), int(one["reject"])))
+        slots = (int(one[name]) for name in ("display", "reject"))
+        found.append((kind, int(one["id"]), int(one["price"]), int(one["quantity"]), left, *slots))
     return found
 
 
@@ -65,38 +72,36 @@ def market(seed: int, count: int) -> Iterator[tuple[int, int, int, int, int]]:
                 yield Kind.L2_LEVEL, level_side, middle + offset, chance.randrange(1, 20), Flag.SNAPSHOT | mark
 
 
+def marked(rows: Iterator[np.ndarray], chance: random.Random) -> Iterator[np.ndarray]:
+    """A mark price now and then between them."""
+    for row in rows:
+        yield row
+        if chance.random() < 0.1:
+            price = max(int(row["price"][0]) + chance.randrange(-5, 6), 1)
+            yield fact(int(row["venue_ns"][0]), Kind.MARK, BUY, price, 0)
+
+
+def alike(
+    seed: int, model: str, whole: bool, sort: type[Ours], twin: type[ReferenceLevelSimulator], rows: Iterator[np.ndarray]
+) -> int:
+    """Both venues over one market, at latencies, fees and terms of chance; returns how many fills both told of."""
+    chance = random.Random(seed + 1_000)
+    latency = chance.choice([(0, 0), (3, 5), (40, 20), (2_000, 1)])
+    fees, in_base, terms = chance.choice([(300_000, 400_000), (-25_000, 75_000), (0, 0)]), chance.random() < 0.5, (
+        chance.choice([(Fraction(1), Fraction(1)), (Fraction(7, 3), Fraction(5, 2))])
+    )
+    reference = twin(MODELS[model][2], whole, *latency, *fees, in_base, *terms)
+    build = partial(make, model, whole, latency, fees, in_base, terms)
+    return check_alike(seed, marked(rows, chance), chance, sort(chance, 1_000), reference, build)
+
+
+@pytest.mark.parametrize("sort", [Ours, Guarded])
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("seed", range(60 if FULL else 3))
-def test_every_answer_is_that_of_the_naive_twin(model: str, whole: bool, seed: int) -> None:
-    venue, twin = make(model, whole), ReferenceLevelSimulator(MODELS[model][2], whole)
-    chance, ids = random.Random(seed + 1_000), []
-    for number, (kind, side, price, lots, flags) in enumerate(market(seed, 1_500)):
-        now = 1_000 + 10 * number
-        venue.market(fact(now, kind, side, price, lots, flags))
-        twin.market(kind, side, price, lots, flags)
-        if number % 400 == 399:
-            venue.take_markouts()
-            before, again = answers(venue), make(model, whole)
-            assert before == twin.answers
-            twin.answers.clear()
-            again.restore(venue.snapshot())
-            venue = again
-        if chance.random() < 0.4 and flags & Flag.LAST:
-            if ids and chance.random() < 0.3:
-                chosen = chance.choice(ids[-9:])
-                venue.send(cancel(now + 1, chosen))
-                twin.cancel(chosen)
-            else:
-                ids.append(len(ids) + 1)
-                force = chance.choice(list(TimeInForce))
-                terms = (chance.randrange(2), price + chance.randrange(-3, 4), chance.randrange(1, 9), force)
-                venue.send(place(now + 1, ids[-1], *terms))
-                twin.place(ids[-1], *terms)
-            venue.advance(now + 1)
-        assert answers(venue) == twin.answers, number
-        twin.answers.clear()
-    assert len(ids) > 100
+@pytest.mark.parametrize("seed", range(30 if FULL else 3))
+def test_every_answer_is_that_of_the_naive_twin(model: str, whole: bool, seed: int, sort: type[Ours]) -> None:
+    rows = (fact(1_000 + 10 * at, *told) for at, told in enumerate(market(seed, 1_500)))
+    assert alike(seed, model, whole, sort, ReferenceLevelSimulator, rows) > 30
 
 
 def opened(model: str = "risk-averse", whole: bool = False) -> Simulator:

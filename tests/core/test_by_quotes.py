@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.core.test_by_levels import MODELS, answers, fact, make
+from tests.core.lockstep import Guarded, Ours
+from tests.core.test_by_levels import MODELS, alike, answers, fact, make
 from tests.reference.depth import BUY, SELL
 from tests.reference.quote_simulator import ReferenceQuoteSimulator
 from tests.strategies.support import row, run
-from tests.support import cancel, place
+from tests.support import place
 from tradebot._core.simulator import Simulator
 from tradebot._core.types import Flag, Kind, Reject, TimeInForce
 from tradebot.strategies.strategy import Strategy
@@ -40,44 +41,17 @@ def market(seed: int, count: int) -> Iterator[tuple[int, ...]]:
         yield 0, middle - spread // 2, lots[0], middle + (spread + 1) // 2, lots[1]
 
 
+def rows(seed: int) -> Iterator[np.ndarray]:
+    for at, (kind, *told) in enumerate(market(seed, 1_500)):
+        yield fact(1_000 + 10 * at, Kind.TRADE, *told) if kind else quote(1_000 + 10 * at, *told)
+
+
+@pytest.mark.parametrize("sort", [Ours, Guarded])
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("seed", range(60 if FULL else 3))
-def test_every_answer_is_that_of_the_naive_twin(model: str, whole: bool, seed: int) -> None:
-    venue, twin = make(model, whole), ReferenceQuoteSimulator(MODELS[model][2], whole)
-    chance, ids, fills = random.Random(seed + 1_000), [], 0
-    for number, (kind, *told) in enumerate(market(seed, 1_500)):
-        now = 1_000 + 10 * number
-        if kind:
-            venue.market(fact(now, Kind.TRADE, *told))
-            twin.market(Kind.TRADE, *told, int(Flag.LAST))
-        else:
-            venue.market(quote(now, *told))
-            twin.quote(*told)
-        if number % 400 == 399:
-            venue.take_markouts()
-            before, again = answers(venue), make(model, whole)
-            assert before == twin.answers
-            twin.answers.clear()
-            again.restore(venue.snapshot())
-            venue = again
-        if chance.random() < 0.4:
-            if ids and chance.random() < 0.3:
-                venue.send(cancel(now + 1, chosen := chance.choice(ids[-9:])))
-                twin.cancel(chosen)
-            else:
-                ids.append(len(ids) + 1)
-                price = told[1] if kind else told[0]
-                force = chance.choice(list(TimeInForce))
-                terms = (chance.randrange(2), price + chance.randrange(-4, 6), chance.randrange(1, 9), force)
-                venue.send(place(now + 1, ids[-1], *terms))
-                twin.place(ids[-1], *terms)
-            venue.advance(now + 1)
-        found = answers(venue)
-        assert found == twin.answers, number
-        fills += sum(one[0] == Kind.ORDER_FILLED for one in found)
-        twin.answers.clear()
-    assert len(ids) > 100 and fills > 100
+@pytest.mark.parametrize("seed", range(30 if FULL else 3))
+def test_every_answer_is_that_of_the_naive_twin(model: str, whole: bool, seed: int, sort: type[Ours]) -> None:
+    assert alike(seed, model, whole, sort, ReferenceQuoteSimulator, rows(seed)) > 30
 
 
 def opened(bid_at: int = 100) -> Simulator:

@@ -1,6 +1,8 @@
 """Trade grade: whole runs in lock-step with a naive twin, then its rules one by one."""
 
 import os
+import random
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -12,11 +14,13 @@ from tests.core.price_support import (
     IOC,
     POST_ONLY,
     Restless,
+    alike,
     answers,
     bar,
     check_against,
     check_restarts,
     graded,
+    mark,
     market,
     run_over,
     ticks,
@@ -37,16 +41,11 @@ LATENCIES = [(0, 0), (1, 1), (50 * MS, 50 * MS), (0, 400 * MS), (700 * MS, 0), (
 def twin_answers(trades: Records, commands: Records, order_ns: int, answer_ns: int) -> Records:
     twin = ReferenceTradeSimulator(order_ns, answer_ns, 100_000, 200_000, 50_000)
     twin.value, twin.base_value, twin.quote = Fraction(50_000), Fraction(100_000), 2
-    events = [(int(one["venue_ns"]), 0, at, one) for at, one in enumerate(trades)]
-    events += [(int(one["time_ns"]) + order_ns, 1, at, one) for at, one in enumerate(commands)]
-    for now, is_command, _, record in sorted(events, key=lambda one: one[:3]):
-        if now > twin.now:
-            twin.act_fired()
-        if is_command:
-            twin.command(record)
-        else:
-            twin.trade(record, now)
-    twin.act_fired()
+    for one in commands:
+        twin.send(one)
+    for one in trades:
+        twin.market(one)
+    twin.advance(1 << 62)
     return twin.take_answers()
 
 
@@ -59,6 +58,20 @@ def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], condi
     settings = graded(Grade.TRADES, order_latency_ns=latency[0], answer_latency_ns=latency[1])
     strategy = Restless({"seed": seed + 1, "eager": 0.2, "conditional": conditional if latency[0] else 0.0})
     check_against(lambda commands: twin_answers(trades, commands, *latency), strategy, trades, settings)
+
+
+def told(seed: int) -> Iterator[Records]:
+    """Trades, and marks between them."""
+    chance = random.Random(seed)
+    for one in ticks(seed, 1_000):
+        yield one.reshape(1)
+        if chance.random() < 0.1:
+            yield mark(int(one["venue_ns"]), max(int(one["price"]) + chance.randrange(-5, 6), 1))
+
+
+@pytest.mark.parametrize("seed", range(200 if FULL else 20))
+def test_orders_of_every_type_groups_and_changes_are_answered_as_by_the_naive_twin(seed: int) -> None:
+    assert alike(seed, Grade.TRADES, ReferenceTradeSimulator, told(seed)) > 30
 
 
 def test_a_run_survives_a_restart_after_every_fact() -> None:

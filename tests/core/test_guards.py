@@ -181,6 +181,61 @@ def test_close_cancels_the_guards_and_uses_what_they_held() -> None:
     assert merge.kernel.snapshot()[8] == merge.kernel.snapshot()[11] == []
 
 
+def test_what_a_cancelled_guard_sets_free_is_counted_on_by_one_order_only() -> None:
+    """The close uses what the stop held; a second sale finds nothing left, where it would lock the same lots again."""
+    script, _ = played(
+        told(101, 101, 101, 101), lambda me: me.buy(HELD, stop_loss=95.0), None,
+        lambda me: [me.close(), me.sell(HELD, reduce_only=True, price=120.0)], opening={"USD": 10**12},
+    )  # fmt: skip
+    assert script.refused == [Reject.BALANCE_TOO_SMALL]
+    assert script.fills == [(False, 101.0, HELD), (True, 100.0, HELD)]
+
+
+def test_a_guard_that_the_gate_refuses_is_tried_again_and_its_target_waits_for_its_stop() -> None:
+    """A sale of the strategy's own holds the base when it asks for guards, and is cancelled a while later."""
+    script, merge = played(
+        told(*[101] * 8), lambda me: me.buy(HELD), lambda me: me.sell(HELD, price=120.0),
+        lambda me: me.protect(stop_loss=95.0, take_profit=105.0), None, lambda me: me.cancel_all(), opening={"USD": 10**12},
+    )  # fmt: skip
+    assert len(script.refused) in (4, 6) and set(script.refused) == {Reject.BALANCE_TOO_SMALL}
+    assert [(one[9], one[2], one[4]) for one in merge.kernel.snapshot()[8]] == [
+        (OrderType.STOP, 10, 10**6), (OrderType.LIMIT, 10, 0),
+    ]  # fmt: skip
+
+
+def test_a_target_beyond_the_band_is_tried_again_until_the_price_is_nearer() -> None:
+    rows = [*told(101, 101, 101), *moved(3.5, 139, 141, 1), *told(*[101] * 3, 140, 140, 140)[3:]]
+    script, merge = played(rows, lambda me: me.buy(HELD, take_profit=200.0))
+    assert len(script.refused) > 1 and set(script.refused) == {Reject.PRICE_OUT_OF_BAND}
+    assert [one[:3:2] for one in sent(merge)][-1] == (Kind.PLACE_ORDER, 0.0)
+    assert [one[1] for one in merge.kernel.snapshot()[8]] == [400]
+
+
+def test_a_guard_that_waits_to_be_tried_again_is_forgotten_with_its_position() -> None:
+    script, merge = played(told(*[101] * 6), lambda me: me.buy(HELD, take_profit=200.0), None, lambda me: me.close())
+    assert script.held == 0 and Reject.PRICE_OUT_OF_BAND in script.refused
+    assert merge.kernel.snapshot()[11] == []
+
+
+def test_a_target_made_larger_than_its_stop_holds_the_rest_itself() -> None:
+    script, _ = played(
+        told(101, 101, 101), lambda me: me.buy(HELD, stop_loss=95.0, take_profit=110.0),
+        lambda me: me.amend(me.open_orders()[1], quantity=2 * HELD), opening={"USD": 10**12},
+    )  # fmt: skip
+    assert script.refused == [Reject.BALANCE_TOO_SMALL]
+
+
+def test_an_order_that_is_to_be_dearer_and_smaller_holds_no_more_than_is_there() -> None:
+    ids = []
+    script, merge = played(
+        told(101, 101, 101), lambda me: ids.append(me.buy(0.02, price=90.0)),
+        lambda me: me.amend(ids[0], price=95.0, quantity=0.01),
+        opening={"USD": 181_000_000}, order_latency_ns=5_000 * MS,
+    )  # fmt: skip
+    assert script.refused == []
+    assert merge.kernel.balances()[1][1:] == (181_000_000, 181_000_000)     # 0.02 at 95 would be 190_000_000
+
+
 def test_a_close_that_meets_its_own_stop_on_the_way_sells_once() -> None:
     """The stop is met at the venue while the close is under way: both reach it, one finds nothing left."""
     rows = [*told(101, 101, 101), row(3.005, Kind.TRADE, 188, 1), row(4, Kind.TRADE, 188, 1), row(5, Kind.TRADE, 188, 1)]

@@ -10,7 +10,7 @@ from tests.core.test_guards import Guarded
 from tests.engine.test_contracts import INV, LIN, facts_of, margin
 from tests.strategies.support import BTC, ETH, SECOND, START, book, plan, row
 from tests.support import MS, Noise, stream
-from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind, OrderFlag
 from tradebot.domain.orders import TradingState, split_client_order_id
 from tradebot.engine.plan import Plan, make_live, make_simulator
 from tradebot.engine.ports import Records
@@ -100,12 +100,30 @@ def test_a_session_replays_to_its_outputs_and_digest(name: str, kind: type[Noise
     assert again.kernel.snapshot() == session.live.kernel.snapshot()
 
 
-@pytest.mark.parametrize("kind", [Noise, Guarded])
+class Bare(Noise):
+    """Asks for guards that the gate refuses: targets beyond the band, and stops for lots that a sale of its own holds."""
+
+    def on_trade(self, trade) -> None:
+        draw = self.draw()
+        if draw < 0.2:
+            self.buy(5 * self.lot, take_profit=trade.price * 1.6)
+        elif draw < 0.3 and not self.position.flat:
+            self.sell(4 * self.lot, price=trade.price * 1.2)
+        elif draw < 0.4 and not self.position.flat:
+            self.protect(stop_loss=trade.price * 0.99, take_profit=trade.price * 1.01)
+        elif draw < 0.5:
+            self.cancel_all()
+
+
+@pytest.mark.parametrize("kind", [Noise, Guarded, Bare])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_session_folds_to_its_books_without_its_strategies(name: str, kind: type[Noise]) -> None:
     """Markets, ledger, orders and guards are what they were; the digest too. Timers and states of strategies are gone."""
     settings, facts = settings_of(name)
     session = Session(settings, restless(kind)).run(facts, lambda: 7)
+    outputs = np.frombuffer(b"".join(frame[2] for frame in session.frames), FACT_DTYPE)
+    refused = (outputs["kind"] == Kind.ORDER_REJECTED) & (outputs["flags2"] & OrderFlag.PROTECTIVE != 0)
+    assert kind is not Bare or np.count_nonzero(refused) > 20
     again = make_live(settings, restless(kind))
     for _, slots, outputs in session.frames:
         again.fold(slots, outputs)
@@ -114,8 +132,8 @@ def test_a_session_folds_to_its_books_without_its_strategies(name: str, kind: ty
     assert again.kernel.digest_text == session.live.kernel.digest_text
     assert found[:9] == expected[:9]
     assert found[10] == expected[10], "order rates"
-    without_timers = [[one[:10] + one[11:] for one in state[11]] for state in (found, expected)]
-    assert without_timers[0] == without_timers[1]
+    guards = [[(*one[:10], one[10] != 0, *one[11:]) for one in state[11]] for state in (found, expected)]
+    assert guards[0] == guards[1], "guards, and which of them wait to be tried again"
 
 
 def test_any_split_of_what_arrives_gives_the_same_digest() -> None:

@@ -7,16 +7,18 @@ import os
 import random
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 
+from tests.core.lockstep import Guarded, Ours, check_alike
 from tests.core.test_book import ADD, BUY, CHANGE, DELETE, EXECUTE, SELL, record
 from tests.reference.simulator import ReferenceSimulator
 from tests.support import MS, Flow, cancel, constant, records
 from tests.support import place as order
 from tradebot._core.simulator import Simulator
-from tradebot._core.types import FACT_DTYPE, Flag, Kind, OrderType, Reject, TimeInForce
+from tradebot._core.types import FACT_DTYPE, Flag, Kind, Reject, TimeInForce
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
 FEES = (300_000, 400_000)
@@ -42,21 +44,6 @@ def event(
     row = record(kind, order_id, side, price, quantity, flags)
     row["instrument"], row["time_ns"], row["venue_ns"], row["id2"] = 1, time_ns, time_ns, id2
     return row
-
-
-class Ours:
-    """Random commands of ours: new orders near the market, cancels of recent ones, some of them long gone."""
-
-    def __init__(self, chance: random.Random, middle: int) -> None:
-        self.chance, self.middle, self.ids = chance, middle, []
-
-    def next(self, now: int) -> np.ndarray:
-        if self.ids and self.chance.random() < 0.3:
-            return cancel(now, self.chance.choice(self.ids[-12:]), self.chance.randrange(2))
-        self.ids.append(10**9 + len(self.ids))
-        price = self.middle + self.chance.randrange(-8, 9)
-        side, lots, force = self.chance.randrange(2), self.chance.randrange(1, 9), self.chance.choice(list(TimeInForce))
-        return order(now, self.ids[-1], side, price, lots, force)
 
 
 def consistent(chance: random.Random) -> Iterator[np.ndarray]:
@@ -88,69 +75,13 @@ def wild(chance: random.Random) -> Iterator[np.ndarray]:
             yield event(now, ADD, next_id, BUY, 995, 5, Flag.SNAPSHOT | Flag.BEGIN | Flag.LAST)
 
 
-def check_alike(seed: int, market: Iterator[np.ndarray], chance: random.Random, sort: type["Ours"] | None = None) -> int:
-    """Feed both venues the same; returns how many of our orders' fills both told of."""
+def alike(seed: int, market: Iterator[np.ndarray], chance: random.Random, sort: type[Ours] = Ours) -> int:
+    """Both venues over one market, at latencies, fees and terms of chance; returns how many fills both told of."""
     order_ns, answer_ns = chance.choice([(0, 0), (3, 5), (40, 20), (2_000, 1)])
     fees, in_base, terms = chance.choice((FEES, REBATE, (0, 0))), chance.random() < 0.5, chance.choice(list(TERMS))
-    compiled = make(order_ns, answer_ns, fees, in_base, terms)
     reference = ReferenceSimulator(order_ns, answer_ns, *fees, in_base, *TERMS[terms])
-    ours, fills, now = (sort or Ours)(chance, 1_000), 0, 0
-    for row in market:
-        now = int(row["venue_ns"][0])
-        while chance.random() < 0.3:
-            command = ours.next(now)
-            compiled.send(command)
-            reference.send(command[0])
-        compiled.market(row)
-        reference.market(row[0])
-        fills += compare(seed, compiled, reference)
-        if chance.random() < 0.01:
-            compiled = restored(compiled, order_ns, answer_ns, fees, in_base, terms)
-    compiled.advance(now + 10_000)
-    reference.advance(now + 10_000)
-    return fills + compare(seed, compiled, reference)
-
-
-def compare(seed: int, compiled: Simulator, reference: ReferenceSimulator) -> int:
-    found, expected = compiled.take_answers(), reference.take_answers()
-    if found.tobytes() != expected.tobytes():
-        pytest.fail(f"seed {seed}:\n{found}\ninstead of\n{expected}")
-    assert [compiled.resting(0, side) for side in (BUY, SELL)] == [reference.resting(side) for side in (BUY, SELL)]
-    return int(np.count_nonzero(found["kind"] == Kind.ORDER_FILLED))
-
-
-class Guarded(Ours):
-    """As ours, of two strategies, with orders of every type, groups, orders that only reduce, and changes."""
-
-    def next(self, now: int) -> np.ndarray:
-        draw = self.chance.random()
-        if self.ids and draw < 0.15:
-            return self.owned(cancel(now, self.chance.choice(self.ids[-12:]), self.chance.randrange(2)))
-        if self.ids and draw < 0.35:
-            return self.owned(self.change(now))
-        self.ids.append(10**9 + len(self.ids))
-        price, side, lots = self.middle + self.chance.randrange(-8, 9), self.chance.randrange(2), self.chance.randrange(1, 9)
-        fact = order(now, self.ids[-1], side, price, lots, self.chance.choice(list(TimeInForce)))
-        fact["flags2"] |= self.chance.choice((0, 0, 1, 1, 5, 4, 7)) & ~(2 if self.chance.random() < 0.5 else 0)
-        fact["parent"] = self.chance.choice((0, 0, len(self.ids) // 4 + 1))
-        kind = self.chance.choice((OrderType.LIMIT, OrderType.LIMIT, *OrderType))
-        if kind > OrderType.MARKET:
-            fact["order_type"], fact["trigger"] = kind, self.middle + self.chance.randrange(-6, 7)
-            fact["time_in_force"] = self.chance.choice((TimeInForce.GTC, TimeInForce.IOC))
-            fact["display"] = self.chance.randrange(1, 5) if kind == OrderType.TRAILING_STOP else 0
-        return self.owned(fact)
-
-    def change(self, now: int) -> np.ndarray:
-        fact = cancel(now, self.chance.choice(self.ids[-12:]), self.chance.randrange(2))
-        fact["kind"] = fact["kind2"] = Kind.AMEND_ORDER
-        fact["price"], fact["quantity"] = self.middle + self.chance.randrange(-8, 9), self.chance.randrange(1, 12)
-        fact["trigger"] = self.chance.choice((0, self.middle + self.chance.randrange(-6, 7)))
-        return fact
-
-    def owned(self, fact: np.ndarray) -> np.ndarray:
-        """A group is of one strategy: ids of four in a row, and the groups named after them."""
-        fact["owner"] = (int(fact["id"][0]) - 10**9) // 4 % 2
-        return fact
+    build = partial(make, order_ns, answer_ns, fees, in_base, terms)
+    return check_alike(seed, market, chance, sort(chance, 1_000), reference, build)
 
 
 def told(market: Iterator[np.ndarray], chance: random.Random) -> Iterator[np.ndarray]:
@@ -163,27 +94,18 @@ def told(market: Iterator[np.ndarray], chance: random.Random) -> Iterator[np.nda
             yield event(int(row["venue_ns"][0]), kind, 0, chance.randrange(2), price, lots)
 
 
-def restored(old: Simulator, *settings: object) -> Simulator:
-    old.take_markouts()
-    state = old.snapshot()
-    new = make(*settings)
-    new.restore(state)
-    assert new.snapshot() == state
-    return new
-
-
 @pytest.mark.parametrize("sort", [consistent, wild])
 @pytest.mark.parametrize("seed", range(150 if FULL else 6))
 def test_both_venues_answer_alike(sort, seed: int) -> None:
     chance = random.Random(seed)
-    assert check_alike(seed, sort(chance), chance) > 5  # fills: a quiet seed has ten
+    assert alike(seed, sort(chance), chance) > 5  # fills: a quiet seed has ten
 
 
 @pytest.mark.parametrize("sort", [consistent, wild])
 @pytest.mark.parametrize("seed", range(300 if FULL else 8))
 def test_both_venues_answer_alike_to_orders_of_every_type(sort, seed: int) -> None:
     chance = random.Random(seed)
-    assert check_alike(seed, told(sort(chance), chance), chance, Guarded) > 5
+    assert alike(seed, told(sort(chance), chance), chance, Guarded) > 5
 
 
 def kinds(simulator: Simulator) -> list[tuple[int, int, int]]:

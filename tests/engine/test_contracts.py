@@ -12,7 +12,7 @@ from tests.support import MS, Flow, Noise, delayed, records
 from tradebot._core.merge import Merge
 from tradebot._core.types import Flag, Kind, Reject
 from tradebot.domain.instrument import INVERSE, LINEAR, Instrument
-from tradebot.engine.plan import Limits, Margin, Place, Plan, make_merge, margin_tiers
+from tradebot.engine.plan import Grade, Limits, Margin, Place, Plan, make_merge, margin_tiers
 from tradebot.engine.ports import Records
 from tradebot.strategies.strategy import Strategy
 from tradebot.testing.contract import check_restarts
@@ -193,6 +193,15 @@ def test_a_liquidation_is_told_as_a_fill_of_no_order_and_orders_end_by_its_numbe
     (ended,) = facts[facts["kind"] == Kind.ORDER_CANCELLED]
     assert ended["reject"] == Reject.VENUE_LIQUIDATED
     assert merge.kernel.fills == 2
+
+
+def test_a_liquidation_ends_an_order_that_waits_for_the_next_trade() -> None:
+    rows = [*[row(at, Kind.TRADE, 201, 9_000) for at in (1, 2)], row(2.5, Kind.MARK, 150), *trades(2, 3.0, price=150)]
+    done, merge = steps_in(LIN, lambda me: me.buy(5.0), lambda me: me.buy(2.0), rows=rows, grade=int(Grade.TRADES))
+    assert done.log[-2:] == [("liquidation", 75.0, 5.0, True, False), ("position", 0.0, 0.0)]
+    facts = merge.kernel.take_audit()
+    (ended,) = facts[facts["kind"] == Kind.ORDER_CANCELLED]
+    assert (ended["quantity"], ended["reject"]) == (2_000, Reject.VENUE_LIQUIDATED)
 
 
 def test_a_strategy_that_was_liquidated_trades_on_with_what_is_left() -> None:

@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -30,20 +30,24 @@ FINDINGS_MAX: Final = 40
 
 
 def targets() -> list[str]:
-    from tests.fuzz.engines import TARGETS
     from tests.fuzz.samples import samples
 
-    return [*TARGETS, *samples()]
+    return [*engine_targets(), *samples()]
+
+
+def engine_targets() -> dict[str, Callable[[random.Random], str]]:
+    from tests.fuzz import accounts, engines
+
+    return engines.TARGETS | accounts.TARGETS
 
 
 def execute(target: str, seed: int, store: object = None) -> str:
     """One execution. Raises whatever breaks a rule."""
-    from tests.fuzz.engines import TARGETS
     from tests.fuzz.importers import run
     from tradebot.store.client import Store
 
-    if target in TARGETS:
-        return TARGETS[target](random.Random(f"{target} {seed}"))
+    if target in engine_targets():
+        return engine_targets()[target](random.Random(f"{target} {seed}"))
     assert store is None or isinstance(store, Store)
     return run(target, seed, store)
 

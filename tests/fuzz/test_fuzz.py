@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.fuzz import engines, importers
+from tests.fuzz import accounts, engines, importers
 from tests.fuzz.run import execute
 from tests.fuzz.samples import WRITERS, laid_out, samples
 from tests.variants import ROOT
@@ -28,12 +28,22 @@ FOUND = [
     ("ledgers", 1),  # a refused posting had been posted in part
     ("ledgers", 7),  # -(-2**63) is itself, so a sum that left 64 bits went unseen
     ("engine", 3),  # a strategy that called an attribute of its own `series` took the engine's list of bars away
+    ("account", 269),  # the venue refused to make a guard smaller, and what had counted on that held nothing
+    ("account", 369),  # a change to fewer lots at a dearer price held the old lots at the new price
+    ("account", 748),  # a sale filled out of what it lacked, which others had taken meanwhile: that much and no more is over
+    ("account", 785),  # a target made larger than its stop held nothing for the rest
 ]
 
 
 @pytest.mark.parametrize("target", engines.TARGETS)
 def test_a_sample_of_the_record_stream_breaks_no_rule(target: str) -> None:
     for seed in range(12 if target in ("engine", "venue") else 40):
+        execute(target, seed)
+
+
+@pytest.mark.parametrize("target", accounts.TARGETS)
+def test_a_sample_of_accounts_breaks_no_rule(target: str) -> None:
+    for seed in range(40):
         execute(target, seed)
 
 

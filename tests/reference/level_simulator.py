@@ -1,26 +1,26 @@
-"""The simulated venue on price levels in plain Python: dicts, lists and scans, one market, no latency.
+"""The naive simulated venue on price levels: the rules at the head of _core/by_levels, over the naive L2 book.
 
-It answers with tuples (kind, order id, price, lots, lots that remain, lots ahead, refusal); what does not apply is 0.
+What an order of ours may do is that of the venue by orders; here stands what differs: where it waits in a level of which only the
+total is told, and what of a trade or of a crossing comes to it.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import numpy as np
 
 from tests.reference.depth import BUY, SELL, ReferenceDepth
-from tradebot._core.types import Flag, Kind, Reject, TimeInForce
+from tests.reference.simulator import Own, ReferenceSimulator
+from tradebot._core.types import Flag, Kind, Reject
 
-Answer = tuple[int, int, int, int, int, int, int]
+Chance = Callable[[float, float], float]
 
 
-@dataclass
-class Resting:
-    id: int
-    side: int
-    price: int
-    remaining: int
-    ahead: float
-    traded: int = 0
+class Standing:
+    """Lots ahead of an order of ours, and those that traded at its price since the level's total was told."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead, self.traded = ahead, 0
 
 
 def risk_averse(ahead: float, behind: float) -> float:
@@ -28,7 +28,7 @@ def risk_averse(ahead: float, behind: float) -> float:
     return 1.0
 
 
-def by_weight(weight: Callable[[float], float]) -> Callable[[float, float], float]:
+def by_weight(weight: Callable[[float], float]) -> Chance:
     def chance(ahead: float, behind: float) -> float:
         mine, other = (weight(lots) if lots > 0 else 0.0 for lots in (behind, ahead))
         return mine / (mine + other) if mine + other > 0 else 1.0
@@ -36,137 +36,124 @@ def by_weight(weight: Callable[[float], float]) -> Callable[[float, float], floa
     return chance
 
 
-def power(exponent: int) -> Callable[[float, float], float]:
+def power(exponent: int) -> Chance:
     return by_weight(lambda lots: math.prod([lots] * exponent, start=1.0))
 
 
-class ReferenceLevelSimulator:
-    def __init__(self, chance: Callable[[float, float], float], whole: bool) -> None:
+class ReferenceLevelSimulator(ReferenceSimulator):
+    """`told` is the L2 book, less what we took since each level was told. Instrument and money as in the one by orders."""
+
+    def __init__(self, chance: Chance, whole: bool, *settings: object, **more: object) -> None:
+        super().__init__(*settings, **more)  # type: ignore[arg-type]
         self.chance, self.whole = chance, whole
-        self.book = ReferenceDepth()
-        self.orders: list[Resting] = []  # in order of arrival
-        self.answers: list[Answer] = []
+        self.book: ReferenceDepth = ReferenceDepth()  # type: ignore[assignment]
+        self.standings: dict[int, Standing] = {}
+        self.stamps = 0
 
-    def queue(self, side: int) -> list[Resting]:
-        """Our orders of a side, the best price first, then by arrival."""
-        return sorted((one for one in self.orders if one.side == side), key=lambda one: -one.price if side == BUY else one.price)
+    def stamp(self) -> int:
+        self.stamps += 1
+        return self.stamps
 
-    def market(self, kind: int, side: int, price: int, lots: int, flags: int) -> None:
+    def event(self, record: np.void, kind: int, flags: int) -> None:
+        side, price, lots = flags & Flag.SELL, int(record["price"]), int(record["quantity"])
         if kind == Kind.TRADE:
-            self.trade(1 - side, price, lots)
-            return
+            self.traded(1 - side, price, lots)
+        elif kind == Kind.L2_LEVEL:
+            self.level(side, price, lots, flags)
+
+    def level(self, side: int, price: int, lots: int, flags: int) -> None:
         before = 0 if flags & Flag.BEGIN else self.book.quantity(side, price)
         if flags & Flag.BEGIN:
             self.book.clear()
         self.book.set(side, price, lots)
-        for order in self.orders:
-            if not flags & Flag.SNAPSHOT and (order.side, order.price) == (side, price):
-                self.change(order, before, max(lots, 0))
+        for own in self.own:
+            if not flags & Flag.SNAPSHOT and (own.side, own.price) == (side, price):
+                self.change(self.standings[own.id], before, max(lots, 0))
         if flags & Flag.LAST:
-            for order in self.orders if flags & Flag.SNAPSHOT else []:
-                order.traded, order.ahead = 0, min(order.ahead, self.book.quantity(order.side, order.price))
-            self.crossed()
+            for own in self.own if flags & Flag.SNAPSHOT else []:
+                shown, standing = self.book.quantity(own.side, own.price), self.standings[own.id]
+                standing.traded, standing.ahead = 0, min(standing.ahead, shown)
+            self.fill_crossed()
 
-    def change(self, order: Resting, before: int, after: int) -> None:
-        decrease = before - after - order.traded
-        order.traded = 0
+    def change(self, standing: Standing, before: int, after: int) -> None:
+        decrease = before - after - standing.traded
+        standing.traded = 0
         if decrease > 0 and self.chance is not risk_averse:
-            behind = before - order.ahead
-            behind_gone = self.chance(order.ahead, behind) * decrease
-            order.ahead -= (1.0 - self.chance(order.ahead, behind)) * decrease
-            order.ahead += min(behind - behind_gone, 0.0)
-            order.ahead = max(order.ahead, 0.0)
-        order.ahead = min(order.ahead, after)
+            behind = before - standing.ahead
+            behind_gone = self.chance(standing.ahead, behind) * decrease
+            standing.ahead -= (1.0 - self.chance(standing.ahead, behind)) * decrease
+            standing.ahead += min(behind - behind_gone, 0.0)
+            standing.ahead = max(standing.ahead, 0.0)
+        standing.ahead = min(standing.ahead, after)
 
-    def trade(self, side: int, price: int, lots: int) -> None:
+    def traded(self, side: int, price: int, lots: int) -> None:
+        """So many lots of a side traded: ours at better prices had come first."""
         left = lots
-        for order in self.queue(side):
-            ahead, reached = 0, order.remaining
-            if order.price == price:
-                ahead = int(order.ahead + 0.5)
-                order.traded += lots
-                order.ahead -= lots
-                reached = int(-order.ahead + 0.5) if order.ahead < 0 else 0
-                order.ahead = 0.0 if reached > 0 else order.ahead
-            elif order.price < price if side == BUY else order.price > price:
-                break
-            reached = (order.remaining if reached > 0 else 0) if self.whole else min(reached, left, order.remaining)
+        for own in self.queue(side):
+            if own.price < price if side == BUY else own.price > price:
+                return
+            if self.possible(own) == 0:
+                self.drop(own, Reject.VENUE_REDUCE_ONLY)
+                continue
+            ahead, reached = self.reached(own, lots) if own.price == price else (0, own.remaining)
+            reached = (own.remaining if reached > 0 else 0) if self.whole else min(reached, left)
+            reached = min(reached, self.possible(own))
             left -= reached
             if reached > 0:
-                self.fill(order, reached, ahead)
+                self.fill_at(own, reached, ahead)
 
-    def fill(self, order: Resting, lots: int, ahead: int) -> None:
-        order.remaining -= lots
-        if order.remaining == 0:
-            self.orders.remove(order)
-        self.answers.append((Kind.ORDER_FILLED, order.id, order.price, lots, order.remaining, ahead, 0))
+    def reached(self, own: Own, lots: int) -> tuple[int, int]:
+        """Lots that were ahead of an order at the price of a trade, and how much of that trade gets to it."""
+        standing = self.standings[own.id]
+        ahead = int(standing.ahead + 0.5)
+        standing.traded += lots
+        standing.ahead -= lots
+        reached = int(-standing.ahead + 0.5) if standing.ahead < 0 else 0
+        standing.ahead = 0.0 if reached > 0 else standing.ahead
+        return ahead, min(reached, own.remaining)
 
-    def crossed(self) -> None:
+    def fill_at(self, own: Own, lots: int, ahead: int) -> None:
+        own.remaining -= lots
+        if own.remaining == 0:
+            self.own.remove(own)
+        self.answer_fill(own, own.price, lots, own.remaining, 0, ahead)
+
+    def fill_crossed(self) -> None:
+        """The other side stands at our price or beyond: it fills ours at our price with what is there."""
         for side in (BUY, SELL):
-            for order in self.queue(side):
-                matches = self.match(side, order.price, order.remaining)
-                if not matches:
-                    break
-                if self.whole:
-                    self.fill(order, order.remaining, 0)
+            while self.queue(side) and self.would_trade(side, self.queue(side)[0].price, 1):
+                own = self.queue(side)[0]
+                lots = self.possible(own)
+                if lots == 0:
+                    self.drop(own, Reject.VENUE_REDUCE_ONLY)
                     continue
-                self.take(side, matches)
-                self.fill(order, sum(lots for _, lots in matches), 0)
+                if not self.whole:
+                    trades = self.would_trade(side, own.price, lots)
+                    self.take(side, trades)
+                    lots = sum(taken for _, _, taken in trades)
+                self.fill_at(own, lots, 0)
 
-    def match(self, side: int, limit: int, lots: int) -> list[tuple[int, int]]:
+    def would_trade(self, side: int, limit: int, lots: int) -> list[tuple[int, int, int]]:
         found = []
         for price, there in self.book.depth(1 - side, 10**6):
             if lots and (price <= limit if side == BUY else price >= limit):
-                found.append((price, min(lots, there)))
+                found.append((0, price, min(lots, there)))
                 lots -= min(lots, there)
         return found
 
-    def take(self, side: int, matches: list[tuple[int, int]]) -> None:
-        for price, lots in matches:
+    def take(self, side: int, trades: list[tuple[int, int, int]]) -> None:
+        for _, price, lots in trades:
             self.book.set(1 - side, price, self.book.quantity(1 - side, price) - lots)
 
-    def place(self, order_id: int, side: int, limit: int, lots: int, force: int) -> None:
-        own = [one.price for one in self.queue(1 - side)][:1]
-        meets_own = bool(own) and (limit >= own[0] if side == BUY else limit <= own[0])
-        reach = (own[0] - 1 if side == BUY else own[0] + 1) if meets_own else limit
-        matches = self.match(side, reach, lots)
-        total = sum(taken for _, taken in matches)
-        if force == TimeInForce.POST_ONLY and (matches or meets_own):
-            self.end(Kind.ORDER_REJECTED, order_id, limit, lots, Reject.VENUE_POST_ONLY_WOULD_TAKE)
-            return
-        if force == TimeInForce.FOK and total < lots:
-            self.end(Kind.ORDER_REJECTED, order_id, limit, lots, Reject.VENUE_FILL_OR_KILL_UNFILLED)
-            return
-        rests = force in (TimeInForce.GTC, TimeInForce.POST_ONLY)
-        ahead = self.told_ahead(side, limit)
-        shown = ahead if rests and not matches and not meets_own else -1
-        self.answers.append((Kind.ORDER_ACCEPTED, order_id, limit, lots, 0, shown, 0))
-        left = lots
-        for price, taken in matches:
-            left -= taken
-            self.answers.append((Kind.ORDER_FILLED, order_id, price, taken, left, 0, 0))
-        self.take(side, matches)
-        if left and meets_own:
-            self.end(Kind.ORDER_CANCELLED, order_id, limit, left, Reject.VENUE_SELF_TRADE)
-        elif left and not rests:
-            self.end(Kind.ORDER_CANCELLED, order_id, limit, left, Reject.VENUE_NO_LIQUIDITY)
-        elif left:
-            ahead = self.told_ahead(side, limit)
-            self.orders.append(Resting(order_id, side, limit, left, 1e18 if ahead < 0 else ahead))
-        if matches:
-            self.crossed()
+    def queue_up(self, own: Own) -> int:
+        own.arrived = self.stamp()
+        ahead = self.told_ahead(own.side, own.price)
+        self.standings[own.id] = Standing(1e18 if ahead < 0 else ahead)
+        return ahead
 
     def told_ahead(self, side: int, price: int) -> int:
         """Lots that the data say stand at a price; -1 where they do not say."""
         return self.book.quantity(side, price)
 
-    def end(self, kind: int, order_id: int, price: int, lots: int, why: int) -> None:
-        self.answers.append((kind, order_id, price, lots, 0, 0, why))
-
-    def cancel(self, order_id: int) -> None:
-        found = [one for one in self.orders if one.id == order_id]
-        if not found:
-            self.answers.append((Kind.CANCEL_REJECTED, order_id, 0, 0, 0, 0, Reject.VENUE_ORDER_UNKNOWN))
-            return
-        self.orders.remove(found[0])
-        self.answers.append((Kind.ORDER_CANCELLED, order_id, found[0].price, found[0].remaining, 0, 0, 0))
+    def ahead(self, own: Own) -> int:
+        return int(self.standings[own.id].ahead + 0.5)

@@ -7,6 +7,7 @@ are whole facts, every slot filled as the record table says, so that a suite can
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,9 @@ class Own:
     parent: int = 0
     force: int = TimeInForce.GTC
     flags: int = 0
+    sent: int = 0
+    is_market: bool = False
+    triggered: bool = False
 
     @property
     def reduces(self) -> bool:
@@ -44,6 +48,19 @@ class Waiting(Own):
     trigger: int = 0
     trail: int = 0
     fired: bool = False
+    since: int = 0
+
+    @property
+    def is_target(self) -> bool:
+        return self.order_type in TOUCHES
+
+    def is_met(self, price: int) -> bool:
+        rising = (self.side == BUY) != self.is_target
+        return price >= self.trigger if rising else price <= self.trigger
+
+    def follow(self, price: int) -> None:
+        if self.trail:
+            self.trigger = min(self.trigger, price + self.trail) if self.side == BUY else max(self.trigger, price - self.trail)
 
 
 WITH_LIMIT = (OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
@@ -52,7 +69,9 @@ ANY = 10**18
 
 
 class ReferenceSimulator:
-    """`ticks * lots * value` and `lots * base_value` are money units of quote and base; asset 0 is base, 1 is quote."""
+    """`ticks * lots * value` and `lots * base_value` are money units of quote and base, assets by number."""
+
+    base, quote = 0, 1
 
     def __init__(
         self, order_ns: int, answer_ns: int, maker: int, taker: int, fee_in_base: bool = False,
@@ -94,12 +113,13 @@ class ReferenceSimulator:
         elif kind == Kind.MARK and record["price"]:
             self.mark = int(record["price"])
             self.watch(self.mark, by_mark=True)
-        if Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
-            self.event(record, kind, flags)
+        self.event(record, kind, flags)
         if self.trades != before:
             self.trim()
 
     def event(self, record: np.void, kind: int, flags: int) -> None:
+        if not Kind.L3_ADD <= kind <= Kind.L3_EXECUTE:
+            return
         if kind == Kind.L3_EXECUTE:
             self.fill_before(record, flags & Flag.SELL)
         self.apply(record, kind)
@@ -166,18 +186,18 @@ class ReferenceSimulator:
                 if self.possible(own) == 0:
                     self.drop(own, Reject.VENUE_REDUCE_ONLY)
                     continue
-                trades = self.book.would_trade(side, own.price, self.possible(own))
+                trades = self.would_trade(side, own.price, self.possible(own))
                 for maker, _, lots in trades:
                     self.fill_own(own, lots, maker)
-                self.take(trades)
+                self.take(side, trades)
 
     def fill_own(self, own: Own, lots: int, other: int) -> None:
         own.remaining -= lots
         if own.remaining == 0:
             self.own.remove(own)
-        self.answer_fill(own, own.price, lots, own.remaining, other, is_maker=True)
+        self.answer_fill(own, own.price, lots, own.remaining, other, self.ahead(own))
 
-    def take(self, trades: list[tuple[int, int, int]]) -> None:
+    def take(self, side: int, trades: list[tuple[int, int, int]]) -> None:
         for maker, _, lots in trades:
             self.taken[maker] = self.taken.get(maker, 0) + lots
         for maker, _, lots in trades:
@@ -224,11 +244,14 @@ class ReferenceSimulator:
 
     def drop(self, own: Own, why: int, cause: int = 0, left: int | None = None) -> None:
         """An order of ours ends without more fills."""
-        (self.waiting if isinstance(own, Waiting) else self.own).remove(own)
+        self.list_of(own).remove(own)
         self.answer(
             Kind.ORDER_CANCELLED, id=own.id, owner=own.strategy, flags=own.side, price=own.price,
             quantity=own.remaining if left is None else left, reject=int(why), cause=cause,
         )  # fmt: skip
+
+    def list_of(self, own: Own) -> list[Any]:
+        return self.waiting if isinstance(own, Waiting) else self.own
 
     def possible(self, own: Own) -> int:
         """What an order may fill: all of it, or what there is to reduce."""
@@ -253,7 +276,8 @@ class ReferenceSimulator:
         one = Waiting(
             int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["price"]),
             int(command["quantity"]), 0, int(command["quantity"]), int(command["parent"]), int(command["time_in_force"]),
-            int(command["flags2"]) & ~Flag.CONT, int(command["order_type"]), int(command["trigger"]), int(command["display"]),
+            int(command["flags2"]) & ~Flag.CONT, order_type=int(command["order_type"]), trigger=int(command["trigger"]),
+            trail=int(command["display"]), sent=int(command["time_ns"]), since=self.now,
         )  # fmt: skip
         self.waiting.append(one)
         self.tell(one, Kind.ORDER_ACCEPTED, 0, int(command["cause"]), id2=one.id, display=-1)
@@ -273,10 +297,8 @@ class ReferenceSimulator:
         """Follow a price; where it meets the trigger, the order acts after the events of this instant."""
         if one.fired:
             return
-        if one.trail:
-            one.trigger = min(one.trigger, price + one.trail) if one.side == BUY else max(one.trigger, price - one.trail)
-        rising = (one.side == BUY) != (one.order_type in TOUCHES)
-        if price >= one.trigger if rising else price <= one.trigger:
+        one.follow(price)
+        if one.is_met(price):
             one.fired = True
             fact = np.zeros(1, dtype=FACT_DTYPE)
             fact["kind"], fact["id"] = Kind.ORDER_TRIGGERED, one.id
@@ -284,11 +306,13 @@ class ReferenceSimulator:
             self.sent += 1
 
     def act(self, order_id: int) -> None:
-        """A met order: its group ends, and it is an ordinary order of this moment."""
-        found = [one for one in self.waiting if one.id == order_id]
-        if not found:
-            return
-        one = found[0]
+        """A met order acts, unless it was cancelled in between."""
+        for one in [one for one in self.waiting if one.id == order_id]:
+            own = self.release(one)
+            self.arrive(own, own.price if not own.is_market else ANY if own.side == BUY else -ANY, 0, 0)
+
+    def release(self, one: Waiting) -> Own:
+        """A met order's group ends, and it is an ordinary order of this moment."""
         self.waiting.remove(one)
         self.answer(
             Kind.ORDER_TRIGGERED, id=one.id, owner=one.strategy, flags=one.side, price=one.price, quantity=one.remaining,
@@ -297,12 +321,12 @@ class ReferenceSimulator:
         for other in [*self.waiting, *self.queue(BUY), *self.queue(SELL)]:
             if one.parent and other.parent == one.parent:
                 self.drop(other, Reject.VENUE_GROUP_DONE)
-        own = Own(one.id, one.strategy, one.side, one.price, one.remaining, 0, one.total, one.parent, one.force, one.flags)
-        if one.order_type in WITH_LIMIT:
-            self.arrive(own, own.price, 0, 0)
-        else:
-            own.force = TimeInForce.IOC
-            self.arrive(own, ANY if own.side == BUY else -ANY, 0, 0)
+        is_market = one.order_type not in WITH_LIMIT
+        return Own(
+            one.id, one.strategy, one.side, one.price, one.remaining, 0, one.total, one.parent,
+            TimeInForce.IOC if is_market else one.force, one.flags, one.sent if one.since == self.now else self.now,
+            is_market, triggered=is_market,
+        )  # fmt: skip
 
     def amend(self, command: np.void) -> None:
         total, price, trigger = (int(command[name]) for name in ("quantity", "price", "trigger"))
@@ -326,7 +350,7 @@ class ReferenceSimulator:
             self.refuse(command, Kind.AMEND_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE)
         else:
             self.own.remove(own)
-            own.total, own.remaining, own.price = total, remaining, price
+            own.total, own.remaining, own.price, own.sent = total, remaining, price, int(command["time_ns"])
             self.arrive(own, price, Kind.ORDER_AMENDED, int(command["cause"]))
 
     def changed(self, own: Own, cause: int, trigger: int, ahead: int) -> None:
@@ -338,13 +362,18 @@ class ReferenceSimulator:
     def would_take(self, side: int, price: int) -> bool:
         others = self.queue(1 - side)
         meets_own = bool(others) and (price >= others[0].price if side == BUY else price <= others[0].price)
-        return meets_own or bool(self.book.would_trade(side, price, 1))
+        return meets_own or bool(self.would_trade(side, price, 1))
+
+    def would_trade(self, side: int, limit: int, lots: int) -> list[tuple[int, int, int]]:
+        """(recorded order, price, lots) that an order of ours would meet."""
+        return self.book.would_trade(side, limit, lots)
 
     def place(self, command: np.void) -> None:
         lots = int(command["quantity"])
         own = Own(
             int(command["id"]), int(command["owner"]), int(command["flags"]) & Flag.SELL, int(command["price"]), lots, 0, lots,
-            int(command["parent"]), int(command["time_in_force"]), int(command["flags2"]) & ~Flag.CONT,
+            int(command["parent"]), int(command["time_in_force"]), int(command["flags2"]) & ~Flag.CONT, int(command["time_ns"]),
+            command["order_type"] == OrderType.MARKET,
         )  # fmt: skip
         self.arrive(own, own.price, Kind.ORDER_ACCEPTED, int(command["cause"]))
 
@@ -358,7 +387,7 @@ class ReferenceSimulator:
             self.tell(own, ended, Reject.VENUE_REDUCE_ONLY, cause)
             return
         limit, meets_own = self.limit_before_own(side, reach)
-        trades = self.book.would_trade(side, limit, possible)
+        trades = self.would_trade(side, limit, possible)
         if force == TimeInForce.POST_ONLY and (trades or meets_own):
             self.tell(own, Kind.ORDER_REJECTED, Reject.VENUE_POST_ONLY_WOULD_TAKE, cause)
             return
@@ -366,9 +395,7 @@ class ReferenceSimulator:
             self.tell(own, Kind.ORDER_REJECTED, Reject.VENUE_FILL_OR_KILL_UNFILLED, cause)
             return
         rests_at_once = not trades and not meets_own and not immediate
-        if rests_at_once:
-            own.arrived = self.stamp()
-        ahead = self.ahead_of_new(own) if rests_at_once else -1
+        ahead = self.queue_up(own) if rests_at_once else -1
         if kind == Kind.ORDER_ACCEPTED:
             self.tell(own, kind, 0, cause, id2=own.id, display=ahead)
         elif kind == Kind.ORDER_AMENDED:
@@ -377,7 +404,7 @@ class ReferenceSimulator:
         while meets_own and own.remaining and own.flags & OrderFlag.PROTECTIVE and self.possible(own):
             self.drop(self.queue(1 - side)[0], Reject.VENUE_SELF_TRADE)
             limit, meets_own = self.limit_before_own(side, reach)
-            self.trade(own, self.book.would_trade(side, limit, self.possible(own)))
+            self.trade(own, self.would_trade(side, limit, self.possible(own)))
         if not own.remaining:
             return
         if self.possible(own) == 0:
@@ -387,7 +414,8 @@ class ReferenceSimulator:
         elif immediate:
             self.tell(own, Kind.ORDER_CANCELLED, Reject.VENUE_NO_LIQUIDITY, cause)
         else:
-            own.arrived = own.arrived if rests_at_once else self.stamp()
+            if not rests_at_once:
+                self.queue_up(own)
             self.own.append(own)
 
     def limit_before_own(self, side: int, reach: int) -> tuple[int, bool]:
@@ -400,8 +428,8 @@ class ReferenceSimulator:
     def trade(self, own: Own, trades: list[tuple[int, int, int]]) -> None:
         for maker, at, lots in trades:
             own.remaining -= lots
-            self.answer_fill(own, at, lots, own.remaining, maker, is_maker=False)
-        self.take(trades)
+            self.answer_fill(own, at, lots, own.remaining, maker, None)
+        self.take(own.side, trades)
 
     def tell(self, own: Own, kind: int, why: int, cause: int, **slots: int) -> None:
         self.answer(
@@ -409,11 +437,15 @@ class ReferenceSimulator:
             reject=int(why), cause=cause, **slots,
         )  # fmt: skip
 
-    def ahead_of_new(self, own: Own) -> int:
+    def queue_up(self, own: Own) -> int:
+        """An order comes to rest behind all that is there; returns how many lots are told to be."""
+        own.arrived = self.stamp()
         return sum(one.quantity for one in self.book.resting if (one.side, one.price) == (own.side, own.price))
 
-    def answer_fill(self, own: Own, price: int, lots: int, remaining: int, other: int, is_maker: bool) -> None:
+    def answer_fill(self, own: Own, price: int, lots: int, remaining: int, other: int, ahead: int | None) -> None:
+        """`ahead` is how many lots stood before it, None of an order that took."""
         self.trades += 1
+        is_maker = ahead is not None
         rate = self.maker if is_maker else self.taker
         in_base = self.fee_in_base and own.side == BUY
         amount = ceil(lots * self.base_value) if in_base else ceil(price * lots * self.value)
@@ -421,7 +453,7 @@ class ReferenceSimulator:
         self.answer(
             Kind.ORDER_FILLED, id=own.id, owner=own.strategy, price=price, quantity=lots, id2=other,
             flags=own.side | (Flag.MAKER if is_maker else 0), trade_id=self.trades, parent=remaining, trigger=self.middle2,
-            display=self.ahead(own) if is_maker else 0, fee_asset=0 if in_base else 1,
+            display=ahead or 0, fee_asset=self.base if in_base else self.quote,
             fee=fee,
         )  # fmt: skip
         self.hold(own.strategy, (lots if own.side == BUY else -lots) - (self.taken_by(own.strategy, fee) if in_base else 0))

@@ -5,13 +5,14 @@ import math
 import numpy as np
 
 from tests.reference.price_simulator import BUY, SELL, ReferencePriceSimulator
+from tradebot._core.types import Kind
 
 
 class ReferenceTradeSimulator(ReferencePriceSimulator):
-    def trade(self, trade: np.void, now: int) -> None:
-        self.now, self.price, self.room = now, int(trade["price"]), int(trade["quantity"])
-        for order in [one for one in self.orders if one.is_conditional]:
-            self.watch(order, self.price)
-        self.offer(self.price, math.inf)
-        self.fill_limits(BUY, self.price, math.inf)
-        self.fill_limits(SELL, self.price, math.inf)
+    def event(self, record: np.void, kind: int, flags: int) -> None:
+        if kind != Kind.TRADE or record["price"] <= 0:
+            return
+        self.room = int(record["quantity"])
+        self.offer(self.last, math.inf)
+        self.fill_limits(BUY, self.last, math.inf, math.inf)
+        self.fill_limits(SELL, self.last, math.inf, math.inf)

@@ -131,6 +131,18 @@ cdef int price_cancel(SimulatorC* simulator, uint32_t index, const FactC* comman
     return 0
 
 
+cdef int price_end_all(SimulatorC* simulator, uint32_t index, uint16_t strategy, Reject why) except -1 nogil:
+    """End all orders of a strategy that wait for a price."""
+    cdef WaitingListC* list = &simulator.markets[index].priced.waiting
+    cdef uint32_t at = 0
+    while at < list.count:
+        if list.items[at].strategy == strategy:
+            end_waiting(simulator, index, at, why, 0)
+        else:
+            at += 1
+    return 0
+
+
 cdef int end_waiting(SimulatorC* simulator, uint32_t index, uint32_t at, Reject why, uint64_t cause) except -1 nogil:
     cdef WaitingC order = simulator.markets[index].priced.waiting.items[at]
     leave(&simulator.markets[index].priced.waiting, at)

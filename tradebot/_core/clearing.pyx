@@ -17,6 +17,7 @@ and may give back the rest; we assume that it does not. A gap beyond the margin 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 
+from tradebot._core.by_price cimport price_end_all
 from tradebot._core.instrument cimport SPOT, InstrumentC, add, settle_asset
 from tradebot._core.ledger cimport PositionC, ledger_balance, ledger_close, ledger_fill, ledger_from_list, ledger_funding, ledger_open, ledger_position, ledger_to_list, position_unrealised
 from tradebot._core.margin cimport MarginC, funding_payment, maintenance, margins_close, margins_open, position_margin
@@ -172,7 +173,7 @@ cdef inline bint settles_in(const InstrumentC* terms, uint16_t asset) noexcept n
 
 
 cdef int cancel_orders(SimulatorC* simulator, uint32_t index, uint16_t strategy) except -1 nogil:
-    """All of a strategy in a market, those that wait for a trigger too."""
+    """All of a strategy in a market, those that wait for a trigger or for a price too."""
     cdef VenueMarketC* market = &simulator.markets[index]
     cdef ConditionalC waiting
     cdef RestingC resting
@@ -196,7 +197,7 @@ cdef int cancel_orders(SimulatorC* simulator, uint32_t index, uint16_t strategy)
                 continue
             resting_remove(&market.resting[side], at)
             answer_gone(simulator, index, resting.id, strategy, side, resting.price, resting.remaining, Reject.VENUE_LIQUIDATED, 0)
-    return 0
+    return price_end_all(simulator, index, strategy, Reject.VENUE_LIQUIDATED)
 
 
 cdef int close_position(SimulatorC* simulator, uint32_t index, PositionC* position, int64_t backing, bint takes_rest) except -1 nogil:

@@ -11,13 +11,13 @@ from libc.string cimport memset
 
 from tradebot._core.context cimport WISH_PLACE, WishC
 from tradebot._core.digest cimport digest_slot
-from tradebot._core.guards cimport guard_again, settle_protection
+from tradebot._core.guards cimport guard_refused, settle_protection
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.orders cimport OrderC, order_next_state, orders_get, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer
 from tradebot._core.risk cimport IntentC
-from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_fire
-from tradebot._core.types cimport ExtraC, FactC, Flag, Kind, OrderFlag, OrderType, RecordC
+from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_cancel, timers_fire, timers_next_ns
+from tradebot._core.types cimport ExtraC, FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject
 from tradebot._core.wishes cimport amend_taken, fill_intent, place_taken
 
 cdef enum:
@@ -26,10 +26,10 @@ cdef enum:
 
 cdef int fold_fact(Kernel kernel, const RecordC* record, const ExtraC* extra) except -1:
     """Take in one fact; what followed it is then given to `fold_output`, in order."""
+    release_timers(kernel, record)
     settle_all(kernel)
     kernel.context.folding = 1
     try:
-        fire_guards(kernel, record.time_ns)
         if record.kind != Kind.TIMER:
             return kernel.step(record, extra)
         assert record.time_ns >= kernel.context.time_ns, "time ran back"
@@ -50,13 +50,16 @@ cdef int settle_all(Kernel kernel) except -1:
     return 0
 
 
-cdef int fire_guards(Kernel kernel, int64_t until_ns) except -1:
-    """Let go of timers that are due; those of guards that wait to be placed again do their part."""
+cdef int release_timers(Kernel kernel, const RecordC* record) except -1:
+    """Let go of timers whose TIMER facts are all past. What a guard that waited to be tried again came to is known then; of several
+    that are due at once each has a fact of its own, and is not past before the last of them."""
+    cdef ProtectionC* protection
     cdef TimerC timer
-    while kernel.context.timers.count and kernel.context.timers.items[kernel.context.timers.count - 1].due_ns <= until_ns:
+    while timers_next_ns(&kernel.context.timers) < record.time_ns + (record.kind != Kind.TIMER):
         timers_fire(&kernel.context.timers, &timer)
-        if timer.owner == KERNEL_OWNER and protections_of_timer(&kernel.protections, timer.number) != NULL:
-            guard_again(kernel, timer.number)
+        protection = protections_of_timer(&kernel.protections, timer.number)
+        if timer.owner == KERNEL_OWNER and protection != NULL:
+            protection.timer = 0
     return 0
 
 
@@ -71,6 +74,8 @@ cdef int fold_output(Kernel kernel, const FactC* output) except -1:
         kernel.context.order_number = number
     if output.head.kind == Kind.PLACE_ORDER:
         return fold_place(kernel, output)
+    if output.head.kind == Kind.ORDER_REJECTED and output.tail.flags & OrderFlag.PROTECTIVE and output.tail.parent:
+        return fold_refused_guard(kernel, output)
     if output.head.kind == Kind.AMEND_ORDER:
         return fold_amend(kernel, output)
     if output.head.kind == Kind.CANCEL_ORDER:
@@ -83,7 +88,17 @@ cdef int fold_place(Kernel kernel, const FactC* output) except -1:
     cdef Seat seat = kernel.seats[output.head.owner]
     cdef WishC wish
     cdef IntentC intent
-    memset(&wish, 0, sizeof(WishC))
+    wished(&wish, output, index)
+    if wish.flags & OrderFlag.PROTECTIVE and wish.parent:
+        fold_guard(kernel, &wish)
+    fill_intent(kernel, &intent, seat, &wish, orders_list(&kernel.context.orders, seat.number, index))
+    intent.price = wish.price
+    return place_taken(kernel, &wish, &intent)
+
+
+cdef int wished(WishC* wish, const FactC* output, uint32_t index) noexcept nogil:
+    """The wish that an order, or its refusal, was made of."""
+    memset(wish, 0, sizeof(WishC))
     wish.kind = WISH_PLACE
     wish.id = output.head.id
     wish.price = output.head.price
@@ -100,20 +115,32 @@ cdef int fold_place(Kernel kernel, const FactC* output) except -1:
     wish.stop = <int64_t>output.head.id2
     wish.target = <int64_t>output.head.venue_sequence
     wish.distance = <int64_t>output.tail.trade_id
-    if wish.flags & OrderFlag.PROTECTIVE and wish.parent:
-        fold_guard(kernel, &wish)
-    fill_intent(kernel, &intent, seat, &wish, orders_list(&kernel.context.orders, seat.number, index))
-    intent.price = wish.price
-    return place_taken(kernel, &wish, &intent)
+    return 0
+
+
+cdef int fold_refused_guard(Kernel kernel, const FactC* output) except -1:
+    """The gate refused a guard: its protection waits to try again, as it does where that is not folded."""
+    cdef ProtectionC* protection
+    cdef WishC wish
+    wished(&wish, output, kernel.market_of(output.head.instrument))
+    fold_guard(kernel, &wish)
+    protection = protections_get(&kernel.protections, wish.parent)
+    if protection.target_id == wish.id:
+        protection.target_id = 0
+    else:
+        protection.stop_id = 0
+    return guard_refused(kernel, wish.parent, <Reject>output.tail.reject)
 
 
 cdef int fold_guard(Kernel kernel, const WishC* wish) except -1:
-    """A guard was placed: its protection is that of its entry, or, where a strategy guarded what it held, begins with it."""
+    """A guard was placed, or refused: its protection is that of its entry, or, where a strategy guarded what it held, begins with it."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, wish.parent)
     cdef bint is_target = wish.order_type == OrderType.LIMIT
     if protection == NULL:
         protection = begin_protection(kernel, wish)
     protection.base = protection.closed
+    timers_cancel(&kernel.context.timers, protection.timer, KERNEL_OWNER)       # it has waited, or its other guard was refused with it
+    protection.timer = 0
     if is_target:
         protection.target = wish.price
         protection.target_id = wish.id

@@ -4,8 +4,9 @@ A guard rests at the venue, not here, so that it works while the engine is dead.
 fill is taken in; as the entry fills further, the guards are amended up; what they fill is counted. A stop and a target share their
 lots at the venue (one group), so both together never close more than was opened.
 
-When the venue ends a guard by itself (no liquidity, a refusal), what is left is guarded again after `RETRY_NS`, by the market
-where the stop was triggered already. A guard that the strategy cancels stays cancelled.
+When the venue ends a guard by itself (no liquidity, a refusal), or our own gate refuses it, what is left is guarded again after
+`RETRY_NS`, by the market where the stop was triggered already; not where it is too small, which waiting does not mend. A target does
+not stand without its stop: where that is refused, so is the target. A guard that the strategy cancels stays cancelled.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -16,13 +17,13 @@ from tradebot._core.instrument cimport SPOT, InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport ledger_position
 from tradebot._core.market cimport trigger_price
-from tradebot._core.orders cimport OrderC, order_remaining, orders_count, orders_get, orders_list, orders_walk
+from tradebot._core.orders cimport OrderC, lots_most, order_remaining, orders_count, orders_get, orders_list, orders_walk
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer, protections_remove, unguarded_after
 from tradebot._core.timers cimport KERNEL_OWNER, timers_add
-from tradebot._core.types cimport ExtraC, FactC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
-from tradebot._core.wishes cimport commit_amend, commit_place, hold, make_place, needed, relock
+from tradebot._core.types cimport ExtraC, Kind, OrderFlag, OrderState, OrderType, RecordC, Reject, TimeInForce
+from tradebot._core.wishes cimport commit_amend, commit_place, hold, needed, refuse_place, relock, whole_of
 
-cdef int64_t RETRY_NS = 1_000_000_000   # after the venue ended a guard by itself
+cdef int64_t RETRY_NS = 1_000_000_000   # after the venue ended a guard by itself, or the gate refused it
 
 
 cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
@@ -50,7 +51,7 @@ cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const Record
                 relock(kernel, other, hold(kernel, other))
         elif record.kind == Kind.ORDER_TRIGGERED:
             protection.met = 1
-        elif record.kind == Kind.ORDER_AMENDED:
+        elif record.kind in (Kind.ORDER_AMENDED, Kind.AMEND_REJECTED, Kind.CANCEL_REJECTED):
             relock_reducing(kernel, order)
         if is_done:
             guard_ended(kernel, seat, order, record, extra)
@@ -72,21 +73,24 @@ cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const Record
     if extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
         guard(kernel, seat, order.parent)      # nothing, unless more was opened meanwhile
     elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY and extra.reject != Reject.VENUE_LIQUIDATED:
-        protection.timer = timers_add(&kernel.context.timers, kernel.context.time_ns + RETRY_NS, 0, KERNEL_OWNER)
+        retry_later(kernel, protection)
     else:
         protection.closed = protection.filled   # by the strategy's wish, or with the position: nothing is left to guard
     return settle_protection(kernel, order.parent)
 
 
-cdef int relock_reducing(Kernel kernel, const OrderC* gone) except -1:
-    """A guard left: the orders of its list that reduce the same position now hold what they need by themselves."""
-    cdef uint32_t handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
+cdef int relock_reducing(Kernel kernel, const OrderC* gone) noexcept nogil:
+    """A guard left, became smaller, or stays though it was to: the others that reduce the same position now hold what they need by themselves. Those that
+    are going come first, for what they hold is what the rest may still count on.
+    """
     cdef OrderC* order
-    cdef int64_t whole, freed = released(kernel, gone.strategy, gone.instrument)
-    while orders_walk(&kernel.context.orders, &handle, &order):
-        if order.flags & OrderFlag.REDUCE_ONLY:
-            whole = hold(kernel, order)
-            relock(kernel, order, whole - freed if whole > freed and not order.flags & OrderFlag.PROTECTIVE else whole)
+    cdef uint32_t handle
+    cdef int is_going
+    for is_going in range(1, -1, -1):
+        handle = orders_list(&kernel.context.orders, gone.strategy, gone.instrument).head
+        while orders_walk(&kernel.context.orders, &handle, &order):
+            if order.flags & OrderFlag.REDUCE_ONLY and (order.state == OrderState.CANCELLING) == is_going:
+                relock(kernel, order, hold(kernel, order))
     return 0
 
 
@@ -100,8 +104,23 @@ cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
     return 0
 
 
+cdef int retry_later(Kernel kernel, ProtectionC* protection) except -1:
+    protection.timer = timers_add(&kernel.context.timers, kernel.context.time_ns + RETRY_NS, 0, KERNEL_OWNER)
+    return 0
+
+
+cdef int guard_refused(Kernel kernel, uint64_t id, Reject why) except -1:
+    """The gate refused what would guard: try again later, if nothing else guards and waiting may mend it."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    if protection.stop_id or protection.target_id or protection.timer:
+        return 0
+    if why == Reject.QUANTITY_TOO_SMALL or why == Reject.NOTIONAL_TOO_SMALL:
+        return 0
+    return retry_later(kernel, protection)
+
+
 cdef int guard_again(Kernel kernel, uint64_t number) except -1:
-    """The venue ended a guard by itself a while ago."""
+    """The venue ended a guard by itself a while ago, or the gate refused it."""
     cdef ProtectionC* protection = protections_of_timer(&kernel.protections, number)
     cdef Seat seat = kernel.seats[protection.strategy]
     protection.timer = 0
@@ -140,6 +159,7 @@ cdef int place_guards(Kernel kernel, Seat seat, uint64_t id, int64_t lots) excep
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
     cdef MarketC* market = &kernel.context.markets[protection.instrument]
     cdef WishC wish
+    cdef int refused = 0
     protection.base = protection.closed
     memset(&wish, 0, sizeof(WishC))
     wish.kind = WISH_PLACE
@@ -152,7 +172,8 @@ cdef int place_guards(Kernel kernel, Seat seat, uint64_t id, int64_t lots) excep
     if protection.met:
         wish.order_type = OrderType.MARKET
         wish.time_in_force = TimeInForce.IOC
-        return place_guard(kernel, seat, &wish, 0)
+        place_guard(kernel, seat, &wish, 0)
+        return 0
     if protection.stop or protection.distance:
         wish.order_type = OrderType.TRAILING_STOP if protection.distance else OrderType.STOP
         wish.time_in_force = TimeInForce.GTC
@@ -160,32 +181,44 @@ cdef int place_guards(Kernel kernel, Seat seat, uint64_t id, int64_t lots) excep
         wish.trigger = protection.stop
         if wish.trigger == 0:
             wish.trigger = trigger_price(&kernel.context, market) + (-wish.trail if wish.is_sell else wish.trail)
-        place_guard(kernel, seat, &wish, 0)
+        refused = place_guard(kernel, seat, &wish, 0)
         protection = protections_get(&kernel.protections, id)
     if protection.target:
         wish.order_type = OrderType.LIMIT
         wish.time_in_force = TimeInForce.GTC
         wish.trail = wish.trigger = 0
         wish.price = protection.target
-        place_guard(kernel, seat, &wish, 1)
+        if refused:
+            name_guard(kernel, &wish)
+            refuse_place(kernel, seat, &wish, wish.price, <Reject>refused)
+        else:
+            place_guard(kernel, seat, &wish, 1)
     return 0
 
 
 cdef int place_guard(Kernel kernel, Seat seat, WishC* wish, bint is_target) except -1:
-    """Its id is noted before it is asked for: the gate has to know what shares its lots with what."""
+    """Its id is noted before it is asked for: the gate has to know what shares its lots with what. Returns the Reject of the gate, or 0."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, wish.parent)
-    kernel.context.order_number += 1
-    wish.id = kernel.context.order_base | kernel.context.order_number
+    cdef int refused
+    name_guard(kernel, wish)
     if is_target:
         protection.target_id = wish.id
     else:
         protection.stop_id = wish.id
-    if commit_place(kernel, seat, wish):
+    refused = commit_place(kernel, seat, wish)
+    if refused:
         protection = protections_get(&kernel.protections, wish.parent)
         if is_target:
             protection.target_id = 0
         else:
             protection.stop_id = 0
+        guard_refused(kernel, wish.parent, <Reject>refused)
+    return refused
+
+
+cdef inline int name_guard(Kernel kernel, WishC* wish) except -1:
+    kernel.context.order_number += 1
+    wish.id = kernel.context.order_base | kernel.context.order_number
     return 0
 
 
@@ -204,19 +237,12 @@ cdef int amend_guard(Kernel kernel, Seat seat, uint64_t id, int64_t total) excep
 
 
 cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1:
-    """Guard what the strategy holds now. Returns 1 where there is nothing."""
+    """Guard what the strategy holds now. Returns the Reject where there is nothing, else 0."""
     cdef int64_t held = ledger_position(&kernel.context.ledger, seat.number, wish.instrument).quantity
     cdef WishC entry = wish[0]
-    cdef FactC fact
     entry.is_sell = held < 0
     if held == 0:
-        make_place(&fact, &kernel.context, wish, kernel.context.markets[wish.instrument].terms.id, wish.stop)
-        fact.head.kind = fact.tail.kind = Kind.ORDER_REJECTED
-        fact.tail.reject = Reject.NOTHING_TO_REDUCE
-        kernel.emit(&fact)
-        if seat.on_reject is not None and not seat.quarantined:
-            kernel._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
-        return 1
+        return refuse_place(kernel, seat, wish, wish.stop, Reject.NOTHING_TO_REDUCE)
     note_protection(kernel, &entry, held if held > 0 else -held, 1)
     guard(kernel, seat, wish.id)
     return 0
@@ -237,25 +263,34 @@ cdef int note_protection(Kernel kernel, const WishC* wish, int64_t filled, bint 
     return protections_add(&kernel.protections, &protection)
 
 
-cdef bint shares_lots(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogil:
-    """A target that guards the same lots as an open stop: the stop holds them."""
+cdef int64_t lots_shared(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogil:
+    """Lots of a target that an open stop guards too: the stop holds them."""
     cdef const ProtectionC* protection = protections_get(&kernel.protections, parent) if parent else NULL
-    return protection != NULL and protection.target_id == id and protection.stop_id != 0
+    cdef const OrderC* stop
+    if protection == NULL or protection.target_id != id or protection.stop_id == 0:
+        return 0
+    stop = orders_get(&kernel.context.orders, protection.stop_id)
+    return lots_most(stop) if stop != NULL else 0
 
 
-cdef int64_t released(Kernel kernel, uint16_t strategy, uint32_t index) noexcept nogil:
-    """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce."""
+cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id) noexcept nogil:
+    """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce.
+    What other orders than `id` count on already is not free for it.
+    """
     cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
     cdef OrderC* order
-    cdef int64_t sum = 0
+    cdef int64_t sum = 0, lacking
     while orders_walk(&kernel.context.orders, &handle, &order):
+        if order.flags & OrderFlag.REDUCE_ONLY and order.state != OrderState.CANCELLING and order.id != id:
+            lacking = whole_of(kernel, order) - order.locked
+            sum -= lacking if lacking > 0 else 0
         if not order.flags & OrderFlag.PROTECTIVE:
             continue
         if order.state == OrderState.CANCELLING:
             sum += order.locked
         elif order.asked < order.quantity and order.locked:
             sum += order.locked - needed(kernel, &kernel.context.markets[order.instrument], order.is_sell, order.price, order.asked - order.filled - order.reduced)
-    return sum
+    return sum if sum > 0 else 0
 
 
 cdef inline bint is_immediate(const OrderC* order) noexcept nogil:

@@ -36,7 +36,7 @@ from tradebot._core.protection cimport protections_close, protections_from_list,
 from tradebot._core.risk cimport rate_close, rate_from_list, rate_open, rate_to_list
 from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
 from tradebot._core.types cimport Flag, Kind, OrderState, TradingState
-from tradebot._core.wishes cimport cancel_open, commit_amend, commit_cancel, commit_place, hold, relock
+from tradebot._core.wishes cimport cancel_open, commit_amend, commit_cancel, commit_place, hold, relock, relock_filled
 
 from collections.abc import Sequence
 
@@ -458,8 +458,7 @@ cdef class Kernel:
         assert order_remaining(order) >= 0, "an order filled more than it had"
         if order_remaining(order) == 0:
             order.state = OrderState.DONE
-        relock(self, order, hold(self, order))
-        return 0
+        return relock_filled(self, order)
 
     cdef int note_answer(self, OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
         """The venue changed an order, refused to, or let it act."""
@@ -558,13 +557,13 @@ cdef class Kernel:
             wish = context.wishes[at]
             at += 1
             if wish.kind == WISH_PLACE:
-                rejects += commit_place(self, seat, &wish)
+                rejects += commit_place(self, seat, &wish) != 0
             elif wish.kind == WISH_CANCEL:
                 rejects += commit_cancel(self, seat, &wish)
             elif wish.kind == WISH_AMEND:
                 rejects += commit_amend(self, seat, &wish)
             else:
-                rejects += protect(self, seat, &wish)
+                rejects += protect(self, seat, &wish) != 0
             if rejects > REJECTS_MAX and not seat.quarantined:
                 self.quarantine(seat, RuntimeError(f"{rejects} refusals within one fact"))
             if seat.quarantined:

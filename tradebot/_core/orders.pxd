@@ -70,6 +70,11 @@ cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:
     return order.quantity - order.filled - order.reduced
 
 
+cdef inline int64_t lots_most(const OrderC* order) noexcept nogil:
+    """Lots it may still fill, at the most that is asked of it."""
+    return (order.worst if order.worst > order.quantity else order.quantity) - order.filled - order.reduced
+
+
 cdef inline OrderListC* orders_list(const OrdersC* orders, uint16_t strategy, uint32_t instrument) noexcept nogil:
     return &orders.lists[strategy * orders.instruments + instrument]
 

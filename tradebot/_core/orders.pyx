@@ -112,7 +112,7 @@ cdef int orders_count(OrdersC* orders, OrderC* order) noexcept nogil:
     cdef OrderListC* list = orders_list(orders, order.strategy, order.instrument)
     cdef int64_t lots = 0
     if not order.flags & OrderFlag.REDUCE_ONLY:
-        lots = (order.worst if order.worst > order.quantity else order.quantity) - order.filled - order.reduced
+        lots = lots_most(order)
     if order.is_sell:
         list.open_sells += lots - order.counted
     else:

@@ -6,10 +6,11 @@ from tradebot._core.context cimport ContextC, MarketC, WishC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.orders cimport OrderC, OrderListC
 from tradebot._core.risk cimport IntentC
-from tradebot._core.types cimport FactC
+from tradebot._core.types cimport FactC, Reject
 
 
 cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1
+cdef int refuse_place(Kernel kernel, Seat seat, const WishC* wish, int64_t price, Reject why) except -1
 cdef int commit_amend(Kernel kernel, Seat seat, const WishC* wish) except -1
 cdef int place_taken(Kernel kernel, const WishC* wish, const IntentC* intent) except -1
 cdef int amend_taken(Kernel kernel, OrderC* order, int64_t asked, int64_t price) except -1
@@ -20,4 +21,6 @@ cdef int refuse_change(Kernel kernel, Seat seat, object handler, FactC* fact, ui
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil
 cdef int64_t needed(Kernel kernel, const MarketC* market, bint is_sell, int64_t price, int64_t quantity) noexcept nogil
 cdef int64_t hold(Kernel kernel, const OrderC* order) noexcept nogil
+cdef int64_t whole_of(Kernel kernel, const OrderC* order) noexcept nogil
+cdef int relock_filled(Kernel kernel, OrderC* order) noexcept nogil
 cdef int relock(Kernel kernel, OrderC* order, int64_t needed) noexcept nogil

@@ -1,8 +1,14 @@
 """What a strategy wished becomes commands: through the risk gate, with what it holds of the account, to the outlet.
 
 A wish is an order to place, to change or to cancel. A refusal is a fact of its own. An order of spot holds what it could cost from the
-moment it is sent: a buy quote for its dearest price, the taker fee included, a sale the base. A guard's target holds nothing while
-its stop does, since both share their lots; an order that only reduces may use what guards hold whose cancel goes before it.
+moment it is sent: a buy quote for its dearest price, the taker fee included, a sale the base. A guard's target holds nothing of the
+lots that its stop does; an order that only reduces may use what guards hold whose cancel goes before it.
+
+Nothing comes to hold more than is there: an order that only reduces holds at most what is there beside what others hold. Where a
+guard that is going does not set free what was counted on, since it filled or the venue refused to change it, those that counted on it
+hold what is free instead. What they lack is at most what that guard held: lots that the position no longer has, or, after a refusal,
+lots that another order of the account may take first; if both fill then, that much more is held than is there. Orders that reduce one position do not share one hold, as those of contracts do: a short of
+spot is bought back dearer than it was sold, so such a hold would grow with a sale that asked for nothing of the quote asset.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -10,18 +16,18 @@ from libc.string cimport memset
 
 from tradebot._core.book cimport NO_ASK
 from tradebot._core.collateral cimport collateral_free, collateral_hold, collateral_needed
-from tradebot._core.instrument cimport FEE_SCALE, SPOT, add, muldiv_up, notional_up
+from tradebot._core.instrument cimport FEE_SCALE, SPOT, InstrumentC, add, muldiv_up, notional_up
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
-from tradebot._core.orders cimport OrderC, OrderListC, order_next_state, orders_add, orders_count, orders_get, orders_list, orders_walk
-from tradebot._core.guards cimport note_protection, released, shares_lots
+from tradebot._core.orders cimport OrderC, OrderListC, lots_most, order_next_state, orders_add, orders_count, orders_get, orders_list, orders_walk
+from tradebot._core.guards cimport lots_shared, note_protection, relock_reducing, spare_of_guards
 from tradebot._core.risk cimport IntentC, check_order, rate_take
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderState, OrderType, Reject
 
 
 cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
-    """Returns 1 where the order was refused."""
+    """Returns the Reject of an order that was refused, else 0."""
     cdef ContextC* context = &kernel.context
     cdef MarketC* market = &context.markets[wish.instrument]
     cdef OrderListC* open = orders_list(&context.orders, seat.number, wish.instrument)
@@ -36,20 +42,26 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
     found = check_order(
         &kernel.limits[seat.number * context.market_count + wish.instrument], &kernel.rate, &market.terms, &intent
     )
-    make_place(&fact, context, wish, market.terms.id, intent.price)
     if found != Reject.ACCEPTED:
-        fact.head.kind = Kind.ORDER_REJECTED
-        fact.tail.kind = Kind.ORDER_REJECTED
-        fact.tail.reject = <uint16_t>found
-        kernel.emit(&fact)
-        if seat.on_reject is not None and not seat.quarantined:
-            kernel._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
-        return 1
+        return refuse_place(kernel, seat, wish, intent.price, found)
+    make_place(&fact, context, wish, market.terms.id, intent.price)
     place_taken(kernel, wish, &intent)
     kernel.emit(&fact)
     if kernel.send != NULL:
         kernel.send(kernel.target, &fact)
     return 0
+
+
+cdef int refuse_place(Kernel kernel, Seat seat, const WishC* wish, int64_t price, Reject why) except -1:
+    """Returns why."""
+    cdef FactC fact
+    make_place(&fact, &kernel.context, wish, kernel.context.markets[wish.instrument].terms.id, price)
+    fact.head.kind = fact.tail.kind = Kind.ORDER_REJECTED
+    fact.tail.reject = <uint16_t>why
+    kernel.emit(&fact)
+    if seat.on_reject is not None and not seat.quarantined:
+        kernel._tell_refusal(seat, seat.on_reject, &fact, wish.instrument)
+    return <int>why
 
 
 cdef int place_taken(Kernel kernel, const WishC* wish, const IntentC* intent) except -1:
@@ -102,7 +114,7 @@ cdef int fill_intent(Kernel kernel, IntentC* intent, Seat seat, const WishC* wis
     intent.orders_open = open.count
     intent.free_quote = quote.total - quote.locked
     intent.free_base = base.total - base.locked
-    intent.needed = needed(kernel, market, wish.is_sell, intent.price, wish.quantity)
+    intent.needed = needed(kernel, market, wish.is_sell, intent.price, max(wish.quantity - lots_shared(kernel, wish.parent, wish.id), 0))
     intent.time_ns = context.time_ns
     intent.flags = wish.flags
     intent.trigger = wish.trigger
@@ -111,9 +123,8 @@ cdef int fill_intent(Kernel kernel, IntentC* intent, Seat seat, const WishC* wis
     intent.target = wish.target
     intent.distance = wish.distance
     if wish.flags & OrderFlag.REDUCE_ONLY:
-        intent.needed -= released(kernel, seat.number, wish.instrument)
-        if intent.needed < 0 or shares_lots(kernel, wish.parent, wish.id):
-            intent.needed = 0
+        intent.needed -= spare_of_guards(kernel, seat.number, wish.instrument, wish.id)
+        intent.needed = max(intent.needed, 0)
     if market.terms.kind != SPOT:
         intent.free_quote = intent.free_base = collateral_free(context, wish.instrument)
         intent.needed = collateral_needed(context, intent, wish.id, seat.number, wish.instrument, kernel.lock_fee)
@@ -130,12 +141,38 @@ cdef int64_t bound_of(Kernel kernel, const MarketC* market, const WishC* wish) n
 
 
 cdef int64_t hold(Kernel kernel, const OrderC* order) noexcept nogil:
-    """Money units an order holds, at the most that is asked of it."""
-    cdef int64_t lots = order.worst if order.worst > order.quantity else order.quantity
+    """Money units an order holds, at the most that is asked of it. For one that only reduces what guards that are going hold counts
+    as its own, and no more than is there: it may come to hold more without having passed the gate. So with one whose change is under
+    way: the gate knows it as it was and as it is to be, and the most lots at the dearest price may be more than both.
+    """
+    cdef int64_t whole = whole_of(kernel, order)
+    cdef bint is_reducing = order.flags & OrderFlag.REDUCE_ONLY
+    if not (is_reducing or order.amends) or kernel.context.markets[order.instrument].terms.kind != SPOT:
+        return whole
+    if is_reducing and whole > order.locked and order.state != OrderState.CANCELLING:
+        whole = max(order.locked, whole - spare_of_guards(kernel, order.strategy, order.instrument, order.id))
+    return max(min(whole, order.locked + free_of(kernel, order)), 0)
+
+
+cdef int relock_filled(Kernel kernel, OrderC* order) noexcept nogil:
+    """After a fill: where the order counted on what guards that are going hold, those yield what it used of it."""
+    relock(kernel, order, hold(kernel, order))
+    if order.flags & OrderFlag.REDUCE_ONLY and kernel.context.markets[order.instrument].terms.kind == SPOT and free_of(kernel, order) < 0:
+        relock_reducing(kernel, order)
+    return 0
+
+
+cdef int64_t free_of(Kernel kernel, const OrderC* order) noexcept nogil:
+    """What is not held of the asset that an order of spot holds."""
+    cdef const BalanceC* balance = balance_of(kernel, order)
+    return balance.total - balance.locked
+
+
+cdef int64_t whole_of(Kernel kernel, const OrderC* order) noexcept nogil:
+    """Money units that an order needs by itself."""
+    cdef int64_t lots = max(lots_most(order) - lots_shared(kernel, order.parent, order.id), 0)
     cdef int64_t price = order.worst_price if order.worst_price > order.price else order.price
-    if shares_lots(kernel, order.parent, order.id):
-        return 0
-    return needed(kernel, &kernel.context.markets[order.instrument], order.is_sell, price, lots - order.filled - order.reduced)
+    return needed(kernel, &kernel.context.markets[order.instrument], order.is_sell, price, lots)
 
 
 cdef int commit_amend(Kernel kernel, Seat seat, const WishC* wish) except -1:
@@ -260,10 +297,15 @@ cdef int relock(Kernel kernel, OrderC* order, int64_t needed) noexcept nogil:
     cdef const MarketC* market = &kernel.context.markets[order.instrument]
     if market.terms.kind != SPOT:
         return collateral_hold(&kernel.context, order.strategy, order.instrument, kernel.lock_fee)
-    cdef BalanceC* balance = ledger_balance(&kernel.context.ledger, 0, market.terms.base if order.is_sell else market.terms.quote)
-    balance.locked += needed - order.locked
+    balance_of(kernel, order).locked += needed - order.locked
     order.locked = needed
     return 0
+
+
+cdef inline BalanceC* balance_of(Kernel kernel, const OrderC* order) noexcept nogil:
+    """The balance that an order of spot holds a part of."""
+    cdef const InstrumentC* terms = &kernel.context.markets[order.instrument].terms
+    return ledger_balance(&kernel.context.ledger, 0, terms.base if order.is_sell else terms.quote)
 
 
 cdef int make_place(FactC* fact, const ContextC* context, const WishC* wish, uint32_t instrument, int64_t price) noexcept nogil:

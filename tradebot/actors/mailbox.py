@@ -18,6 +18,7 @@ from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
 HIGH_WATER: Final = 10_000  # messages that wait at either end
+RECONNECT_MS: Final = 10  # between two looks for an actor that is down
 
 
 def address(folder: Path, name: str) -> str:
@@ -77,6 +78,7 @@ class Posts:
     def _open(self, name: str) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.PUSH)
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(address(self._folder, name))
         return self._sockets.setdefault(name, socket)
 

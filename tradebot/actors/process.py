@@ -84,8 +84,8 @@ class Process:
             inbox.close()
             desk.close()
             posts.close()
+            context.destroy(linger=100)  # removes the sockets' files: while we hold the journal, so that no other has bound
             self.part.close()
-            context.destroy(linger=100)
         if failure:
             raise failure[0]
 

@@ -13,6 +13,7 @@ from tradebot import __version__
 from tradebot.cli import (
     backtest,
     bench,
+    chaos,
     compare,
     config,
     data,
@@ -31,7 +32,9 @@ from tradebot.cli.call import Parser, Run, Verbs, make_call, shared_options
 from tradebot.cli.output import Output, one_line
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError
 
-GROUPS = (demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, monitor, journal, bench)
+GROUPS = (
+    demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, monitor, journal, bench, chaos,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -53,10 +53,11 @@ def run(call: Call) -> int:
 
 
 def status(call: Call) -> int:
+    from tradebot.node.health import part_health
     from tradebot.node.running import ask_node
 
     engine, gateway = ask_node(call.home, "engine", "status"), ask_node(call.home, "gateway", "status")
-    found = {**engine, "gateway": gateway}
+    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"])}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
     return EXIT_DONE
 
@@ -155,7 +156,8 @@ def resume(call: Call) -> int:
         from tradebot.node.running import is_running
 
         if not is_running(call.home):
-            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line("lifted; no node runs on this home"))
+            said = "lifted; start the node, then `tradebot resume`"
+            call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
             return EXIT_DONE
     return _act(call, "state", state="ACTIVE")
 

@@ -8,6 +8,7 @@
     │   ├── UnknownInstrument
     │   └── EmptyRange          a selection that holds no facts
     ├── LocalError              exit 1: we broke a rule
+    │   ├── Diverged            a journal that is stepped again comes to something else than it holds
     │   ├── NotBuiltYet         a part that a later version brings
     │   └── StrategyFailed      a strategy raised and is quarantined
     ├── RemoteError             exit 1: they broke a rule, or were not there
@@ -57,6 +58,10 @@ class EmptyRange(UsageError):
 
 
 class LocalError(TradebotError):
+    pass
+
+
+class Diverged(LocalError):
     pass
 
 

@@ -12,8 +12,9 @@ same outputs and digest. Where strategies were edited since (`fingerprint`), wha
 A session has no clock and does no IO of its own: it is told the time, and gives back what is to be sent.
 """
 
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ import numpy as np
 from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Flag, Kind
-from tradebot.domain.errors import LocalError, Refused
+from tradebot.domain.errors import Diverged, LocalError, Refused
 from tradebot.domain.frames import Frame, FrameKind, Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
@@ -316,7 +317,7 @@ class Session:
         self.waiting = deque(saved.waiting)
 
     def take_again(self, frame: Frame, is_folded: bool) -> None:
-        """One frame of the journal: stepped again, or folded. Raises LocalError where it comes to something else than was
+        """One frame of the journal: stepped again, or folded. Raises Diverged where it comes to something else than was
         written.
         """
         if is_folded:
@@ -325,9 +326,9 @@ class Session:
             self.live.replay(frame.facts)
             _, _, outputs = self.live.take()
             if outputs != frame.outputs:
-                raise LocalError(_difference(frame, outputs))
+                raise Diverged(_difference(frame, outputs))
         if self.live.kernel.digest_text != frame.digest:
-            raise LocalError(
+            raise Diverged(
                 f"expected digest {frame.digest} after fact {frame.end_sequence}, found {self.live.kernel.digest_text}: the "
                 "journal was written by other code or on another kind of machine; start with the version that wrote it"
             )
@@ -361,28 +362,39 @@ def open_session(
     saved = None if found is None else msgspec.msgpack.decode(found.data, type=Saved)
     start = 0 if found is None else found.sequence
     frames = [frame for frame in journal.frames(start) if frame.base_sequence >= start and frame.kind == FrameKind.FACTS]
-    first = first_replayed(frames, fingerprint, saved)
-    if saved is not None:
-        session.restore(saved, books_only=first != 0 or saved.fingerprint != fingerprint)
-    for at, frame in enumerate(frames):
-        session.take_again(frame, is_folded=at < first)
+    recover(session, frames, saved)
     is_new = saved is None and not frames
     return session, session.begin(now_ns, anew=is_new or not session.live.started)
 
 
-def first_replayed(frames: list[Frame], fingerprint: str, saved: Saved | None) -> int:
+def recover(session: Session, frames: Iterable[Frame], saved: Saved | None = None) -> int:
+    """Bring a new session to where the frames end, which are gone through twice; how many of them were folded.
+
+    A start and a replay are this same function: a replay is one without a snapshot and without a journal to write on. Raises
+    Diverged.
+    """
+    first = first_replayed(frames, session.fingerprint, saved)
+    if saved is not None:
+        session.restore(saved, books_only=first != 0 or saved.fingerprint != session.fingerprint)
+    for at, frame in enumerate(frames):
+        session.take_again(frame, is_folded=at < first)
+    return first
+
+
+def first_replayed(frames: Iterable[Frame], fingerprint: str, saved: Saved | None) -> int:
     """The first of the frames that the strategies of `fingerprint` themselves wrote, up to the end; all before it are folded.
 
     That is where they last began anew, or the start where they had begun before it.
     """
-    first = 0 if saved is not None and saved.fingerprint == fingerprint else len(frames)
+    first, count = 0 if saved is not None and saved.fingerprint == fingerprint else sys.maxsize, 0
     for at, frame in enumerate(frames):
+        count = at + 1
         note = note_of(frame)
         if note.fingerprint and note.fingerprint != fingerprint:
-            first = len(frames)
+            first = sys.maxsize
         elif note.fingerprint and note.anew:
             first = at
-    return first
+    return min(first, count)
 
 
 def note_of(frame: Frame) -> Note:

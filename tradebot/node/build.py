@@ -403,11 +403,17 @@ def answer(folder: Path, done: backtest.Outcome, report: Path, setup: Setup) -> 
     }
 
 
-def run_replay(run: str, home: Path, verify: bool, progress: Progress) -> dict[str, object]:
-    """Run a finished run again from its manifest and store selection; the keys are those of CLI.md."""
+def run_replay(run: str, home: Path, progress: Progress) -> dict[str, object]:
+    """Run a run again: a backtest from its manifest and store selection, a node's from its journal. The keys are those of
+    CLI.md.
+    """
     from tradebot.store.client import open_store
 
-    folder = find_run(home, run)
+    folder = find_run(home, run, with_nodes=True)
+    if runs.is_node(folder):
+        from tradebot.node.replaying import replay_node
+
+        return replay_node(folder)
     dsn = recorded_config(folder, finished_manifest(folder)).store
     with open_store(store_place(home, dsn)) as store:
         return replay_in(store, folder, progress)
@@ -437,10 +443,12 @@ def replay_in(store: "Store", folder: Path, progress: Progress) -> dict[str, obj
     }
 
 
-def find_run(home: Path, name: str) -> Path:
-    """The results folder of a run. Raises UsageError, which says what is missing where the home's store has the run alone."""
+def find_run(home: Path, name: str, with_nodes: bool = False) -> Path:
+    """The results folder of a run, or the journal's of a node's. Raises UsageError, which says what is missing where the home's
+    store has the run alone.
+    """
     try:
-        return runs.find_folder(home, name)
+        return runs.find_folder(home, name, with_nodes)
     except UsageError as error:
         alone = next((one for one in stored_alone(home) if name == "last" or str(one["run_id"]).startswith(name)), None)
         if alone is None:
@@ -452,13 +460,14 @@ def find_run(home: Path, name: str) -> Path:
 
 
 def stored_alone(home: Path) -> list[dict[str, object]]:
-    """The manifests of the runs in the home's own store that have no results folder, newest first."""
+    """The manifests of the backtests in the home's own store that have no results folder, newest first."""
     from tradebot.store.client import is_store, open_store
 
     if not is_store(store_path(home)):
         return []
     with open_store(store_path(home)) as store:
-        return [one for one in reversed(store.runs()) if not (home / "results" / str(one["run_id"]) / runs.MANIFEST).is_file()]
+        backtests = [one for one in reversed(store.runs()) if one.get("mode", "backtest") == "backtest"]
+    return [one for one in backtests if not (home / "results" / str(one["run_id"]) / runs.MANIFEST).is_file()]
 
 
 def finished_manifest(folder: Path) -> Manifest:

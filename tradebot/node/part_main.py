@@ -1,11 +1,12 @@
 """`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, as the root starts it."""
 
 import sys
+import traceback
 from argparse import ArgumentParser
 from pathlib import Path
 
 from tradebot.actors.process import run_process
-from tradebot.domain.errors import TradebotError
+from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.node.parts import make_part
 from tradebot.node.session_files import ipc_folder
 
@@ -24,6 +25,10 @@ def main() -> int:
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")
         return error.exit_code
+    except Exception as error:  # the keeper starts it again; `status` shows the line that has its name
+        traceback.print_exc()
+        sys.stderr.write(f"{words.name}: {type(error).__name__}: {error}\n")
+        return EXIT_FAILED
     return 0
 
 

@@ -5,17 +5,16 @@ engine <-> gateway         commands, answers
 gateway <-> venue          requests; replies and events
 """
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE, Act, Kind
 from tradebot.domain.codec import Message
-from tradebot.domain.errors import LocalError, Refused
+from tradebot.domain.errors import LocalError
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, Records
 from tradebot.domain.orders import OrderFlag, OrderState, TradingState
@@ -27,54 +26,47 @@ from tradebot.engine.session import open_session
 from tradebot.execution.gateway import Gateway, Timing
 from tradebot.node.books import books_of
 from tradebot.node.config import config_from_dict
+from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, read_prepared
-from tradebot.node.strategies import make_strategy
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
+from tradebot.node.store_part import StorePart
+from tradebot.node.strategies import fingerprint_of, make_strategy
 from tradebot.store.journal import Journal
 from tradebot.venues.paper import PaperVenue
 
-Addressed = tuple[str, Message]
 VERSION: Final = 1
+WINDOW_NS: Final = 1_000_000_000
+MARGIN_NS: Final = 200_000_000
 SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
 
 
 def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
+    """What opening had to cut is said in the log."""
     node = config_from_dict(prepared.config).node
-    return Journal.create_or_open(
+    journal = Journal.create_or_open(
         folder / name, prepared.run_id, segment_bytes=node.segment_mb << 20, write=node.write, sync=node.sync
     )
+    if journal.cut is not None:
+        sys.stderr.write(f"{name}: {cut_text(journal)}\n")
+    return journal
 
 
-class Base:
-    """What parts have in common."""
+def keep_snapshot(name: str, save: Callable[[], None]) -> None:
+    """Save a snapshot. One that cannot be kept makes the next start longer and stops nothing; a disk that fails the journal is
+    told by the journal's next frame.
+    """
+    try:
+        save()
+    except LocalError as error:
+        sys.stderr.write(f"{name}: {error}\n")
 
-    name: str
-    full = 0
 
-    def refused(self, name: str, message: Message) -> None:
-        self.full += 1
-
-    def ask(self, body: bytes, now_ns: int) -> tuple[bytes, Iterable[Addressed]]:
-        """A question in JSON, `{"verb": ...}`, and its answer; a part that knows other verbs than `status` has its own
-        `answer`.
-        """
-        question = msgspec.json.decode(body, type=dict[str, Any])
-        found: list[Addressed] = []
-        try:
-            answer = self.answer(question, now_ns, found)
-        except Refused as error:
-            answer = {"accepted": False, "by": self.name, "why": str(error)}
-        except (KeyError, ValueError, LocalError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        return msgspec.json.encode(answer), found
-
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
-        if question["verb"] != "status":
-            raise ValueError(f"expected a verb of the {self.name}, found {question['verb']!r}")
-        return self.status()
-
-    def status(self) -> dict[str, Any]:
-        return {"refused": self.full}
+def cut_text(journal: Journal) -> str | None:
+    """What was cut from the end of a journal when it was opened, in words; None where nothing was."""
+    if journal.cut is None:
+        return None
+    cut = journal.cut
+    return f"{cut.bytes} bytes at the end of {cut.segment} were cut, for they were no whole frame: {cut.why}"
 
 
 class EnginePart(Base):
@@ -92,15 +84,11 @@ class EnginePart(Base):
         self.saved_at = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
+        """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
+        fingerprint = fingerprint_of(self.config.strategy)
         self.session, found = open_session(
-            self.plan,
-            strategies,
-            self.journal,
-            self.prepared.fingerprint,
-            self.epoch,
-            now_ns,
-            self.config.node.reconcile_ns,
+            self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns, self.config.node.reconcile_ns
         )
         self.saved_at = self.session.live.kernel.sequence
         return self.to_gateway(found)
@@ -149,11 +137,12 @@ class EnginePart(Base):
         return self.to_gateway(found)
 
     def save(self) -> None:
-        self.session.save()
+        keep_snapshot(ENGINE, self.session.save)
         self.saved_at = self.session.live.kernel.sequence
 
     def close(self) -> None:
-        self.save()
+        if self.journal.last.sequence == self.session.live.kernel.sequence:  # else the journal failed in the middle of a step
+            self.save()
         self.journal.close()
 
     def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
@@ -197,6 +186,7 @@ class EnginePart(Base):
             ],
             "has_gateway": self.has_gateway,
             "reconcile": as_told(self.session.reconciling),
+            "cut": cut_text(self.journal),
             "balances": {
                 asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
             },
@@ -275,7 +265,7 @@ class GatewayPart(Base):
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         found = self.gateway.on_clock(now_ns)
         if self.gateway.log.entries - self.saved_at >= SNAPSHOT_ENTRIES:
-            self.gateway.save()
+            keep_snapshot(GATEWAY, self.gateway.save)
             self.saved_at = self.gateway.log.entries
         return self.address(found)
 
@@ -289,6 +279,8 @@ class GatewayPart(Base):
             "unknown": [held.client_id for held in self.gateway.unknown],
             "strangers": sorted(self.gateway.strangers),
             "is_subscribed": self.gateway.is_subscribed,
+            "stream": self.gateway.stream,
+            "cut": cut_text(self.journal),
             "answers_waiting": len(self.gateway.answers),
             "orders": len(self.gateway.orders),
         }
@@ -307,9 +299,10 @@ class VenuePart(Base):
         self.venue = PaperVenue(prepared.plan, self.journal, capabilities_of(config))
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
+        """The new stream is told as an exchange's connection would tell it: what happened meanwhile was on none."""
         self.venue.open(now_ns)
         self.saved_at = self.venue.taken
-        return iter(())
+        yield GATEWAY, VenueEvent(VERSION, self.venue.stream, 0, now_ns, b"")
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         found: list[Any] = []
@@ -322,7 +315,7 @@ class VenuePart(Base):
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         if self.venue.taken - self.saved_at >= self.snapshot_facts:
-            self.venue.save()
+            keep_snapshot(VENUE, self.venue.save)
             self.saved_at = self.venue.taken
         return ((GATEWAY, one) for one in self.venue.on_clock(now_ns))
 
@@ -337,6 +330,7 @@ class VenuePart(Base):
             "trades": len(self.venue.trades),
             "balances": {asset: money_text(int(total // 1)) for asset, total in self.venue.balances.items()},
             "stream": self.venue.stream,
+            "cut": cut_text(self.journal),
         }
 
 
@@ -409,12 +403,19 @@ class FeedPart(Base):
 
 
 def capabilities_of(config: Config) -> Capabilities:
-    """How the venue of a node behaves; the paper venue does as most do."""
-    return Capabilities()
+    """How the venue of a node behaves. The paper venue does as most do; it is on this machine, so that a short window is enough,
+    and what became of an order that it did not answer is known the sooner.
+    """
+    return Capabilities(window_ns=WINDOW_NS, margin_ns=MARGIN_NS)
 
 
 def make_part(name: str, folder: Path, epoch: int) -> Any:
     """The part of that name, built from the run's folder."""
-    makers = {ENGINE: partial(EnginePart, folder, epoch), GATEWAY: GatewayPart, VENUE: VenuePart, FEED: FeedPart}
-    maker = cast(Any, makers[name])
-    return maker() if name == ENGINE else maker(folder)
+    makers: dict[str, Callable[[Path], Any]] = {
+        STORE: StorePart,
+        VENUE: VenuePart,
+        GATEWAY: GatewayPart,
+        ENGINE: lambda folder: EnginePart(folder, epoch),
+        FEED: FeedPart,
+    }
+    return makers[name](folder)

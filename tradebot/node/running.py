@@ -29,31 +29,37 @@ from tradebot.engine.reconciling import Gate
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.config import Loaded, config_to_dict
+from tradebot.node.health import write_kept
 from tradebot.node.places import store_place
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
     ENGINE,
     FEED,
     GATEWAY,
+    STORE,
     VENUE,
     Prepared,
     current_run,
     find_current,
+    forget_stopped,
     ipc_folder,
+    mark_stopped,
     next_epoch,
     read_killed,
     read_prepared,
     run_folder,
+    was_stopped,
     write_prepared,
     write_whole,
 )
-from tradebot.node.strategies import load_class, make_strategy, source_hash
+from tradebot.node.strategies import fingerprint_of
 
-PARTS: Final = (VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start
+PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
+TAIL_BYTES: Final = 65_536
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
@@ -74,7 +80,7 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
         )
     run_id = None if is_new else current_run(home)
     plan, ticks = prepare_ticks(config, home)
-    fingerprint = fingerprint_of(config)
+    fingerprint = fingerprint_of(config.strategy)
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
     else:
@@ -112,16 +118,6 @@ def prepare_ticks(config: Config, home: Path) -> tuple[Plan, np.ndarray[Any, np.
     ticks = np.concatenate(parts) if parts else np.zeros(0, RECORD_DTYPE)
     plan = make_plan(config, setup.instruments, 0, setup.graded)
     return msgspec.structs.replace(plan, sample_interval_ns=0), ticks
-
-
-def fingerprint_of(config: Config) -> str:
-    """Names code and parameters of the strategies, and of the engine: what decides whether a journal can be stepped again."""
-    return identity.identity(
-        [
-            identity.code_hash(),
-            [[source_hash(load_class(use)), msgspec.to_builtins(make_strategy(use).params)] for use in config.strategy],
-        ]
-    )
 
 
 def check_same(before: Prepared, plan: Plan) -> None:
@@ -163,20 +159,31 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        keeper = Keeper([Spec(name=name, command=self.command(name)) for name in PARTS], self.log, self.died)
+        specs = [Spec(name=name, command=self.command(name)) for name in PARTS]
+        keeper = Keeper(specs, self.log, self.died, changed=lambda: write_kept(self.folder, keeper.kept.values()))
         try:
             await keeper.start()
             if await self.wait_ready(keeper, ended):
+                trading = await self.open_again()
                 notify("READY=1")
-                self.say({**await self.readiness(), "run_id": self.folder.name, "pids": keeper.pids(), "seconds": self.age()})
+                told = {"run_id": self.folder.name, "trading": trading, "pids": keeper.pids(), "seconds": self.age()}
+                self.say({**await self.readiness(), **told})
                 await self.wait_end(keeper, ended)
                 notify("STOPPING=1")
                 await self.stop()
         finally:
             await keeper.end()
         if keeper.failed.done():
-            raise LocalError(f"{keeper.failed.result()}: see {self.log.name}")
+            why = keeper.failed.result()
+            raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def last_words(self, name: str) -> str:
+        """The last line of the log that is of this part, or the last at all where it said nothing by its name."""
+        lines = Path(self.log.name).read_bytes()[-TAIL_BYTES:].decode(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
+        own = [line for line in said if line.startswith(f"{name}: ")]
+        return f"{(own or said)[-1]} ({self.log.name})"
 
     def age(self) -> float:
         return round(time.monotonic() - self.began_s, 3)
@@ -189,8 +196,9 @@ class Root:
         return lambda: [*words, "--epoch", str(next_epoch(self.folder))]
 
     def died(self, name: str, code: int) -> None:
-        self.say({"event": "restart", "part": name, "exit": code})
-        self.note(f"{name} ended with {code}; it is started again")
+        with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
+            self.say({"event": "restart", "part": name, "exit": code})
+            self.note(f"{name} ended with {code}; it is started again")
 
     async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
         """Until the engine has its gateway and the gateway its venue, no order is unknown, and the books have been compared.
@@ -215,6 +223,15 @@ class Root:
         self.note("trading is halted: the books differ; see `tradebot reconcile`")
         return {"event": "halted", "differences": engine["reconcile"]["differences"]}
 
+    async def open_again(self) -> str:
+        """Trade as before the last stop, which reduced it; the state of trading. What an operator shut stays shut."""
+        found = await self.ask(ENGINE, "status") or {}
+        if was_stopped(self.folder) and found.get("trading") == "reducing":
+            await self.ask(ENGINE, "state", state="ACTIVE", who="root", why="start")
+            found = await self.ask(ENGINE, "status") or {}
+        forget_stopped(self.folder)
+        return str(found.get("trading", "unknown"))
+
     async def wait_end(self, keeper: Keeper, ended: asyncio.Event) -> None:
         asked = asyncio.create_task(ended.wait())
         waits: list[asyncio.Future[Any]] = [asked, keeper.failed]
@@ -227,7 +244,10 @@ class Root:
         if how == "keep":
             return
         act = "FLATTEN" if how == "flatten" else "CANCEL_ENTRIES"
-        await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
+        found = await self.ask(ENGINE, "status")
+        if found and found["trading"] == "active":
+            mark_stopped(self.folder)
+            await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
         await self.ask(ENGINE, "act", act=act, who="root", why="stop")
         until = time.monotonic() + STOP_S
         while time.monotonic() < until:

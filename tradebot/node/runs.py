@@ -13,6 +13,7 @@ from tradebot.domain.errors import UsageError
 from tradebot.research.recording import explained
 
 MANIFEST: Final = "manifest.json"
+PREPARED: Final = "run.bin"  # in the journal's folder of a node's run
 
 _LAST: Final = re.compile(r"last(?:~(\d{1,6}))?")
 
@@ -31,14 +32,17 @@ def make_folder(home: Path, identity: str) -> Path:
     raise UsageError(f"expected fewer than 1,000 runs of {stem}, found more; remove some of {home / 'results'}")
 
 
-def find_folder(home: Path, name: str) -> Path:
-    """The folder of a run by id, by the start of one, by path, "last", or "last~2" for the second before the last.
+def find_folder(home: Path, name: str, with_nodes: bool = False) -> Path:
+    """The folder of a run by id, by the start of one, by path, "last", or "last~2" for the second before the last; among the
+    journals of nodes, too, `with_nodes`.
 
     Raises UsageError that lists what there is, and what is near.
     """
-    if (Path(name) / MANIFEST).is_file():
+    marks = {"results": MANIFEST} | ({"journal": PREPARED} if with_nodes else {})
+    if any((Path(name) / mark).is_file() for mark in marks.values()):
         return Path(name)
-    runs = sorted(path.parent for path in (home / "results").glob(f"*/{MANIFEST}"))
+    found = [path.parent for place, mark in marks.items() for path in (home / place).glob(f"*/{mark}")]
+    runs = sorted(found, key=lambda folder: folder.name)
     back = _LAST.fullmatch(name)
     if back and runs:
         return _last(runs, int(back[1] or 0), name)
@@ -47,16 +51,28 @@ def find_folder(home: Path, name: str) -> Path:
     if len(exact or matching) == 1:
         return (exact or matching)[0]
     known = ", ".join(folder.name for folder in runs[-3:]) or "none: start one with `tradebot demo`"
-    found = f"{len(matching)} that begin so" if matching else "none"
+    told = f"{len(matching)} that begin so" if matching else "none"
     near = "" if matching else _nearest(name, [folder.name for folder in runs])
-    raise UsageError(f"expected a run {name!r} in {home / 'results'}, found {found}{near}; the latest runs: {known}")
+    places = " or ".join(str(home / place) for place in marks)
+    raise UsageError(f"expected a run {name!r} in {places}, found {told}{near}; the latest runs: {known}")
+
+
+def is_node(folder: Path) -> bool:
+    """Whether a run's folder is that of a node: its journal is the record."""
+    return (folder / PREPARED).is_file()
 
 
 def _last(runs: list[Path], back: int, name: str) -> Path:
     """By the time in which they ended. Raises UsageError where there are not so many."""
     if back >= len(runs):
         raise UsageError(f"expected at least {back + 1} runs for {name!r}, found {len(runs)}: name an earlier one by its id")
-    return sorted(runs, key=lambda folder: ((folder / MANIFEST).stat().st_mtime_ns, folder.name))[-1 - back]
+    return sorted(runs, key=lambda folder: (_ended_ns(folder), folder.name))[-1 - back]
+
+
+def _ended_ns(folder: Path) -> int:
+    """When a backtest ended, and when a node last wrote in its folder."""
+    files = [folder / MANIFEST] if not is_node(folder) else [*folder.iterdir(), *(folder / "engine").glob("*")]
+    return max(path.stat().st_mtime_ns for path in files)
 
 
 def _nearest(name: str, names: list[str]) -> str:

@@ -476,6 +476,13 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "and close the positions."
         ),
     ] = "cancel"
+    record: Annotated[
+        bool,
+        Meta(
+            description="Keep the market facts that the node heard in the store's ticks. Those of a feed that tells stored ticks "
+            "again are kept under their venue with -again behind it, never among what was recorded of the market."
+        ),
+    ] = False
     order_age: Annotated[
         str, Meta(description="Age at which an order that could not be sent is given up.", examples=["5s"])
     ] = "5s"

@@ -3,6 +3,7 @@
 journal/<run id>/run.bin     what the root prepared: plan, strategies, venue, settings
 journal/<run id>/ticks.npy   the stored facts that its feed tells
 journal/<run id>/epoch       the number of the engine's last start
+journal/<run id>/stopped     there where a stop reduced trading, so that the next start opens it again
 journal/<run id>/engine, gateway, venue      a journal each
 journal/<run id>/ipc         mailboxes; elsewhere where the path is too long for a socket
 journal/current              the run that a start of this home goes on with
@@ -18,11 +19,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from tradebot.domain.errors import BadContainer, NotRunning
+from tradebot.domain.errors import BadContainer, LocalError, NotRunning
 from tradebot.engine.plan import Plan
 
 SOCKET_PATH_MAX: Final = 80  # of 107 bytes that a socket's path may have, less the longest name in it
-ENGINE, GATEWAY, VENUE, FEED = "engine", "gateway", "venue", "feed"
+ENGINE, GATEWAY, VENUE, FEED, STORE = "engine", "gateway", "venue", "feed", "store"
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -97,9 +98,25 @@ def read_prepared(folder: Path) -> Prepared:
 def next_epoch(folder: Path) -> int:
     """The number of an engine's new start: larger than any before, on the disk before it is used."""
     path = folder / "epoch"
-    epoch = int(path.read_text()) + 1 if path.is_file() else 1
+    text = path.read_text().strip() if path.is_file() else "0"
+    if not text.isdecimal():
+        raise LocalError(f"expected a number in {path}, found {text!r}; write one that is larger than any epoch of the journal")
+    epoch = int(text) + 1
     write_whole(path, f"{epoch}\n".encode())
     return epoch
+
+
+def mark_stopped(folder: Path) -> None:
+    """A stop is about to reduce trading that was open."""
+    write_whole(folder / "stopped", b"")
+
+
+def was_stopped(folder: Path) -> bool:
+    return (folder / "stopped").exists()
+
+
+def forget_stopped(folder: Path) -> None:
+    (folder / "stopped").unlink(missing_ok=True)
 
 
 def ipc_folder(folder: Path) -> Path:

@@ -6,12 +6,16 @@ import importlib.util
 import inspect
 import sys
 import traceback
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+import msgspec
+
 from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.node import identity
 from tradebot.node.schema import StrategyUse
 from tradebot.research.watchdog import limited
 from tradebot.strategies.strategy import Strategy
@@ -49,6 +53,16 @@ def make_strategy(use: StrategyUse) -> Strategy:
 def source_hash(strategy: type[Strategy]) -> str:
     """SHA-256 of the file that defines the class."""
     return hashlib.sha256(Path(inspect.getfile(strategy)).read_bytes()).hexdigest()
+
+
+def fingerprint_of(uses: Sequence[StrategyUse]) -> str:
+    """Names code and parameters of the strategies, and of the engine: what decides whether a journal can be stepped again."""
+    return identity.identity(
+        [
+            identity.code_hash(),
+            [[source_hash(load_class(use)), msgspec.to_builtins(make_strategy(use).params)] for use in uses],
+        ]
+    )
 
 
 def _check_callbacks(use: StrategyUse, strategy: type[Strategy]) -> None:

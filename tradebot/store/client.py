@@ -16,7 +16,7 @@ import msgspec
 from tradebot._core.types import Kind
 from tradebot.domain.errors import StoreError, StoreFull, StoreGone, UsageError
 from tradebot.domain.instrument import Instrument
-from tradebot.store import intake, results, ticks, withdrawal
+from tradebot.store import intake, results, tape, ticks, withdrawal
 from tradebot.store.backend import Backend, Column, is_disk_full
 from tradebot.store.batches import Records
 from tradebot.store.engine import Engine
@@ -27,7 +27,7 @@ from tradebot.store.intake import Progress
 from tradebot.store.migrations import prepare, version_of
 from tradebot.store.owner import Held, Owner
 from tradebot.store.remote import Remote
-from tradebot.store.results import Chunk
+from tradebot.store.results import Chunk, Rows, Standing
 from tradebot.store.schema import VERSION
 from tradebot.store.server import Server, read_dsn
 from tradebot.store.share import Share
@@ -285,14 +285,22 @@ class Store:
         """The manifests of the runs written, oldest first."""
         return results.read_runs(self._backend)
 
+    def standing(self, run_id: str) -> Standing:
+        """How far a run that is written while it goes on is in the tables."""
+        return results.find_standing(self._backend, run_id)
+
+    def told(self, run_id: str) -> tape.Told | None:
+        """The newest block of market facts that a run recorded."""
+        return tape.find_told(self._backend, run_id)
+
     def write_orders(
-        self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
+        self, run_id: str, facts: Chunk, first_row: Rows = 0, strategies: Sequence[str] = ()
     ) -> None:
         """Add the order events among a chunk of the run's facts, which begins at `first_row` of them."""
         results.write_orders(self._backend, run_id, facts, first_row, strategies)
 
     def write_fills(
-        self, run_id: str, facts: Chunk, first_row: int = 0, strategies: Sequence[str] = ()
+        self, run_id: str, facts: Chunk, first_row: Rows = 0, strategies: Sequence[str] = ()
     ) -> None:
         """Add the fills among a chunk of the run's facts, which begins at `first_row` of them."""
         results.write_fills(self._backend, run_id, facts, first_row, strategies)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE, Flag, Kind, OrderType, TimeInForce
 from tradebot.domain.errors import UsageError
@@ -18,6 +19,8 @@ from tradebot.store.backend import Backend, Column
 from tradebot.store.schema import EQUITY_COLUMNS, FILL_COLUMNS, ORDER_COLUMNS, RUN_COLUMNS, RUN_TABLES
 
 Chunk = npt.NDArray[np.void]
+Rows = int | npt.NDArray[np.uint64]
+"""Where facts stand in a run: the place of the first, those behind it counted on, or that of each."""
 
 _ORDER_KINDS: Final = (
     Kind.PLACE_ORDER,
@@ -48,6 +51,29 @@ def write_run(backend: Backend, manifest: Mapping[str, Any]) -> None:
     backend.insert("runs", {"run_id": [run_id], "manifest": [text]}, RUN_COLUMNS)
 
 
+class Standing(Struct, frozen=True):
+    """How far a run that goes on is in the tables: the last row of each; -1 where there is none."""
+
+    is_known: bool
+    orders: int
+    fills: int
+    equity_ns: int
+
+
+def find_standing(backend: Backend, run_id: str) -> Standing:
+    """What a writer goes on behind. The tables say it themselves: an insert is all there or not, so a batch is in where its last
+    row is.
+    """
+    run = {"run": run_id}
+
+    def last(table: str, column: str) -> int:
+        rows = backend.rows(f"SELECT count(), max(`{column}`) FROM {table} WHERE run_id = {{run:String}}", run)
+        return int(rows[0][1]) if rows[0][0] else -1
+
+    is_known = bool(backend.rows("SELECT 1 FROM runs WHERE run_id = {run:String} LIMIT 1", run))
+    return Standing(is_known, last("orders", "row"), last("fills", "row"), last("equity", "time_ns"))
+
+
 def read_runs(backend: Backend) -> list[dict[str, Any]]:
     """The manifests, oldest first."""
     return [
@@ -57,7 +83,7 @@ def read_runs(backend: Backend) -> list[dict[str, Any]]:
 
 
 def write_orders(
-    backend: Backend, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]
+    backend: Backend, run_id: str, facts: Chunk, first_row: Rows, strategies: Sequence[str]
 ) -> None:
     """Add the order events of a chunk of facts; `first_row` is the chunk's place in the run's facts."""
     assert facts.dtype == FACT_DTYPE
@@ -75,7 +101,7 @@ def write_orders(
         backend.insert("orders", {name: columns[name] for name in ORDER_COLUMNS}, ORDER_COLUMNS)
 
 
-def write_fills(backend: Backend, run_id: str, facts: Chunk, first_row: int, strategies: Sequence[str]) -> None:
+def write_fills(backend: Backend, run_id: str, facts: Chunk, first_row: Rows, strategies: Sequence[str]) -> None:
     """Add the fills among a chunk of facts, a liquidation as one of order 0; `first_row` is its place in the run's facts."""
     assert facts.dtype == FACT_DTYPE
     at = np.flatnonzero(np.isin(facts["kind"], (int(Kind.ORDER_FILLED), int(Kind.LIQUIDATED))))
@@ -109,12 +135,12 @@ def write_equity(backend: Backend, run_id: str, samples: Chunk, strategies: Sequ
 
 
 def _common_columns(
-    run_id: str, facts: Chunk, at: npt.NDArray[np.intp], first_row: int, strategies: Sequence[str]
+    run_id: str, facts: Chunk, at: npt.NDArray[np.intp], first_row: Rows, strategies: Sequence[str]
 ) -> dict[str, Column]:
     chosen = facts[at]
     return {
         "run_id": [run_id] * len(at),
-        "row": (at + first_row).astype(np.uint64),
+        "row": first_row[at] if isinstance(first_row, np.ndarray) else (at + first_row).astype(np.uint64),
         "time_ns": np.ascontiguousarray(chosen["time_ns"]),
         "instrument": np.ascontiguousarray(chosen["instrument"]),
         "strategy": _names(chosen["owner"], dict(enumerate(strategies))),

@@ -1,5 +1,6 @@
 """What the command line asks of this package: words in, plain data out."""
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -89,3 +90,41 @@ def match_answer(path: Path) -> dict[str, object]:
     from tradebot.testing.match_bench import match
 
     return dict(msgspec.to_builtins(match(path)))
+
+
+class ChaosWords(Struct, frozen=True, kw_only=True):
+    """`chaos` as it was typed."""
+
+    venue: str
+    kills: int
+    faults: int | None
+    seed: int
+    pause: float
+    folder: Path | None
+
+
+def chaos_answer(words: ChaosWords, told: Callable[[int], None], note: Callable[[str], None]) -> tuple[dict[str, object], bool]:
+    """`chaos`, and whether nothing was found; the keys are those of CLI.md. Where something was, what it was goes to `note` and
+    the folder stays. Raises UsageError, and as `chaos.run`.
+    """
+    if words.venue != "paper":
+        raise UsageError(f"--venue: expected paper, found {words.venue}: the loopback exchange comes with a later version")
+    if words.kills < 0 or (words.faults or 0) < 0 or words.pause < 0:
+        raise UsageError("expected --kills, --faults and --pause of 0 or more, found one below")
+    from tradebot.testing import chaos
+
+    wish = chaos.Wish(
+        kills=words.kills,
+        stops=words.kills // 10 if words.faults is None else words.faults,
+        seed=words.seed,
+        pause_s=words.pause,
+    )
+    place = words.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
+    verdict = chaos.run(wish, place.absolute(), told)
+    for finding in verdict.judgement.findings:
+        note(finding)
+    if verdict.judgement.findings:
+        note(f"the journals are in {place}")
+    elif words.folder is None:
+        shutil.rmtree(place)
+    return verdict.answer(), not verdict.judgement.findings

@@ -1,0 +1,93 @@
+"""Mailboxes: what is put there arrives once and in order; a full one is told to the sender; a question gets one answer."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zmq
+
+from tradebot.actors import mailbox
+from tradebot.actors.mailbox import Desk, Inbox, Posts, ask
+from tradebot.domain.codec import Message
+from tradebot.domain.market import Records
+
+
+def run(folder: Path, body: "Callable[[zmq.Context[zmq.Socket[bytes]], Path], asyncio.Future[None] | object]") -> None:
+    async def inside() -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            await body(context, folder)  # type: ignore[misc]
+        finally:
+            context.destroy(linger=0)
+
+    asyncio.run(inside())
+
+
+def test_messages_arrive_once_and_in_order_however_many(tmp_path: Path) -> None:
+    found: list[Message] = []
+
+    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
+        inbox = Inbox(context, folder, "a", found.extend)
+        posts = Posts(context, folder)
+        for number in range(3_000):
+            assert posts.send("a", Records(1, number, b"x" * 64))
+            if number % 700 == 0:
+                await asyncio.sleep(0.01)
+        while len(found) < 3_000:
+            await asyncio.sleep(0.01)
+        inbox.close()
+        posts.close()
+
+    run(tmp_path, body)
+    assert [one.sequence for one in found if isinstance(one, Records)] == list(range(3_000))
+
+
+def test_a_full_mailbox_is_told_to_the_sender_and_what_was_in_it_still_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "HIGH_WATER", 10)
+    found: list[Message] = []
+
+    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
+        posts = Posts(context, folder)
+        taken = [number for number in range(100) if posts.send("a", Records(1, number, b""))]
+        assert 10 <= len(taken) < 100, "nobody reads: it fills"
+        inbox = Inbox(context, folder, "a", found.extend)
+        while len(found) < len(taken):
+            await asyncio.sleep(0.01)
+        assert posts.send("a", Records(1, 1_000, b"")), "there is room again"
+        inbox.close()
+        posts.close()
+
+    run(tmp_path, body)
+    assert [one.sequence for one in found if isinstance(one, Records)] == list(range(len(found)))
+
+
+def test_a_reader_that_starts_again_is_found_again(tmp_path: Path) -> None:
+    found: list[Message] = []
+
+    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
+        posts = Posts(context, folder)
+        for start in range(3):
+            inbox = Inbox(context, folder, "a", found.extend)
+            before = len(found)
+            while len(found) == before:
+                posts.send("a", Records(1, start, b""))
+                await asyncio.sleep(0.01)
+            inbox.close()
+        posts.close()
+
+    run(tmp_path, body)
+    assert {one.sequence for one in found if isinstance(one, Records)} == {0, 1, 2}
+
+
+def test_a_question_gets_its_answer_and_nobody_at_the_desk_is_none(tmp_path: Path) -> None:
+    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
+        desk = Desk(context, folder, "d", lambda question: question.upper())
+        answers = await asyncio.gather(*(asyncio.to_thread(ask, folder, "d", b"q%d" % number, 5.0) for number in range(5)))
+        assert sorted(answers) == [b"Q%d" % number for number in range(5)]
+        desk.close()
+
+    run(tmp_path, body)
+    assert ask(tmp_path, "nobody", b"?", 0.1) is None

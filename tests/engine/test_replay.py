@@ -1,0 +1,71 @@
+"""A journal stepped again from its first frame comes to the same, however often its engine died; where it does not, the place is
+named."""
+
+from typing import Any
+
+import pytest
+
+from tests.engine.test_session import MARKET, PLAN, Buyer, Edited, journal, start
+from tests.strategies.support import BTC, plan, row
+from tests.support import stream
+from tradebot._core.types import Kind
+from tradebot.domain.errors import LocalError
+from tradebot.engine.replay import replay_journal
+from tradebot.strategies.strategy import Strategy
+from tradebot.testing.simulation import ENGINE, Faults, Restless, World
+
+
+def restless() -> list[Strategy]:
+    return [Restless({"seed": 7, "eager": 0.9})]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_node_that_died_often_replays_to_its_digest(seed: int) -> None:
+    settings = plan(1, [BTC], order_latency_ns=5_000_000, answer_latency_ns=0)
+    world = World(seed, settings, stream(1, 700), restless, Faults(crash=0.01, snapshot=0.1))
+    verdict = world.finish()
+    found = replay_journal(settings, restless(), list(world.journals[ENGINE].frames()))
+    assert found.is_identical and found.first_difference is None
+    assert found.digest == verdict.digest
+    assert 1 < found.epochs <= world.epoch, "some die before they begin"
+    assert found.folded_epochs == []
+    assert found.commands == world.actors[ENGINE].commands > 10
+
+
+def test_epochs_of_other_code_are_folded_and_named() -> None:
+    kept = journal()
+    start(kept)[0].on_market(MARKET.tobytes())
+    start(kept, 2)
+    session, _ = start(kept, 3, Edited({}), "two")
+    session.on_market(row(3, Kind.TRADE, 201, 1).tobytes())
+    found = replay_journal(PLAN, [Edited({})], list(kept.frames()))
+    assert found.is_identical and found.digest == session.live.kernel.digest_text
+    assert (found.epochs, found.folded_epochs, found.fingerprint) == (3, [1, 2], "two")
+
+
+def test_a_strategy_that_decides_otherwise_is_named_by_its_first_command() -> None:
+    class Other(Buyer):
+        def on_trade(self, trade: Any) -> None:
+            self.buy(0.02, price=98.0)
+
+    kept = journal()
+    session, _ = start(kept)
+    session.on_market(MARKET.tobytes())
+    found = replay_journal(PLAN, [Other({})], list(kept.frames()))
+    assert not found.is_identical
+    assert found.expected_digest == session.live.kernel.digest_text != found.digest
+    assert found.first_difference is not None and "10 lots at 198 ticks), found place_order" in found.first_difference
+    assert found.commands == 0
+
+
+def test_a_journal_of_no_engine_is_refused() -> None:
+    with pytest.raises(LocalError, match="an engine has begun, found none"):
+        replay_journal(PLAN, [Buyer({})], [])
+
+
+def test_a_replay_writes_nothing() -> None:
+    kept = journal()
+    start(kept)[0].on_market(MARKET.tobytes())
+    before = bytes(kept.body)
+    replay_journal(PLAN, [Buyer({})], list(kept.frames()))
+    assert kept.body == before

@@ -1,0 +1,130 @@
+"""A node whose disk fails it, or one of whose parts stands still: nothing is lost, and one clear line says what it is.
+
+A full disk is a limit on the size of files (`prlimit`): every write then fails as on a full disk, of that process alone.
+"""
+
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.node.nodes import CONFIG, Place
+from tradebot._core.frames import HEADER_BYTES
+from tradebot._core.types import Kind, Reject
+from tradebot.domain.errors import EXIT_FAILED
+from tradebot.node.facts import answers_of, frames_of
+from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
+from tradebot.testing.chaos import ROOT
+from tradebot.testing.chaos_judge import judge
+
+FREE: Final = resource.RLIM_INFINITY
+SMALLEST: Final = 1_024
+SMALL: Final = 65_536  # more than what the root says, less than a journal
+HURRIED: Final = CONFIG.replace("FILE:Resting", "tradebot.testing.hurried:Hurried") + "params = { eager = 0.9 }\n"
+
+
+def fill_disk(place: Place, name: str) -> None:
+    """That process can write to its log alone, and those that take its place only to small files."""
+    for pid, size in [(place.node.pids(ROOT)[0], SMALL), (place.node.pids(name)[0], SMALLEST)]:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, FREE))
+
+
+def start_hurried(place: Place, more: str = "") -> None:
+    """With write(), which a full disk stops at the next frame and not at the next segment."""
+    place.node.config.write_text(HURRIED.replace("segment_mb = 1", f'segment_mb = 1, write = "write"{more}'))
+    place.start()
+    place.wait(lambda: place.ask("status")["fills"] > 3)
+
+
+def log_of(place: Place) -> str:
+    return next((place.node.home / "logs").glob("*.log")).read_text()
+
+
+def last_line(place: Place) -> str:
+    return (place.folder / "root.log").read_text().splitlines()[-1]
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def written(path: Path) -> int:
+    return len(path.read_bytes().rstrip(b"\0"))
+
+
+@pytest.mark.parametrize("name", [ENGINE, GATEWAY, VENUE])
+def test_a_full_disk_ends_the_part_and_it_goes_on_once_there_is_room(place: Place, name: str) -> None:
+    start_hurried(place)
+    fill_disk(place, name)
+    place.wait(lambda: [one for one in place.events() if one["event"] == "restart"])
+    for pid in place.node.pids(ROOT) + place.node.pids(name):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (FREE, FREE))
+    place.node.wait_trading()
+    place.wait(lambda: not place.ask("status")["commands_waiting"])
+    said = [line for line in log_of(place).splitlines() if line.startswith(f"{name}: ")]
+    assert said and all("free some space" in line for line in said)
+    place.node.settle()
+    assert judge(place.node.folder).findings == []
+
+
+def test_a_disk_that_stays_full_ends_the_node_in_one_line(place: Place) -> None:
+    start_hurried(place)
+    place.wait(lambda: written(place.node.folder / ENGINE / "00000001.tbj") > SMALL)
+    fill_disk(place, ENGINE)
+    assert place.node.root is not None
+    assert place.node.root.wait(40) == EXIT_FAILED
+    said = last_line(place)
+    assert said.startswith("tradebot: ") and "engine" in said and "free some space" in said
+    assert place.alive() == []
+    place.start()
+    place.node.settle()
+    assert judge(place.node.folder).findings == []
+
+
+def test_a_flipped_bit_is_named_and_nothing_trades_on_it(place: Place) -> None:
+    start_hurried(place)
+    place.node.settle()
+    segment = place.node.folder / GATEWAY / "00000001.tbj"
+    flip(segment, written(segment) // 2)
+    place.node.start()
+    assert place.node.root is not None and place.node.root.wait(40) == EXIT_FAILED
+    said = last_line(place)
+    assert "gateway" in said and str(segment) in said and "journal verify" in said
+    flip(segment, written(segment) // 2)
+    place.start()
+    place.node.settle()
+    assert judge(place.node.folder).findings == []
+
+
+def test_a_frame_that_was_never_whole_is_cut_and_said(place: Place) -> None:
+    start_hurried(place)
+    place.node.settle()
+    segment = place.node.folder / ENGINE / "00000001.tbj"
+    data = bytearray(segment.read_bytes())
+    end = -(-written(segment) // HEADER_BYTES) * HEADER_BYTES
+    data[end : end + 4] = b"torn"
+    segment.write_bytes(data)
+    place.start()
+    assert "00000001.tbj were cut" in log_of(place) and "were cut" in place.ask("status")["cut"]
+    place.node.settle()
+    assert judge(place.node.folder).findings == []
+
+
+@pytest.mark.parametrize("name", [ENGINE, GATEWAY])
+def test_a_part_that_stood_still_longer_than_orders_may_wait_sends_none_of_them(place: Place, name: str) -> None:
+    """What waited, at the gateway or undone at the engine, was decided on what was true then: it is told as not accepted."""
+    start_hurried(place, ', order_age = "300ms"')
+    place.node.signal(name, signal.SIGSTOP)
+    time.sleep(1.5)
+    place.node.signal(name, signal.SIGCONT)
+    place.node.wait_trading()
+    place.node.settle()
+    assert judge(place.node.folder).findings == []
+    answers = [fact for frame in frames_of(place.node.folder / ENGINE) for fact in answers_of(frame)]
+    refused = [one for one in answers if one["kind"] == Kind.ORDER_REJECTED and one["reject"] == Reject.VENUE_NOT_ACCEPTED]
+    assert refused

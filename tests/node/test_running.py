@@ -1,0 +1,186 @@
+"""A node of real processes: what it says, what it is asked and told, and what it is after any of them was killed.
+
+The market is a seeded one that trades soon after its start, told twenty times as fast; the strategies are written here, into a
+file of each test's own, so that they can be edited between two starts.
+"""
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.node.nodes import CONFIG, RESTING, Place
+from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE
+from tradebot.testing.chaos import PARTS, ROOT
+from tradebot.testing.chaos_judge import judge
+
+LIFE_LINE_S: Final = 2.0
+
+# It sees what the code before it left: one more entry, as large as the position that it finds.
+EDITED: Final = (
+    RESTING.partition("            self.buy")[0] + "            self.buy(self.position.quantity, price=self.book.bid - 3_500)\n"
+)
+
+RAISING: Final = RESTING + '            raise ArithmeticError("no such luck")\n'
+
+
+def test_a_node_says_that_it_is_ready_answers_and_ends_when_told_to(place: Place) -> None:
+    """SIGTERM: entries are cancelled, what guards a position stays, at the venue too."""
+    run_id = place.start()
+    ready = place.events()[-1]
+    assert ready["event"] == "ready" and ready["run_id"] == run_id and sorted(ready["pids"]) == sorted(PARTS)
+    orders = place.wait_orders(2)
+    assert sorted((one["quantity"], one["is_guard"]) for one in orders) == [("0.01000000", True), ("0.02000000", False)]
+    status = place.ask("status")
+    assert (status["run_id"], status["epoch"], status["trading"]) == (run_id, 1, "active")
+    assert status["gateway"]["unknown"] == [] and status["quarantined"] == [] and status["fills"] > 0
+    assert [one["quantity"] for one in place.ask("positions")["positions"]] == ["0.01000000"]
+    fills = place.ask("fills")["fills"]
+    assert len(fills) == status["fills"] and {one["side"] for one in fills} == {"buy"}
+    assert [one["strategy"] for one in place.ask("pnl")["pnl"]] == [0]
+    assert place.stop() == EXIT_DONE
+    assert place.events()[-1]["event"] == "stopped" and place.alive() == []
+    assert [one.place for one in place.open_at_venue()] and all(one.trigger for one in place.open_at_venue())
+    assert judge(place.node.folder).findings == []
+    assert place.call(EXIT_NOT_RUNNING, "status")["error"].count("\n") == 1
+
+
+def test_any_part_may_be_killed(place: Place) -> None:
+    """The same run goes on, in the engine's next epoch where it was the engine; the books stay equal."""
+    run_id = place.start()
+    place.wait_orders(2)
+    for name in (ENGINE, GATEWAY, VENUE, FEED):
+        place.node.signal(name, signal.SIGKILL)
+        place.node.wait_trading()
+        status = place.ask("status")
+        assert (status["run_id"], status["epoch"]) == (run_id, 2), name
+        assert len(place.ask("orders")["orders"]) == 2, name
+    assert {one["part"] for one in place.events() if one["event"] == "restart"} == set(PARTS)
+    place.node.settle()
+    found = judge(place.node.folder)
+    assert found.findings == [] and found.orders >= 3
+
+
+def test_killing_the_root_ends_its_children_and_the_next_start_goes_on(place: Place) -> None:
+    run_id = place.start()
+    place.wait_orders(2)
+    began = time.monotonic()
+    place.node.signal(ROOT, signal.SIGKILL)
+    place.wait(lambda: not place.alive())
+    assert time.monotonic() - began < LIFE_LINE_S
+    assert place.start() == run_id
+    assert place.ask("status")["epoch"] == 2
+    assert len(place.wait_orders(2)) == 2
+
+
+def test_a_stop_does_not_shut_trading_for_the_next_start(place: Place) -> None:
+    """It reduces, so that nothing opens while it ends; the next start trades again, unless an operator had shut it."""
+    place.start()
+    assert place.stop() == EXIT_DONE
+    place.start()
+    assert place.events()[-1]["trading"] == "active"
+    place.ask("pause", "--why", "lunch")
+    assert place.stop() == EXIT_DONE
+    place.start()
+    assert place.events()[-1]["trading"] == "halted"
+    assert [why for _, why in place.controls()] == ["stop", "stop", "start", "lunch", "stop"]
+
+
+def test_a_killed_home_trades_again_only_when_the_latch_is_lifted(place: Place) -> None:
+    place.start()
+    place.wait_orders(2)
+    assert place.ask("kill", "--why", "enough")["accepted"]
+    assert place.ask("status")["trading"] == "halted"
+    assert place.wait_orders(0) == []
+    assert place.stop() == EXIT_DONE
+    said = place.start_refused(EXIT_REFUSED)
+    assert "enough" in said and "--after-kill" in said
+    assert "--after-kill" in place.call(EXIT_REFUSED, "resume")["error"]
+    assert place.ask("resume", "--after-kill") == {"accepted": True, "by": "latch"}
+    place.start()
+    assert place.events()[-1]["trading"] == "halted"  # the latch is off; that trading is halted is a fact of the run
+    place.ask("resume")
+    assert place.ask("status")["trading"] == "active"
+
+
+def test_controls_take_effect_and_stand_in_the_journal_with_who_and_why(place: Place) -> None:
+    place.start()
+    place.wait_orders(2)
+    place.ask("pause", "--why", "lunch")
+    assert place.ask("status")["trading"] == "halted"
+    place.ask("resume", "--why", "back")
+    assert place.ask("status")["trading"] == "active"
+    place.ask("cancel-all", "--why", "tidy")
+    assert [one["is_guard"] for one in place.wait_orders(1)] == [True]
+    place.ask("flatten", "--why", "home")
+    place.wait(lambda: [one["quantity"] for one in place.ask("positions")["positions"]] == ["0.00000000"])
+    assert place.wait_orders(0) == []
+    who = place.controls()[0][0]
+    assert place.controls() == [(who, "lunch"), (who, "back"), (who, "tidy"), (who, "home"), (who, "home")]
+
+
+def test_an_edited_strategy_goes_on_from_true_positions_and_orders(place: Place) -> None:
+    """Kill, edit, start; then edited while it runs, which the engine's next start notices by itself."""
+    run_id = place.start()
+    place.wait_orders(2)
+    place.node.signal(ROOT, signal.SIGKILL)
+    place.wait(lambda: not place.alive())
+    place.strategy.write_text(EDITED)
+    assert place.start() == run_id
+    assert sorted(one["quantity"] for one in place.wait_orders(3)) == ["0.01000000", "0.01000000", "0.02000000"]
+    place.strategy.write_text(EDITED.replace("3_500", "3_700"))
+    place.node.signal(ENGINE, signal.SIGKILL)
+    place.node.wait_trading()
+    assert len(place.wait_orders(4)) == 4
+    assert place.ask("status")["refused_answers"] == []
+
+
+def test_another_account_is_another_run(place: Place) -> None:
+    run_id = place.start()
+    assert place.stop() == EXIT_DONE
+    place.node.config.write_text(place.node.config.read_text().replace("100000 USD", "50000 USD"))
+    said = place.start_refused(EXIT_USAGE)
+    assert "account.start" in said and run_id in said and "--new" in said
+    assert place.start("--new") != run_id
+
+
+def test_a_strategy_that_raises_is_quarantined_once(place: Place) -> None:
+    """Also by the engine's next start; the entry that it had sent is cancelled, its guard stays."""
+    place.strategy.write_text(RAISING)
+    place.start()
+    place.wait(lambda: place.ask("status")["quarantined"])
+    before = place.ask("status")["quarantined"]
+    assert "no such luck" in before[0]["error"] and len(before) == 1
+    place.node.signal(ENGINE, signal.SIGKILL)
+    place.node.wait_trading()
+    assert place.ask("status")["quarantined"] == before
+
+
+def test_what_cannot_run_says_so_in_one_line(place: Place) -> None:
+    assert "expected a node" in place.call(EXIT_NOT_RUNNING, "status")["error"]
+    place.node.config.write_text(CONFIG.replace("FILE", str(place.strategy)).replace("speed", "sped"))
+    assert "node.sped" in place.start_refused(EXIT_USAGE)
+    place.node.config.write_text(CONFIG.replace("FILE", str(place.strategy)).replace("sandbox", "backtest"))
+    assert "tradebot backtest" in place.start_refused(EXIT_USAGE)
+    place.node.config.write_text(CONFIG.replace("FILE", "nowhere.py"))
+    assert "nowhere.py" in place.start_refused(EXIT_USAGE)
+
+
+def test_a_home_whose_path_is_too_long_for_a_socket_runs_as_any_other(
+    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / ("long-" * 30)
+    shutil.copytree(market, folder / "home", symlinks=True)
+    place = Place(folder, capsys)
+    try:
+        run_id = place.start()
+        assert place.ask("status")["run_id"] == run_id
+        assert len(os.fsencode(place.node.folder)) > 107
+        assert place.stop() == EXIT_DONE
+    finally:
+        place.node.close()

@@ -1,0 +1,79 @@
+"""How the parts of a node are: what their keeper knows of them, how far readers are behind, and what each last said of an error.
+
+The root writes what it knows into the run's folder whenever a part starts or dies; it answers nothing itself, so that a question
+can never hold up a restart.
+
+journal/<run id>/parts.json     process id, starts and last exit of each part
+"""
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tradebot.actors.keeper import Kept
+from tradebot.domain.errors import LocalError, NotRunning
+from tradebot.node.session_files import STORE, find_current, write_whole
+
+NAME: Final = "parts.json"
+LOG_BYTES: Final = 1 << 18  # of the end of the log that are looked at
+
+
+def write_kept(folder: Path, kept: Iterable[Kept]) -> None:
+    """What the keeper knows. A disk that is full must not end a keeper: what was known before stays there then."""
+    found = {
+        one.spec.name: {
+            "pid": one.process.pid if one.process and one.process.returncode is None else None,
+            "starts": one.starts,
+            "last_exit": one.exit,
+        }
+        for one in kept
+    }
+    with contextlib.suppress(OSError):
+        write_whole(folder / NAME, msgspec.json.encode(found))
+
+
+def part_health(home: Path, facts: int) -> dict[str, dict[str, Any]]:
+    """By part: `pid, starts, last_exit, behind, error`; `behind` are the facts, of as many as the engine has, that a reader has
+    still to take: None of a part that reads nothing, or does not answer. Raises NotRunning where the home has no run.
+    """
+    folder = find_current(home)
+    kept = read_kept(folder)
+    errors = last_errors(home / "logs" / f"{folder.name}.log", kept)
+    found = {name: {**known, "behind": None, "error": errors[name]} for name, known in kept.items()}
+    if STORE in found:
+        found[STORE] |= store_health(home, facts)
+    return found
+
+
+def read_kept(folder: Path) -> dict[str, dict[str, Any]]:
+    """Empty where no keeper wrote any."""
+    try:
+        return msgspec.json.decode((folder / NAME).read_bytes(), type=dict[str, dict[str, Any]])
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return {}
+
+
+def store_health(home: Path, facts: int) -> dict[str, Any]:
+    """What the store's part says of itself: an error of now, and whether what it took is written."""
+    from tradebot.node.running import ask_node
+
+    try:
+        told = ask_node(home, STORE, "status")
+    except (NotRunning, LocalError):
+        return {"is_written": False}
+    behind = max(facts - told["facts"], 0)
+    return {"behind": behind, "is_written": told["is_written"]} | ({"error": told["why_not"]} if told["why_not"] else {})
+
+
+def last_errors(log: Path, names: Iterable[str]) -> dict[str, str | None]:
+    """The last line in the log that begins with the name of each part."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return {name: next((line for line in reversed(lines) if line.startswith(f"{name}: ")), None) for name in names}
