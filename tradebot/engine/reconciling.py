@@ -27,6 +27,7 @@ ASK_AGAIN_NS: Final = 500_000_000  # where no books came
 IN_STEP_NS: Final = 100_000_000  # where they came while something was under way
 LOOK_AGAIN_NS: Final = 1_000_000_000  # after a difference
 ROUNDS_TO_SHUT: Final = 2
+EPOCH_SHIFT: Final = 32
 WORDS_MAX: Final = 3  # differences named in the reason of a halt
 
 
@@ -62,12 +63,16 @@ class EngineBook(Struct, frozen=True):
 
 
 class Reconciling:
-    """When books are asked for, and what became of it. `interval_ns` 0: never, and the gate is open."""
+    """When books are asked for, and what became of it. `interval_ns` 0: never, and the gate is open.
 
-    def __init__(self, interval_ns: int) -> None:
+    Rounds are numbered on from the epoch: books that an earlier start asked for must not be taken for ours.
+    """
+
+    def __init__(self, interval_ns: int, epoch: int) -> None:
         self.interval_ns = interval_ns
         self.gate = Gate.WAITING if interval_ns else Gate.OPEN
-        self.number = 1
+        self.number = (epoch << EPOCH_SHIFT) + 1
+        self.rounds = 0
         self.due_ns = 0
         self.since_ns = 0
         self.fills: dict[int, tuple[int, int, int, int]] = {}  # trade id: order, lots, price, the venue's time
@@ -99,6 +104,7 @@ class Reconciling:
         self.engine = EngineBook(orders, len(fills), [total for _, total, _ in kernel.balances()], busy)
         self.differences = list(find_differences(plan, self.engine, fills, books))
         self.number += 1
+        self.rounds += 1
         stays = not before or any((one.what, one.of) in before for one in self.differences)
         self.differing = self.differing + 1 if self.differences and stays else int(bool(self.differences))
         self.due_ns = now_ns + (LOOK_AGAIN_NS if self.differences else self.interval_ns)
@@ -165,7 +171,7 @@ def as_told(reconciling: Reconciling) -> dict[str, Any]:
     """What is shown of it in a status."""
     return {
         "gate": reconciling.gate.value,
-        "rounds": reconciling.number - 1,
+        "rounds": reconciling.rounds,
         "equal": not reconciling.differences if reconciling.compared_round else None,
         "compared_ns": reconciling.compared_ns,
         "differences": [one.text() for one in reconciling.differences],

@@ -86,7 +86,7 @@ class Session:
         self, plan: Plan, strategies: Sequence[Strategy], journal: Journal, fingerprint: str, epoch: int, reconcile_ns: int = 0
     ) -> None:
         self.plan = plan
-        self.reconciling = Reconciling(reconcile_ns)
+        self.reconciling = Reconciling(reconcile_ns, epoch)
         self.live = make_live(plan, strategies)
         self.journal = journal
         self.fingerprint = fingerprint
