@@ -22,8 +22,8 @@ from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
 VERBS = [
     "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "run",
-    "status", "positions", "orders", "fills", "pnl", "pause", "resume", "cancel-all", "flatten", "kill", "journal", "bench",
-    "chaos",
+    "status", "positions", "orders", "fills", "pnl", "reconcile", "pause", "resume", "cancel-all", "flatten",
+    "kill", "explain", "logs", "monitor", "journal", "bench", "chaos",
 ]  # fmt: skip
 
 RUN = """

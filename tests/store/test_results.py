@@ -9,6 +9,7 @@ import pytest
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE, Flag, Kind, OrderType, TimeInForce
 from tradebot.domain.errors import UsageError
 from tradebot.store.client import Store
+from tradebot.store.results import Standing
 
 
 def facts(*rows: dict[str, Any]) -> npt.NDArray[np.void]:
@@ -105,3 +106,20 @@ def test_chunks_without_orders_write_nothing(store: Store) -> None:
 def test_a_manifest_without_a_run_id_is_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="run_id"):
         store.write_run({"seed": 1})
+
+
+def test_where_a_growing_run_stands_is_its_last_rows(store: Store) -> None:
+    """A writer that goes on behind them writes nothing twice."""
+    assert store.standing("grows") == Standing(False, -1, -1, -1)
+    store.write_run({"run_id": "grows"})
+    facts, samples = np.zeros(3, FACT_DTYPE), np.zeros(2, SAMPLE_DTYPE)
+    facts["kind"] = [Kind.PLACE_ORDER, Kind.ORDER_FILLED, Kind.ORDER_CANCELLED]
+    samples["time_ns"] = [5, 9]
+    rows = np.array([1 << 16, 2 << 16, (2 << 16) + 1], np.uint64)
+    store.write_orders("grows", facts, rows)
+    store.write_fills("grows", facts, rows)
+    store.write_equity("grows", samples)
+    assert store.standing("grows") == Standing(True, (2 << 16) + 1, 2 << 16, 9)
+    assert store.standing("grow") == Standing(False, -1, -1, -1)
+    found = store.query("SELECT `row` FROM orders WHERE run_id = 'grows' ORDER BY `row`")
+    assert [one[0] for one in found] == rows.tolist()

@@ -3,15 +3,19 @@
 import os
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from tests.engine.test_contracts import INV, LIN, facts_of, margin
 from tests.strategies.support import BTC, plan
 from tests.support import stream
+from tradebot._core.types import FACT_DTYPE, Flag, Kind
+from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.frames import Frame
 from tradebot.domain.instrument import Instrument
-from tradebot.domain.venue import Capabilities, Duplicates, VenueReply
+from tradebot.domain.orders import OrderType, TimeInForce, TradingState
+from tradebot.domain.venue import Ask, Capabilities, Duplicates, VenueReply, VenueRequest
 from tradebot.engine.session import Message, Session, open_session
 from tradebot.execution.gateway import Gateway
 from tradebot.execution.held import Held, Task
@@ -88,10 +92,73 @@ def test_where_absence_cannot_be_proved_an_order_stays_unknown() -> None:
         unsettled += len(tried)
         there = {order.client_id for order in one.actors[VENUE].all_orders() if order.was_taken}
         assert not tried & there, "an unknown order that is there is found"
-        assert all(any(word in text for word in ("unsettled", "still", "never came")) for text in verdict.findings), (
-            verdict.findings
-        )
+        words = ("unsettled", "still", "never came", "the gate is waiting")
+        assert all(any(word in text for word in words) for text in verdict.findings), verdict.findings
     assert unsettled > 0
+
+
+def spoilt(spoil: Any, **settings: Any) -> World:
+    """A world without faults in which something happens to the venue's books in the middle; run to the end of its facts."""
+    one = World(9, plan(1, [BTC], **QUICK), LONG, strategies, settings.pop("faults", NO_FAULTS))
+    middle = int(LONG["time_ns"][len(LONG) // 2])
+    one.at(middle, lambda: one.act(VENUE, lambda venue: spoil(venue, middle) or []))
+    one.run_until(int(LONG["time_ns"][-1]))
+    one.is_quiet = True
+    one.run_until(one.now + 10_000_000_000)
+    return one
+
+
+def stranger(venue: Any, now_ns: int) -> Any:
+    """Somebody places an order on our account past us, far from the market."""
+    fact = np.zeros(1, FACT_DTYPE)
+    fact["kind"] = fact["kind2"] = Kind.PLACE_ORDER
+    fact["flags2"], fact["id"], fact["instrument"], fact["price"], fact["quantity"] = Flag.CONT, 77, BTC.id, 2, 1
+    fact["order_type"], fact["time_in_force"] = OrderType.LIMIT, TimeInForce.GTC
+    return venue.on_request(VenueRequest(1, 1, Ask.PLACE, 77, now_ns, 10**9, fact.tobytes()), now_ns)
+
+
+def wrong_balance(venue: Any, now_ns: int) -> None:
+    venue.balances["USD"] += 1
+
+
+def lost_trade(venue: Any, now_ns: int) -> None:
+    """The venue's balances are right, and its list of trades has one that we were never told."""
+    fill = np.frombuffer(venue.trades[-1], FACT_DTYPE).copy()
+    fill["trade_id"], fill["venue_ns"] = 10**6, now_ns
+    venue.trades.append(fill.tobytes())
+
+
+@pytest.mark.parametrize("faults", [NO_FAULTS, Faults(crash=0)])
+@pytest.mark.parametrize(
+    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 0 lots"),
+                         (wrong_balance, "balance USD: "), (lost_trade, "fill 1000000: the engine has none")],
+)  # fmt: skip
+def test_a_difference_is_found_halts_trading_and_is_never_adopted(spoil: Any, words: str, faults: Faults) -> None:
+    one = spoilt(spoil, faults=faults)
+    session, gateway = one.actors[ENGINE], one.actors[GATEWAY]
+    assert len(one.halts()) == 1 and words in one.halts()[0]
+    assert session.reconciling.gate == "shut"
+    assert session.live.kernel.trading_state == TradingState.HALTED
+    assert any(words in found.text() for found in session.reconciling.differences)
+    assert 77 not in gateway.orders and 77 not in {row[0] for row in session.live.kernel.open_orders()}
+    assert gateway.strangers == ({77} if spoil is stranger else set())
+    with pytest.raises(Refused, match="books that agree"):
+        session.set_trading_state(TradingState.ACTIVE, one.now, "ann", "go on")
+    one.start(ENGINE)
+    one.run_until(one.now + 5_000_000_000)
+    again = one.actors[ENGINE]
+    assert again is not session and again.live.kernel.trading_state == TradingState.HALTED, "a start does not forget it"
+
+
+def test_no_order_is_sent_before_the_books_were_compared() -> None:
+    one = World(9, plan(1, [BTC], **QUICK), LONG, strategies, NO_FAULTS)
+    one.actors[VENUE].is_subscribed = False
+    one.actors[GATEWAY] = None  # the gateway is not there for a while
+    one.run_until(int(LONG["time_ns"][200]))
+    assert one.placed() == [] and one.actors[ENGINE].reconciling.gate == "waiting"
+    one.start(GATEWAY)
+    one.run_until(int(LONG["time_ns"][-1]))
+    assert len(one.placed()) > 20 and one.actors[ENGINE].reconciling.gate == "open"
 
 
 def crash_points() -> int:
@@ -201,6 +268,16 @@ class TellsFillsTwice(Gateway):
         return True
 
 
+class ComparesWhatIsUnderWay(Gateway):
+    """The round does not ask where the account stream stands: what the venue did meanwhile looks like a difference."""
+
+    def _on_round_reply(self, reply: VenueReply, now_ns: int) -> None:
+        if self.round is not None:
+            reply = msgspec.structs.replace(reply, stream=self.stream, sequence=self.stream_sequence)
+            self.round.stream, self.round.sequence = self.stream, self.stream_sequence
+        super()._on_round_reply(reply, now_ns)
+
+
 class ActsBeforeItWrites(Session):
     """Commands are said before the frame is in the journal."""
 
@@ -226,6 +303,7 @@ GATEWAYS = {
     SendsAgain: Duplicates.NONE,
     SendsWhatWasNotAnswered: Duplicates.WHILE_OPEN,
     TellsFillsTwice: Duplicates.WHILE_OPEN,
+    ComparesWhatIsUnderWay: Duplicates.WHILE_OPEN,
 }
 HARSH = Faults(drop=0.05, slow=0.15, crash=0.01)
 
@@ -235,7 +313,7 @@ def seeds_until_found(**settings: Any) -> int:
     for seed in range(300):
         try:
             world(seed, facts=LONG, faults=HARSH, **settings)
-        except (Failed, AssertionError, ValueError):
+        except (Failed, AssertionError, ValueError, LocalError):
             return seed + 1
     raise AssertionError("the mutant lived through 300 seeds")
 

@@ -10,12 +10,31 @@ import sys
 from collections.abc import Sequence
 
 from tradebot import __version__
-from tradebot.cli import backtest, bench, chaos, compare, config, data, demo, doctor, init, journal, node, replay, report, store
+from tradebot.cli import (
+    backtest,
+    bench,
+    chaos,
+    compare,
+    config,
+    data,
+    demo,
+    doctor,
+    init,
+    journal,
+    monitor,
+    node,
+    replay,
+    report,
+    store,
+    watching,
+)
 from tradebot.cli.call import Parser, Run, Verbs, make_call, shared_options
 from tradebot.cli.output import Output, one_line
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError
 
-GROUPS = (demo, doctor, init, config, data, store, backtest, replay, report, compare, node, journal, bench, chaos)
+GROUPS = (
+    demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, monitor, journal, bench, chaos,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

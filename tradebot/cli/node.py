@@ -4,11 +4,13 @@ import getpass
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from tradebot.cli.call import Call, Parser, Verbs
 from tradebot.cli.output import json_text
-from tradebot.domain.errors import EXIT_DONE, Refused
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, Refused
+
+RECONCILE_S: Final = 10.0
 
 
 def add(verbs: Verbs) -> None:
@@ -21,6 +23,7 @@ def add(verbs: Verbs) -> None:
         "--last", type=int, default=0, metavar="N", help="the last N alone"
     )
     verbs.add("pnl", pnl, "profit and loss of the running node, by strategy and instrument")
+    verbs.add("reconcile", reconcile, "the books of engine, gateway and venue side by side, and what differs")
     _why(verbs.add("pause", pause, "no new orders; cancels and guards pass"))
     resuming = verbs.add("resume", resume, "trade again")
     _why(resuming)
@@ -109,6 +112,32 @@ def pnl(call: Call) -> int:
     return EXIT_DONE
 
 
+def reconcile(call: Call) -> int:
+    """Ends with 1 where the books differ."""
+    from tradebot.node.running import reconcile_node
+
+    found = reconcile_node(call.home, RECONCILE_S)
+    call.output.answer(found, lambda: _draw_books(call, found))
+    return EXIT_DONE if found["equal"] else EXIT_FAILED
+
+
+def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
+    engine, gateway, venue = found["engine"], found["gateway"], found["venue"]
+    rows: list[tuple[object, ...]] = [("orders open", len(engine["orders"]), len(gateway["orders"]), len(venue["orders"]))]
+    ids = sorted({*engine["orders"], *gateway["orders"], *venue["orders"]})
+    rows += [(f"order {one}", *(book["orders"].get(one, "-") for book in (engine, gateway, venue))) for one in ids]
+    rows.append(("fills since the round before", engine["fills"], "", venue["fills"]))
+    rows += [
+        (f"balance {asset}", total, "", venue["balances"].get(asset, "-")) for asset, total in engine["balances"].items()
+    ]
+    rows.append(("unknown", "", len(gateway["unknown"]), ""))
+    rows.append(("strangers", "", "", len(venue["strangers"])))
+    call.output.table(("book", "engine", "gateway", "venue"), rows)
+    for one in found["differences"]:
+        call.output.line(f"differs: {one['text']}")
+    call.output.line("equal" if found["equal"] else f"not equal; the gate is {found['gate']}")
+
+
 def pause(call: Call) -> int:
     return _act(call, "state", state="HALTED")
 
@@ -155,6 +184,8 @@ def kill(call: Call) -> int:
 
 def _act(call: Call, verb: str, **words: str) -> int:
     found = _ask(call, verb, **words)
+    if not found["accepted"]:
+        raise Refused(found["why"])
     call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}"))
     return EXIT_DONE
 

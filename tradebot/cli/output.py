@@ -40,6 +40,10 @@ class Output:
         for block in blocks:
             self._answers.write(block)
 
+    def flush(self) -> None:
+        """Hand over what was said: somebody follows it."""
+        self._answers.flush()
+
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """With --json, what anybody else prints goes to stderr: a strategy may print what it likes."""

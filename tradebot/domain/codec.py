@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from tradebot.domain.control import SetTradingState
-from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, Records
 from tradebot.domain.venue import VenueEvent, VenueReply, VenueRequest
 
@@ -19,6 +19,8 @@ Message = (
     | EngineUp
     | GatewayUp
     | Fenced
+    | BooksAsked
+    | VenueBooks
     | VenueRequest
     | VenueReply
     | VenueEvent

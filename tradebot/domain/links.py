@@ -8,6 +8,8 @@ nothing.
 
 from msgspec import Struct
 
+from tradebot.domain.venue import OrderStatus
+
 
 class CommandsTaken(Struct, frozen=True, tag=4, array_like=True):
     """The gateway has every command up to `upto` in its journal, or has answered it."""
@@ -51,3 +53,49 @@ class Fenced(Struct, frozen=True, tag=8, array_like=True):
     version: int
     account: int
     lease: int
+
+
+class BooksAsked(Struct, frozen=True, tag=9, array_like=True):
+    """The engine asks for the books of gateway and venue, trades from `since_ns` on; it asks again until `VenueBooks` comes."""
+
+    version: int
+    account: int
+    lease: int
+    round: int
+    since_ns: int
+
+
+class BookOrder(Struct, frozen=True, array_like=True):
+    """An order as a gateway holds it, in ticks and lots."""
+
+    client_id: int
+    price: int
+    quantity: int
+    filled: int
+
+
+class BookTrade(Struct, frozen=True, array_like=True):
+    """A fill as a venue tells it; `lots` are negative where it was a sale."""
+
+    trade_id: int
+    client_id: int
+    lots: int
+    price: int
+
+
+class VenueBooks(Struct, frozen=True, tag=10, array_like=True):
+    """What gateway and venue hold at one instant, as of answer `answers` and command `commands`. `busy` are orders with a command
+    under way. `venue_ns` is the venue's clock before it, from which trades are asked for next time.
+    """
+
+    version: int
+    account: int
+    round: int
+    answers: int
+    commands: int
+    venue_ns: int
+    busy: list[int]
+    held: list[BookOrder]
+    open_orders: list[OrderStatus]
+    trades: list[BookTrade]
+    balances: dict[str, int]

@@ -21,27 +21,31 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind
-from tradebot.domain.errors import Diverged, LocalError
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Flag, Kind
+from tradebot.domain.errors import Diverged, LocalError, Refused
 from tradebot.domain.frames import Frame, FrameKind, Journal
-from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
-from tradebot.domain.orders import TradingState
+from tradebot.domain.orders import OrderState, TradingState
 from tradebot.engine.plan import ACCOUNT, Plan, make_live
+from tradebot.engine.reconciling import ASK_AGAIN_NS, IN_STEP_NS, WHO, WHY_AGREED, WHY_WAITING, Gate, Reconciling
 from tradebot.strategies.strategy import Strategy
 
 VERSION: Final = 1
 FACT_BYTES: Final = FACT_DTYPE.itemsize
+SLOT_BYTES: Final = RECORD_DTYPE.itemsize
+FILLS: Final = (Kind.ORDER_FILLED, Kind.LIQUIDATED)
 COMMANDS_MAX: Final = 256  # in one message
 HOLE_NS: Final = 10_000_000  # after which answers are asked for again
 SAY_AGAIN_NS: Final = 500_000_000  # after which commands that the gateway has not taken are said again
 
-Message = Commands | AnswersTaken | EngineUp
+Message = Commands | AnswersTaken | EngineUp | BooksAsked
 
 
 class Note(Struct, frozen=True, omit_defaults=True):
     """What a frame holds beside facts and outputs. `fingerprint` and `anew` are of a frame that opens an epoch; `answers` is
     the last answer taken; `refused` are answers that could not be taken in, with the reason; `who` and `why` are of a control.
+    `is_gate`: the control holds trading shut until the books are compared, and is nobody's wish.
     """
 
     fingerprint: str = ""
@@ -50,10 +54,13 @@ class Note(Struct, frozen=True, omit_defaults=True):
     refused: list[tuple[int, str, bytes]] = []
     who: str = ""
     why: str = ""
+    is_gate: bool = False
 
 
 class Saved(Struct, frozen=True, array_like=True):
-    """A snapshot of a session. `waiting` are the commands that the gateway had not taken."""
+    """A snapshot of a session. `waiting` are the commands that the gateway had not taken; `wanted` is the trading state once the
+    books agree, -1 where it is the kernel's.
+    """
 
     version: int
     fingerprint: str
@@ -62,6 +69,7 @@ class Saved(Struct, frozen=True, array_like=True):
     commands: int
     waiting: list[tuple[int, bytes]]
     kernel: list[Any]
+    wanted: int = -1
 
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -74,7 +82,11 @@ class Session:
     `is_fenced`: another engine holds the account, and this one has to stop.
     """
 
-    def __init__(self, plan: Plan, strategies: Sequence[Strategy], journal: Journal, fingerprint: str, epoch: int) -> None:
+    def __init__(
+        self, plan: Plan, strategies: Sequence[Strategy], journal: Journal, fingerprint: str, epoch: int, reconcile_ns: int = 0
+    ) -> None:
+        self.plan = plan
+        self.reconciling = Reconciling(reconcile_ns, epoch)
         self.live = make_live(plan, strategies)
         self.journal = journal
         self.fingerprint = fingerprint
@@ -86,17 +98,27 @@ class Session:
         self.said_ns = self.missed_ns = 0
         self.refused: list[tuple[int, str, bytes]] = []
         self.is_fenced = False
+        self.wanted = self.live.kernel.trading_state
 
     @property
     def next_due_ns(self) -> int:
         """When `on_clock` has something to do next; 2**63 - 1 where never."""
-        timer = self.live.kernel.next_timer_ns
-        return min(timer, self.said_ns + SAY_AGAIN_NS) if self.waiting else timer
+        times = [self.live.kernel.next_timer_ns]
+        if self.waiting:
+            times.append(self.said_ns + SAY_AGAIN_NS)
+        if self.reconciling.interval_ns:
+            times.append(self.reconciling.due_ns)
+        return min(times)
 
     def begin(self, now_ns: int, anew: bool) -> list[Message]:
-        """Open this start's epoch, and ask the gateway where it stands."""
+        """Open this start's epoch, and ask the gateway where it stands. Entries wait until the books are compared."""
+        is_gated = self.reconciling.gate is Gate.WAITING and self.live.kernel.trading_state == TradingState.ACTIVE
+        if is_gated:
+            self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, now_ns))
         self.live.begin(self.epoch, now_ns, anew)
-        return [*self.commit(Note(fingerprint=self.fingerprint, anew=anew)), self.up()]
+        who, why = (WHO, WHY_WAITING) if is_gated else ("", "")
+        note = Note(fingerprint=self.fingerprint, anew=anew, who=who, why=why, is_gate=is_gated)
+        return [*self.commit(note), self.up()]
 
     def up(self) -> EngineUp:
         return EngineUp(VERSION, ACCOUNT, self.epoch, self.answers_taken)
@@ -114,7 +136,33 @@ class Session:
         found = self.commit()
         if self.waiting and now_ns >= self.said_ns + SAY_AGAIN_NS:
             found += [self.up(), *self.say(now_ns)]
+        if self.reconciling.is_due(now_ns):
+            found.append(self.ask_for_books(now_ns))
         return found
+
+    def ask_for_books(self, now_ns: int) -> BooksAsked:
+        self.reconciling.due_ns = now_ns + ASK_AGAIN_NS
+        return BooksAsked(VERSION, ACCOUNT, self.epoch, self.reconciling.number, self.reconciling.since_ns)
+
+    def on_books(self, books: VenueBooks, now_ns: int) -> list[Message]:
+        """Compare three books, if they are of one instant; open or shut the gate by what is found."""
+        if books.round != self.reconciling.number:
+            return []
+        busy = self.busy_orders(books)
+        if books.answers != self.answers_taken or (busy and self.reconciling.gate is not Gate.OPEN):
+            self.reconciling.number += 1  # something was under way between us
+            self.reconciling.due_ns = now_ns + IN_STEP_NS
+            return []
+        self.reconciling.compare(self.plan, self.live.kernel, books, busy, now_ns)
+        if self.reconciling.must_shut:
+            self.reconciling.gate = Gate.SHUT
+            return self.change_state(TradingState.HALTED, now_ns, WHO, self.reconciling.why_shut())
+        if self.reconciling.differences or self.reconciling.gate is Gate.OPEN:
+            return []
+        self.reconciling.gate = Gate.OPEN
+        if self.live.kernel.trading_state == self.wanted:
+            return []
+        return self.change_state(TradingState(self.wanted), now_ns, WHO, WHY_AGREED)
 
     def on_answers(self, message: AccountFacts, now_ns: int) -> list[Message]:
         """Answers of the gateway, numbered from `message.sequence`; those that were taken already, or that do not follow, are
@@ -130,6 +178,7 @@ class Session:
             why = self.live.why_refused(fact)
             if why is None:
                 self.live.arrive(fact)
+                self.note_fill(fact)
             else:
                 refused.append((number, why, fact))
             self.answers_taken = number
@@ -143,6 +192,19 @@ class Session:
             self.missed_ns = now_ns
             return [*found, self.up()]  # one was lost or overtaken: the gateway says them again
         return [*found, AnswersTaken(VERSION, ACCOUNT, self.epoch, self.answers_taken)]
+
+    def note_fill(self, fact: bytes) -> None:
+        if fact[_KIND_AT] in FILLS:
+            row = np.frombuffer(fact, FACT_DTYPE)[0]
+            lots = int(row["quantity"]) * (-1 if row["flags"] & Flag.SELL else 1)
+            self.reconciling.note_fill(int(row["trade_id"]), int(row["id"]), lots, int(row["price"]), int(row["venue_ns"]))
+
+    def busy_orders(self, books: VenueBooks) -> frozenset[int]:
+        """Orders with a command under way: at the gateway, or, where it has not all of ours, between it and us."""
+        busy = set(books.busy)
+        if self.waiting or books.commands != self.commands:
+            busy |= {row[0] for row in self.live.kernel.open_orders() if row[11] != OrderState.OPEN}
+        return frozenset(busy)
 
     def on_commands_taken(self, message: CommandsTaken) -> list[Message]:
         """The gateway has these; nobody says them again."""
@@ -166,7 +228,14 @@ class Session:
         return []
 
     def set_trading_state(self, state: TradingState, now_ns: int, who: str, why: str) -> list[Message]:
-        """An operator opens, reduces or halts trading."""
+        """An operator opens, reduces or halts trading. Raises Refused where it is to be opened and the books do not agree."""
+        if state is TradingState.ACTIVE and self.reconciling.gate is not Gate.OPEN:
+            found = self.reconciling.why_shut() or WHY_WAITING
+            raise Refused(f"expected books that agree before trading opens, found: {found}; see `tradebot reconcile`")
+        return self.change_state(state, now_ns, who, why)
+
+    def change_state(self, state: TradingState, now_ns: int, who: str, why: str) -> list[Message]:
+        self.wanted = int(state)
         return self.control(Kind.TRADING_STATE_CHANGED, int(state), 65_535, now_ns, who, why)
 
     def act(self, act: Act, now_ns: int, who: str, why: str, strategy: int = 65_535) -> list[Message]:
@@ -178,6 +247,7 @@ class Session:
         return self.commit(Note(who=who, why=why))
 
     def halt(self) -> None:
+        self.wanted = int(TradingState.HALTED)
         self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, self.live.kernel.time_ns))
 
     def commit(self, note: Note | None = None) -> list[Message]:
@@ -230,8 +300,9 @@ class Session:
         """Keep a snapshot, so that a start need not go further back. Between two steps."""
         kernel = self.live.kernel
         saved = Saved(
-            VERSION, self.fingerprint, self.epoch, self.answers_taken, self.commands, list(self.waiting), kernel.snapshot()
-        )
+            VERSION, self.fingerprint, self.epoch, self.answers_taken, self.commands, list(self.waiting), kernel.snapshot(),
+            self.wanted,
+        )  # fmt: skip
         self.journal.save_snapshot(kernel.sequence, kernel.digest_text, _encoder.encode(saved))
 
     def restore(self, saved: Saved, books_only: bool) -> None:
@@ -241,6 +312,8 @@ class Session:
             self.live.kernel.restore(saved.kernel)
             self.live.resume()
         self.answers_taken, self.commands = saved.answers_taken, saved.commands
+        self.wanted = self.live.kernel.trading_state if saved.wanted < 0 else saved.wanted
+        self.reconciling.since_ns = self.live.kernel.time_ns  # fills before it are in the snapshot, and not among the frames
         self.waiting = deque(saved.waiting)
 
     def take_again(self, frame: Frame, is_folded: bool) -> None:
@@ -263,17 +336,28 @@ class Session:
         note = note_of(frame)
         self.answers_taken = max(self.answers_taken, note.answers)
         self.refused += note.refused
+        if (note.who or note.refused) and not note.is_gate:
+            self.wanted = self.live.kernel.trading_state
+        if note.answers:
+            for fact in answers_in(frame.facts):
+                self.note_fill(fact)
 
 
 def open_session(
-    plan: Plan, strategies: Sequence[Strategy], journal: Journal, fingerprint: str, epoch: int, now_ns: int
+    plan: Plan,
+    strategies: Sequence[Strategy],
+    journal: Journal,
+    fingerprint: str,
+    epoch: int,
+    now_ns: int,
+    reconcile_ns: int = 0,
 ) -> tuple[Session, list[Message]]:
     """Start an engine on its journal, whatever is in it; returns it with what it has to say.
 
-    `fingerprint` names code and parameters of the strategies; `epoch` is larger than that of any start before. Raises
-    LocalError where the journal does not replay.
+    `fingerprint` names code and parameters of the strategies; `epoch` is larger than that of any start before; books are
+    compared every `reconcile_ns`, never where it is 0. Raises LocalError where the journal does not replay.
     """
-    session = Session(plan, strategies, journal, fingerprint, epoch)
+    session = Session(plan, strategies, journal, fingerprint, epoch, reconcile_ns)
     found = journal.newest_snapshot()
     saved = None if found is None else msgspec.msgpack.decode(found.data, type=Saved)
     start = 0 if found is None else found.sequence
@@ -322,6 +406,17 @@ def commands_of(outputs: bytes) -> list[bytes]:
     """The commands among outputs: what is for the gateway."""
     facts = [outputs[at : at + FACT_BYTES] for at in range(0, len(outputs), FACT_BYTES)]
     return [fact for fact in facts if _kind(fact) >= Kind.PLACE_ORDER]
+
+
+def answers_in(slots: bytes) -> list[bytes]:
+    """The account facts among the facts of a frame."""
+    found, at = [], 0
+    while at < len(slots):
+        size = FACT_BYTES if Kind.ORDER_ACCEPTED <= slots[at + _KIND_AT] <= Kind.LIQUIDATED else SLOT_BYTES
+        if size == FACT_BYTES:
+            found.append(slots[at : at + size])
+        at += size
+    return found
 
 
 _KIND_AT: Final = FACT_DTYPE.fields["kind"][1]  # type: ignore[index]

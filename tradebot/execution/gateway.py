@@ -29,7 +29,7 @@ from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, Kind, Reject
 from tradebot.domain.frames import Journal
-from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
 from tradebot.domain.venue import (
     OK,
@@ -42,6 +42,7 @@ from tradebot.domain.venue import (
     VenueReply,
     VenueRequest,
 )
+from tradebot.execution.book_round import ROUND, BookRound
 from tradebot.execution.held import FACT_BYTES, Held, Task, ends_task, hold, make_fact, refusal, take
 from tradebot.execution.order_log import Answered, Attempt, Leased, OrderLog
 
@@ -51,7 +52,7 @@ _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
 INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 ANSWERS_MAX: Final = 256  # in one message
 
-Message = VenueRequest | CommandsTaken | AccountFacts | GatewayUp | Fenced
+Message = VenueRequest | CommandsTaken | AccountFacts | GatewayUp | Fenced | VenueBooks
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -119,6 +120,7 @@ class Gateway:
         self.income = 0  # number of the last funding payment or liquidation that was told
         self.is_income_stale = False
         self.income_skipped = 0
+        self.round: BookRound | None = None
         self.telling: list[bytes] = []
         self.ended: list[int] = []
         self.out: list[Message] = []
@@ -190,7 +192,7 @@ class Gateway:
 
     # The engine's side
 
-    def on_engine(self, message: Commands | AnswersTaken | EngineUp, now_ns: int) -> list[Message]:
+    def on_engine(self, message: Commands | AnswersTaken | EngineUp | BooksAsked, now_ns: int) -> list[Message]:
         if message.lease < self.lease:
             return [Fenced(VERSION, self.account, self.lease)]
         if message.lease > self.lease:
@@ -200,6 +202,8 @@ class Gateway:
             self._on_commands(message, now_ns)
         elif isinstance(message, AnswersTaken):
             self._forget_answers(message.upto)
+        elif isinstance(message, BooksAsked):
+            self._on_books_asked(message)
         else:
             self._forget_answers(message.answers_taken)
             self.out.append(GatewayUp(VERSION, self.account, self.commands_taken))
@@ -284,6 +288,42 @@ class Gateway:
         self._settle(task.number)
         self._tell(refusal(task, held, reject, now_ns))
 
+    # The round through the books
+
+    def _on_books_asked(self, message: BooksAsked) -> None:
+        if self.round is None or self.round.number < message.round:
+            self.round = BookRound(message.round, message.since_ns)
+
+    @property
+    def has_told_all(self) -> bool:
+        """What the stream has said up to `stream_sequence` is told; nothing of it waits for trades that were missed."""
+        if not self.is_subscribed or self.is_income_stale or self.telling or self.ended:
+            return False
+        return not any(one.is_stale or one.skipped or one.status for one in self.orders.values())
+
+    def _go_round(self, now_ns: int) -> None:
+        """Ask the venue for its books; begin again where something was missed in between."""
+        if self.round is None or now_ns < self.round.try_ns:
+            return
+        if not self.has_told_all:
+            self.round.begin_again(now_ns)
+            return
+        for ask in self.round.next_asks():
+            request = self._request(ask, 0, now_ns, number=ROUND, since_ns=self.round.since_ns)
+            self.round.waits[request.request] = ask
+            self.out.append(request)
+
+    def _on_round_reply(self, reply: VenueReply, now_ns: int) -> None:
+        found = self.round
+        if found is None or not found.take(reply, now_ns) or not self.has_told_all:
+            return
+        if (found.stream, found.sequence) != (self.stream, self.stream_sequence):
+            found.begin_again(now_ns)  # an event is still on its way to us
+            return
+        self.strangers = {one.client_id for one in found.open_orders if one.client_id not in self.orders}
+        self.out.append(found.books(self.account, self.answer_next - 1, self.commands_taken, self.orders.values()))
+        self.round = None
+
     # Telling
 
     def _tell(self, fact: bytes) -> None:
@@ -346,6 +386,7 @@ class Gateway:
             self._begin(held, now_ns)
         self._tell_all(now_ns)
         self._forget_orders()
+        self._go_round(now_ns)
         out, self.out = self.out, []
         return out
 
@@ -377,7 +418,7 @@ class Gateway:
 
     def _ask_for_stream(self, now_ns: int) -> None:
         self.check_ns = now_ns + self.timing.stream_ns
-        if not any(one.ask is Ask.SUBSCRIBE for one in self.asked.values()):
+        if not any(one.ask is Ask.SUBSCRIBE and one.number != ROUND for one in self.asked.values()):
             self.out.append(self._request(Ask.SUBSCRIBE, 0, now_ns))
 
     def _resync(self, now_ns: int) -> None:
@@ -408,7 +449,10 @@ class Gateway:
 
     def _give_up(self, asked: Asked, now_ns: int) -> None:
         """No reply came. Of a command that says nothing; what became of it is asked."""
-        if asked.ask is Ask.SUBSCRIBE:
+        if asked.number == ROUND:
+            if self.round is not None:
+                self.round.begin_again(now_ns)
+        elif asked.ask is Ask.SUBSCRIBE:
             self._subscribe(now_ns)
         elif asked.ask is Ask.INCOME:
             self._ask_for_income(now_ns)
@@ -419,7 +463,9 @@ class Gateway:
         asked = self.asked.pop(reply.request, None)
         if asked is None:
             return []  # of an earlier start, or given up: what it says is found out by asking
-        if asked.ask is Ask.SUBSCRIBE:
+        if asked.number == ROUND:
+            self._on_round_reply(reply, now_ns)
+        elif asked.ask is Ask.SUBSCRIBE:
             self._on_subscribed(reply, now_ns)
         elif asked.ask is Ask.INCOME:
             self._on_income(reply, now_ns)

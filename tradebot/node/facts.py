@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,44 @@ def answers_of(frame: Frame) -> Iterator[np.void]:
         if is_answer:
             yield np.frombuffer(frame.facts[at : at + FACT], FACT_DTYPE)[0]
         at += FACT if is_answer else SLOT
+
+
+class Row(NamedTuple):
+    """One fact or output of a frame. `sequence` is the fact's own; of an output that of the fact which led to it."""
+
+    sequence: int
+    fact: np.void  # of RECORD_DTYPE where it is a single slot, else of FACT_DTYPE
+    is_output: bool
+
+    @property
+    def kind(self) -> int:
+        return int(self.fact["kind"])
+
+
+def rows_of(frame: Frame, least: int = 0) -> list[Row]:
+    """Facts and outputs of a frame as they came: after each fact what it led to. Facts of a kind below `least` are left out."""
+    slots = np.frombuffer(frame.facts, RECORD_DTYPE)
+    heads = np.flatnonzero((slots["flags"] & Flag.CONT) == 0)
+    wanted = np.flatnonzero(slots["kind"][heads] >= least)
+    found = [Row(frame.base_sequence + 1 + int(at), _fact_at(frame, int(heads[at])), False) for at in wanted]
+    found += [Row(int(one["cause"]), one, True) for one in np.frombuffer(frame.outputs, FACT_DTYPE)]
+    return sorted(found, key=lambda row: (row.sequence, row.is_output))
+
+
+def row_at(frame: Frame, sequence: int) -> Row | None:
+    """The fact of that sequence; None where the frame does not hold it."""
+    slots = np.frombuffer(frame.facts, RECORD_DTYPE)
+    heads = np.flatnonzero((slots["flags"] & Flag.CONT) == 0)
+    at = sequence - frame.base_sequence - 1
+    return Row(sequence, _fact_at(frame, int(heads[at])), False) if 0 <= at < len(heads) else None
+
+
+def _fact_at(frame: Frame, slot: int) -> np.void:
+    at = slot * SLOT
+    is_answer = Kind.ORDER_ACCEPTED <= frame.facts[at + _KIND_AT] <= Kind.LIQUIDATED
+    size, dtype = (FACT, FACT_DTYPE) if is_answer else (SLOT, RECORD_DTYPE)
+    found: np.void = np.frombuffer(frame.facts[at : at + size], dtype)[0]
+    return found
 
 
 def frames_of(folder: Path) -> Iterator[Frame]:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tradebot.domain.codec import Message
-from tradebot.domain.errors import LocalError
+from tradebot.domain.errors import LocalError, Refused
 
 Addressed = tuple[str, Message]
 
@@ -28,6 +28,8 @@ class Base:
         found: list[Addressed] = []
         try:
             answer = self.answer(question, now_ns, found)
+        except Refused as error:
+            answer = {"accepted": False, "by": self.name, "why": str(error)}
         except (KeyError, ValueError, LocalError) as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         return msgspec.json.encode(answer), found

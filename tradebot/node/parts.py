@@ -15,14 +15,16 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE, Act, Kind
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
-from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, Records
 from tradebot.domain.orders import OrderFlag, OrderState, TradingState
 from tradebot.domain.units import money_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.plan import ACCOUNT, Plan
+from tradebot.engine.reconciling import as_told
 from tradebot.engine.session import open_session
 from tradebot.execution.gateway import Gateway, Timing
+from tradebot.node.books import books_of
 from tradebot.node.config import config_from_dict
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
@@ -85,7 +87,9 @@ class EnginePart(Base):
         """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
         fingerprint = fingerprint_of(self.config.strategy)
-        self.session, found = open_session(self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns)
+        self.session, found = open_session(
+            self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns, self.config.node.reconcile_ns
+        )
         self.saved_at = self.session.live.kernel.sequence
         return self.to_gateway(found)
 
@@ -117,6 +121,8 @@ class EnginePart(Base):
             self.has_gateway = True
             self.check_taken(message)
             return list(self.session.on_gateway_up(message, now_ns))
+        if isinstance(message, VenueBooks):
+            return list(self.session.on_books(message, now_ns))
         if isinstance(message, Fenced):
             self.session.on_fenced(message)
             if self.session.is_fenced:
@@ -158,6 +164,10 @@ class EnginePart(Base):
             return {"orders": self.orders()}
         if verb == "positions":
             return {"positions": self.positions()}
+        if verb == "reconcile":
+            return {"round": self.session.reconciling.ask_now()}
+        if verb == "books":
+            return books_of(self.session, self.plan)
         if verb == "state":
             found += self.to_gateway(self.session.set_trading_state(TradingState[question["state"]], now_ns, who, why))
         elif verb == "act":
@@ -186,6 +196,7 @@ class EnginePart(Base):
                 for number, sequence, error in kernel.failures
             ],
             "has_gateway": self.has_gateway,
+            "reconcile": as_told(self.session.reconciling),
             "cut": cut_text(self.journal),
             "balances": {
                 asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
@@ -254,7 +265,7 @@ class GatewayPart(Base):
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         found: list[Any] = []
         for message in messages:
-            if isinstance(message, Commands | AnswersTaken | EngineUp):
+            if isinstance(message, Commands | AnswersTaken | EngineUp | BooksAsked):
                 found += self.gateway.on_engine(message, now_ns)
             elif isinstance(message, VenueReply):
                 found += self.gateway.on_reply(message, now_ns)

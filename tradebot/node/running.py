@@ -25,6 +25,7 @@ from tradebot.actors.keeper import Keeper, Spec
 from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
 from tradebot.engine.plan import Plan
+from tradebot.engine.reconciling import Gate
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.config import Loaded, config_to_dict
@@ -165,15 +166,8 @@ class Root:
             if await self.wait_ready(keeper, ended):
                 trading = await self.open_again()
                 notify("READY=1")
-                self.say(
-                    {
-                        "event": "ready",
-                        "run_id": self.folder.name,
-                        "trading": trading,
-                        "pids": keeper.pids(),
-                        "seconds": self.age(),
-                    }
-                )
+                told = {"run_id": self.folder.name, "trading": trading, "pids": keeper.pids(), "seconds": self.age()}
+                self.say({**await self.readiness(), **told})
                 await self.wait_end(keeper, ended)
                 notify("STOPPING=1")
                 await self.stop()
@@ -207,8 +201,8 @@ class Root:
             self.note(f"{name} ended with {code}; it is started again")
 
     async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
-        """Until the engine has its gateway and the gateway its venue, and no order is unknown. False where it was told to end
-        before.
+        """Until the engine has its gateway and the gateway its venue, no order is unknown, and the books have been compared.
+        False where it was told to end before.
         """
         while not ended.is_set():
             if keeper.failed.done():
@@ -216,10 +210,18 @@ class Root:
             if time.monotonic() - self.began_s > READY_S:
                 raise TimedOut(f"expected a node that is ready within {READY_S:g} s, found none: see {self.log.name}")
             engine, gateway = await self.ask(ENGINE, "status"), await self.ask(GATEWAY, "status")
-            if engine and gateway and engine["has_gateway"] and gateway["is_subscribed"] and not gateway["unknown"]:
+            if engine and gateway and is_settled(engine, gateway):
                 return True
             await asyncio.sleep(POLL_S)
         return False
+
+    async def readiness(self) -> dict[str, Any]:
+        """That trading may start; or why it may not: the node goes on, for its guards are at the venue."""
+        engine = await self.ask(ENGINE, "status")
+        if engine is None or engine["reconcile"]["gate"] == Gate.OPEN:
+            return {"event": "ready"}
+        self.note("trading is halted: the books differ; see `tradebot reconcile`")
+        return {"event": "halted", "differences": engine["reconcile"]["differences"]}
 
     async def open_again(self) -> str:
         """Trade as before the last stop, which reduced it; the state of trading. What an operator shut stays shut."""
@@ -269,6 +271,12 @@ class Root:
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
 
 
+def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:
+    """Whether trading may start, or it is known why not."""
+    is_connected = engine["has_gateway"] and gateway["is_subscribed"] and not gateway["unknown"]
+    return is_connected and engine["reconcile"]["gate"] != Gate.WAITING
+
+
 def notify(state: str) -> None:
     """Tell systemd, where it asked to be told (sd_notify(3))."""
     path = os.environ.get("NOTIFY_SOCKET")
@@ -291,6 +299,21 @@ def ask_node(home: Path, name: str, verb: str, **words: str) -> dict[str, Any]:
     if "error" in answer:
         raise LocalError(f"expected the {name} to do {verb}, found: {answer['error']}")
     return answer
+
+
+def reconcile_node(home: Path, timeout_s: float) -> dict[str, Any]:
+    """Have a round made now, and wait for it: three books and what differs. Raises NotRunning, TimedOut."""
+    number = ask_node(home, ENGINE, "reconcile")["round"]
+    until = time.monotonic() + timeout_s
+    while (found := ask_node(home, ENGINE, "books"))["round"] < number:
+        if time.monotonic() > until:
+            gateway = ask_node(home, GATEWAY, "status")
+            raise TimedOut(
+                f"expected a moment within {timeout_s:g} s in which nothing is under way, found none: {gateway['orders']} orders "
+                f"at the gateway, {len(gateway['unknown'])} unknown; pause trading, or try again"
+            )
+        time.sleep(POLL_S)
+    return found
 
 
 def node_fills(home: Path) -> Iterator[dict[str, Any]]:

@@ -487,6 +487,19 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str, Meta(description="Age at which an order that could not be sent is given up.", examples=["5s"])
     ] = "5s"
 
+    reconcile: Annotated[
+        str,
+        Meta(
+            description="How often the books of engine, gateway and venue are compared; the first time before trading opens.",
+            examples=["30s"],
+        ),
+    ] = "30s"
+
+    @property
+    def reconcile_ns(self) -> int:
+        """Nanoseconds."""
+        return parse_interval(self.reconcile)
+
     @property
     def order_age_ns(self) -> int:
         """Nanoseconds."""

@@ -121,6 +121,7 @@ def forget_stopped(folder: Path) -> None:
 
 def ipc_folder(folder: Path) -> Path:
     """Where the mailboxes of a run are: in its folder, or, where that path is too long for a socket, in one of the user's own."""
+    folder = folder.resolve()  # a relative path would be short here and long in the process that asks
     inside = folder / "ipc"
     if len(os.fsencode(inside)) <= SOCKET_PATH_MAX:
         return inside

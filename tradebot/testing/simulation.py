@@ -23,13 +23,14 @@ from msgspec import Struct
 from tradebot._core.types import FACT_DTYPE, Act, Kind, Reject
 from tradebot.domain.frames import Frame, put_frame, read_frame
 from tradebot.domain.instrument import INVERSE
-from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
+from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
 from tradebot.domain.orders import TradingState
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.ports import Records
-from tradebot.engine.session import Session, commands_of, open_session
+from tradebot.engine.reconciling import WHO, WHY_AGREED, WHY_WAITING, Gate
+from tradebot.engine.session import Session, commands_of, note_of, open_session
 from tradebot.execution.gateway import Gateway
 from tradebot.strategies.strategy import Strategy
 from tradebot.venues.paper import PaperVenue
@@ -41,6 +42,7 @@ TICK_NS: Final = 20 * MS  # how often actors are told the time
 QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
 INVERSE_UNITS: Final = 2  # an inverse contract's worth is a quotient that the ledger rounds at each trade, and the venue does not
+RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
 MakeStrategies = Callable[[], list[Strategy]]
@@ -146,6 +148,7 @@ class World:
         self.order = 0
         self.marks = self.crashes = self.proven = self.epoch = 0
         self.is_quiet = False
+        self.apart: list[str] = []
         self.actors: dict[str, Any] = {ENGINE: None, GATEWAY: None, VENUE: None}
         self.journals = {name: MemoryJournal(self.mark) for name in self.actors}
         self.acting: str | None = None
@@ -188,9 +191,9 @@ class World:
 
     def mark(self, what: str) -> None:
         """A place at which the acting actor may die."""
-        self.marks += 1
         if self.acting is None or self.is_quiet:
             return
+        self.marks += 1
         if self.crash_at == self.marks or (self.crash_at is None and self.chance.random() < self.faults.crash):
             raise Crash(what)
 
@@ -225,7 +228,9 @@ class World:
 
     def start_engine(self) -> list[Any]:
         self.epoch += 1
-        session, found = self.make_session(self.plan, self.strategies(), self.journals[ENGINE], "code", self.epoch, self.now)
+        session, found = self.make_session(
+            self.plan, self.strategies(), self.journals[ENGINE], "code", self.epoch, self.now, RECONCILE_NS
+        )
         self.actors[ENGINE] = session
         return found
 
@@ -271,10 +276,12 @@ class World:
             self.act(GATEWAY, lambda gateway: gateway.on_reply(message, now))
         elif isinstance(message, VenueEvent):
             self.act(GATEWAY, lambda gateway: gateway.on_event(message, now))
-        elif isinstance(message, Commands | AnswersTaken | EngineUp):
+        elif isinstance(message, Commands | AnswersTaken | EngineUp | BooksAsked):
             self.act(GATEWAY, lambda gateway: gateway.on_engine(message, now))
         elif isinstance(message, AccountFacts):
             self.act(ENGINE, lambda session: session.on_answers(message, now))
+        elif isinstance(message, VenueBooks):
+            self.act(ENGINE, lambda session: self.compare(session, message))
         elif isinstance(message, CommandsTaken):
             self.act(ENGINE, lambda session: session.on_commands_taken(message))
         elif isinstance(message, GatewayUp):
@@ -283,6 +290,11 @@ class World:
             self.act(ENGINE, lambda session: session.on_fenced(message))
         else:
             raise TypeError(f"expected a message of the node, found {type(message).__name__} to the {receiver}")
+
+    def compare(self, session: Session, books: VenueBooks) -> list[Any]:
+        found = session.on_books(books, self.now)
+        self.apart += [one.text() for one in session.reconciling.differences]
+        return list(found)
 
     # The end
 
@@ -314,7 +326,7 @@ class World:
     def judge(self) -> Verdict:
         session, gateway, venue = self.actors[ENGINE], self.actors[GATEWAY], self.actors[VENUE]
         findings = [*self.unsettled(session, gateway, venue), *self.orders_differ(venue), *self.books_differ(session, venue)]
-        findings += self.replay_differs(session)
+        findings += [*self.reconciling_differs(session), *self.replay_differs(session)]
         return Verdict(
             seed=self.seed,
             orders=len(self.placed()),
@@ -324,6 +336,20 @@ class World:
             digest=session.live.kernel.digest_text,
             findings=findings,
         )
+
+    def reconciling_differs(self, session: Session) -> Iterator[str]:
+        """The node's own comparison has to have been made, and never, whatever was under way, to have seen a difference."""
+        for text in self.apart:
+            yield f"the books differed by the node's own comparison: {text}"
+        if session.reconciling.gate is not Gate.OPEN:
+            yield f"the gate is {session.reconciling.gate} after {session.reconciling.number} rounds"
+        for why in self.halts():
+            yield f"trading was halted by the node's own comparison: {why}"
+
+    def halts(self) -> list[str]:
+        """Why the engine's journal says that differences halted trading."""
+        notes = [note_of(frame) for frame in self.journals[ENGINE].frames()]
+        return [one.why for one in notes if one.who == WHO and one.why not in (WHY_WAITING, WHY_AGREED)]
 
     def unsettled(self, session: Session, gateway: Gateway, venue: PaperVenue) -> Iterator[str]:
         if session.waiting:
