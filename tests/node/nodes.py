@@ -121,6 +121,6 @@ class Place:
         return [one for one in read_venue(self.node.folder, read_prepared(self.node.folder)).all_orders() if one.is_open]
 
     def controls(self) -> list[tuple[str, str]]:
-        """Who did what is in the journal, and why."""
+        """Who did what, and why; without what the comparison of the books does by itself."""
         notes = [note_of(frame) for frame in frames_of(self.node.folder / ENGINE) if frame.body and frame.facts_count]
-        return [(one.who, one.why) for one in notes if one.who]
+        return [(one.who, one.why) for one in notes if one.who not in ("", "reconcile")]
