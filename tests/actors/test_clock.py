@@ -64,6 +64,20 @@ def test_a_small_drift_is_closed_without_a_step(hands: Hands) -> None:
     assert clock.now() == hands.wall_ns
 
 
+def test_a_clock_that_begins_after_a_step_shows_what_the_one_before_it_shows(hands: Hands) -> None:
+    """A part that is started again after the wall clock was set must not stand an hour apart from the others."""
+    root = Clock()
+    root.now()
+    hands.wall_ns += HOUR
+    hands.pass_(5 * SECOND)
+    later, alone = Clock(root.offset_ns), Clock()
+    assert later.now() == root.now()
+    assert alone.now() - root.now() > HOUR // 2
+    for _ in range(60):
+        hands.pass_(SECOND + STEP_NS // 10)
+        assert abs(later.now() - root.now()) < 10_000_000
+
+
 def test_two_reads_without_time_between_are_equal(hands: Hands) -> None:
     clock = Clock()
     assert clock.now() == clock.now()

@@ -141,3 +141,17 @@ def test_a_part_that_stood_still_longer_than_orders_may_wait_sends_none_of_them(
     answers = [fact for frame in frames_of(place.node.folder / ENGINE) for fact in answers_of(frame)]
     refused = [one for one in answers if one["kind"] == Kind.ORDER_REJECTED and one["reject"] == Reject.VENUE_NOT_ACCEPTED]
     assert refused
+
+
+@pytest.mark.parametrize("name", [ENGINE, GATEWAY])
+def test_a_part_that_is_silent_for_a_lease_is_killed_and_never_comes_back(place: Place, name: str) -> None:
+    """It stood still while another of its kind took over: continued later, it is gone."""
+    start_hurried(place, ', lease = "3s"')
+    stood = place.node.pids(name)[0]
+    place.node.signal(name, signal.SIGSTOP)
+    place.wait(lambda: place.node.pids(name) not in ([], [stood]))
+    assert not Path(f"/proc/{stood}").exists()
+    place.node.wait_trading()
+    place.node.settle()
+    assert judge(place.node.folder).findings == []
+    assert any(one["event"] == "silent" and one["part"] == name for one in place.events())

@@ -14,14 +14,24 @@ SLEW: Final = 2_000  # one part in so many of the time that passed
 
 
 class Clock:
-    """Nanoseconds since 1970 UTC, never less than what was told before. `steps` counts the steps of the wall clock seen."""
+    """Nanoseconds since 1970 UTC, never less than what was told before. `steps` counts the steps of the wall clock seen.
 
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+    Processes of one machine share its monotonic clock. One that starts after the wall clock was set takes the `offset_ns` of
+    the process that starts it, or it would stand apart from the others by that step.
+    """
+
+    def __init__(self, offset_ns: int | None = None) -> None:
+        self._offset_ns = time.time_ns() - time.monotonic_ns() if offset_ns is None else offset_ns
         self._last_ns = 0
         self._checked_ns = time.monotonic_ns()
         self.steps = 0
         self.step_ns = 0
+
+    @property
+    def offset_ns(self) -> int:
+        """What is added to the monotonic clock now: a clock that begins with it shows the same."""
+        self.now()
+        return self._offset_ns
 
     def now(self) -> int:
         monotonic_ns = time.monotonic_ns()

@@ -19,6 +19,7 @@ from typing import IO, Final
 
 from msgspec import Struct
 
+from tradebot.actors.clock import Clock
 from tradebot.domain.errors import LocalError
 
 BACKOFF_S: Final = 0.1
@@ -66,6 +67,7 @@ class Keeper:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ending = False
         self._life_line, self._life_end = os.pipe()
+        self._clock = Clock()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -84,6 +86,8 @@ class Keeper:
         kept.process = await asyncio.create_subprocess_exec(
             sys.executable,
             *kept.spec.command(),
+            "--clock-offset",
+            str(self._clock.offset_ns),
             "--life-line",
             str(self._life_line),
             stdin=asyncio.subprocess.DEVNULL,
@@ -143,6 +147,13 @@ class Keeper:
             task.cancel()
         for descriptor in (self._life_line, self._life_end):
             os.close(descriptor)
+
+    def kill(self, name: str) -> None:
+        """Kill a process at once; it is started again as any that died."""
+        process = self.kept[name].process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs now."""

@@ -41,9 +41,9 @@ class Part(Protocol):
 class Process:
     """Runs a part until it is told to end."""
 
-    def __init__(self, part: Part, name: str, folder: Path, life_line: int | None) -> None:
+    def __init__(self, part: Part, name: str, folder: Path, life_line: int | None, clock: Clock) -> None:
         self.part, self.name, self.folder, self.life_line = part, name, folder, life_line
-        self.clock = Clock()
+        self.clock = clock
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,11 +97,12 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def run_process(make: Callable[[], Part], name: str, folder: Path, life_line: int | None) -> None:
-    """Make a part and run it on uvloop, to its end."""
+def run_process(make: Callable[[], Part], name: str, folder: Path, life_line: int | None, offset_ns: int | None) -> None:
+    """Make a part and run it on uvloop, to its end; `offset_ns` is that of its keeper's clock."""
+    clock = Clock(offset_ns)
     try:
         import uvloop
     except ImportError:
-        asyncio.run(Process(make(), name, folder, life_line).run())
+        asyncio.run(Process(make(), name, folder, life_line, clock).run())
     else:
-        uvloop.run(Process(make(), name, folder, life_line).run())
+        uvloop.run(Process(make(), name, folder, life_line, clock).run())

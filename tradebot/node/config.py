@@ -118,6 +118,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "report.grid.latencies.*": parse_latency,
     "download.timeout": parse_interval,
     "node.order_age": parse_interval,
+    "node.lease": parse_interval,
 }
 
 

@@ -17,10 +17,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epoch", type=int, default=0)
     parser.add_argument("--life-line", type=int)
+    parser.add_argument("--clock-offset", type=int)
     words = parser.parse_args()
     try:
         run_process(
-            lambda: make_part(words.name, words.folder, words.epoch), words.name, ipc_folder(words.folder), words.life_line
+            lambda: make_part(words.name, words.folder, words.epoch),
+            words.name,
+            ipc_folder(words.folder),
+            words.life_line,
+            words.clock_offset,
         )
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")

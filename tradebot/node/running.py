@@ -59,6 +59,7 @@ READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
+WATCH_S: Final = 1.0
 TAIL_BYTES: Final = 65_536
 
 Say = Callable[[dict[str, Any]], None]
@@ -168,7 +169,9 @@ class Root:
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": keeper.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told})
+                watching = asyncio.create_task(self.watch(keeper))
                 await self.wait_end(keeper, ended)
+                watching.cancel()
                 notify("STOPPING=1")
                 await self.stop()
         finally:
@@ -177,6 +180,21 @@ class Root:
             why = keeper.failed.result()
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    async def watch(self, keeper: Keeper) -> None:
+        """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
+        heard = dict.fromkeys(PARTS, time.monotonic())
+        while True:
+            answers = await asyncio.gather(*(self.ask(name, "status") for name in PARTS))
+            for name, found in zip(PARTS, answers, strict=True):
+                since = max(heard[name], keeper.kept[name].began_s)
+                heard[name] = since if found is None else time.monotonic()
+                if time.monotonic() - heard[name] > self.config.node.lease_s:
+                    self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
+                    self.note(f"{name} has been silent for more than {self.config.node.lease}: it is killed")
+                    keeper.kill(name)
+                    heard[name] = time.monotonic()
+            await asyncio.sleep(WATCH_S)
 
     def last_words(self, name: str) -> str:
         """The last line of the log that is of this part, or the last at all where it said nothing by its name."""

@@ -84,7 +84,7 @@ FEES_ELSEWHERE: Final[tuple[str, str, FeeAsset]] = ("0.5%", "0.5%", "quote")
 
 
 def fraction_of(share: str) -> str:
-    """"1%" as "0.01"."""
+    """ "1%" as "0.01"."""
     return f"{Decimal(parse_fraction(share)).scaleb(-8):f}"
 
 
@@ -107,9 +107,7 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     venue: Annotated[str, Meta(description="The venue's name.", min_length=1, examples=["bitstamp"])]
     start: Annotated[
         str | list[str],
-        Meta(
-            description="What the account holds at the start: one amount or a list.", examples=["10000 USD"]
-        ),
+        Meta(description="What the account holds at the start: one amount or a list.", examples=["10000 USD"]),
     ]
     margin: Annotated[
         Literal["isolated", "cross"],
@@ -191,9 +189,7 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fees as a share of the notional."""
 
-    maker: Annotated[
-        str, Meta(description="Share paid where our order rested; negative is a rebate.", examples=["0.3%"])
-    ]
+    maker: Annotated[str, Meta(description="Share paid where our order rested; negative is a rebate.", examples=["0.3%"])]
     taker: Annotated[str, Meta(description="Share paid where our order took.", examples=["0.4%"])]
     asset: Annotated[
         str,
@@ -212,12 +208,12 @@ class Fees(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Delays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Latency each way: "50ms"; "20ms..80ms", drawn evenly; "20ms+15ms", at least the first with a mean excess of the second."""
 
-    order: Annotated[
-        str, Meta(description="From us to the matching engine.", examples=["50ms", "20ms..80ms", "20ms+15ms"])
-    ] = "50ms"
-    answer: Annotated[
-        str, Meta(description="From the matching engine to us.", examples=["50ms", "20ms..80ms", "20ms+15ms"])
-    ] = "50ms"
+    order: Annotated[str, Meta(description="From us to the matching engine.", examples=["50ms", "20ms..80ms", "20ms+15ms"])] = (
+        "50ms"
+    )
+    answer: Annotated[str, Meta(description="From the matching engine to us.", examples=["50ms", "20ms..80ms", "20ms+15ms"])] = (
+        "50ms"
+    )
     seed: Annotated[int, Meta(description="Of the draws.", ge=0, le=2**63 - 1)] = 1
     recorded: Annotated[
         str | None,
@@ -308,24 +304,14 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the risk gate lets pass. An absent maximum leaves the account's balance as the only bound."""
 
-    quantity_max: Annotated[
-        str | None, Meta(description="Largest order, in the base asset.", examples=["2"])
-    ] = None
-    notional_max: Annotated[
-        str | None, Meta(description="Largest order, in the quote asset.", examples=["50000"])
-    ] = None
+    quantity_max: Annotated[str | None, Meta(description="Largest order, in the base asset.", examples=["2"])] = None
+    notional_max: Annotated[str | None, Meta(description="Largest order, in the quote asset.", examples=["50000"])] = None
     position_max: Annotated[
         str | None,
-        Meta(
-            description="Largest position, open orders counted as filled, in the base asset.", examples=["5"]
-        ),
+        Meta(description="Largest position, open orders counted as filled, in the base asset.", examples=["5"]),
     ] = None
-    price_band: Annotated[
-        str, Meta(description="How far a limit may lie from the middle price.", examples=["5%"])
-    ] = "5%"
-    order_rate: Annotated[
-        str, Meta(description="Orders per time, for each account.", examples=["100/s", "10/100ms"])
-    ] = "100/s"
+    price_band: Annotated[str, Meta(description="How far a limit may lie from the middle price.", examples=["5%"])] = "5%"
+    order_rate: Annotated[str, Meta(description="Orders per time, for each account.", examples=["100/s", "10/100ms"])] = "100/s"
     orders_open_max: Annotated[int, Meta(description="Orders open at once.", ge=1, le=1_000_000)] = 200
     stop_trigger: Annotated[
         Literal["last", "mark"], Meta(description="What triggers of conditional orders watch: the last trade, or the mark price.")
@@ -359,12 +345,8 @@ class StrategyUse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         list[str],
         Meta(description="What it trades, one or more.", min_length=1, examples=[["BTC/USD@bitstamp"]]),
     ]
-    name: Annotated[
-        str, Meta(description="Its name in reports and facts; absent: the class name in lower case.")
-    ] = ""
-    params: Annotated[
-        dict[str, Parameter], Meta(description="Values for the strategy's Params.", examples=[{"fast": 12}])
-    ] = {}
+    name: Annotated[str, Meta(description="Its name in reports and facts; absent: the class name in lower case.")] = ""
+    params: Annotated[dict[str, Parameter], Meta(description="Values for the strategy's Params.", examples=[{"fast": 12}])] = {}
 
     @property
     def target(self) -> Target:
@@ -378,9 +360,9 @@ class StrategyUse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The run again under other costs, for the table of net by fee and latency."""
 
-    fees: Annotated[
-        list[str], Meta(description="Shares of the notional, maker and taker alike.", min_length=1)
-    ] = field(default_factory=lambda: ["0%", "0.02%", "0.1%", "0.3%"])
+    fees: Annotated[list[str], Meta(description="Shares of the notional, maker and taker alike.", min_length=1)] = field(
+        default_factory=lambda: ["0%", "0.02%", "0.1%", "0.3%"]
+    )
     latencies: Annotated[list[str], Meta(description="Delays each way.", min_length=1)] = field(
         default_factory=lambda: ["1ms", "50ms", "250ms"]
     )
@@ -400,9 +382,7 @@ class Report(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     sample: Annotated[
         str,
-        Meta(
-            description='Interval of the equity curve, or "auto" by the length of the run.', examples=["1s"]
-        ),
+        Meta(description='Interval of the equity curve, or "auto" by the length of the run.', examples=["1s"]),
     ] = "auto"
     grid: Annotated[
         bool | Grid,
@@ -483,10 +463,18 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "again are kept under their venue with -again behind it, never among what was recorded of the market."
         ),
     ] = False
-    order_age: Annotated[
-        str, Meta(description="Age at which an order that could not be sent is given up.", examples=["5s"])
-    ] = "5s"
+    order_age: Annotated[str, Meta(description="Age at which an order that could not be sent is given up.", examples=["5s"])] = (
+        "5s"
+    )
 
+    lease: Annotated[
+        str,
+        Meta(
+            description="Silence after which a process of the node is taken for dead: it is killed and started again, so that "
+            "one that stood still cannot act on what was true then.",
+            examples=["15s"],
+        ),
+    ] = "15s"
     reconcile: Annotated[
         str,
         Meta(
@@ -494,6 +482,11 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             examples=["30s"],
         ),
     ] = "30s"
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds."""
+        return parse_interval(self.lease) / NS_PER_SECOND
 
     @property
     def reconcile_ns(self) -> int:
@@ -510,9 +503,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of tradebot."""
 
     account: Annotated[Account, Meta(description="Where the run trades and what it starts with.")]
-    strategy: Annotated[
-        list[StrategyUse], Meta(description="The strategies, each a [[strategy]] table.", min_length=1)
-    ]
+    strategy: Annotated[list[StrategyUse], Meta(description="The strategies, each a [[strategy]] table.", min_length=1)]
     store: Annotated[
         str | None,
         Meta(
@@ -527,9 +518,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: Annotated[Data, Meta(description="Which stored facts the run sees.")] = field(default_factory=Data)
     costs: Annotated[Costs, Meta(description="What trading costs.")] = field(default_factory=Costs)
     risk: Annotated[Risk, Meta(description="What the risk gate lets pass.")] = field(default_factory=Risk)
-    report: Annotated[Report, Meta(description="What is written beside the facts.")] = field(
-        default_factory=Report
-    )
+    report: Annotated[Report, Meta(description="What is written beside the facts.")] = field(default_factory=Report)
 
     download: Annotated[Download, Meta(description="How `data download` fetches.")] = field(default_factory=Download)
     node: Annotated[Node, Meta(description="How `tradebot run` runs.")] = field(default_factory=Node)
