@@ -14,6 +14,7 @@ from tradebot.domain.frames import Frame
 from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
 from tradebot.domain.market import AccountFacts, Commands
 from tradebot.domain.orders import TradingState
+from tradebot.engine.replay import replay_journal
 from tradebot.engine.session import SAY_AGAIN_NS, Note, Session, open_session
 from tradebot.strategies.strategy import Strategy
 from tradebot.testing.simulation import MemoryJournal
@@ -149,6 +150,37 @@ def test_kill_edit_start(with_snapshot: bool) -> None:
     assert third.live.kernel.snapshot()[7] == again.live.kernel.snapshot()[7]
     back, _ = start(kept, 4, Buyer({}), "one")
     assert back.live.kernel.positions()[0][4] == 10
+
+
+@pytest.mark.parametrize("with_snapshot", [False, True])
+def test_a_run_whose_strategies_were_edited_replays_from_its_first_fact(with_snapshot: bool) -> None:
+    """Timers of the new code have the same numbers whether it began on a snapshot of the old or on all that it did."""
+
+    class Ticks(Edited):
+        def on_start(self) -> None:
+            self.every(SECOND)
+
+        def on_timer(self, timer: Any) -> None:
+            self.buy(0.01, price=98.0)
+
+    class Ticked(Buyer):
+        def on_start(self) -> None:
+            self.every(SECOND)
+            self.every(3 * SECOND)
+
+    kept = journal()
+    session, _ = start(kept, 1, Ticked({}))
+    session.on_market(MARKET.tobytes())
+    session.on_clock(START + 5 * SECOND)
+    if with_snapshot:
+        session.save()
+    session.on_clock(START + 6 * SECOND)
+    again, _ = start(kept, 2, Ticks({}), "two")
+    again.on_clock(START + 9 * SECOND)
+    assert again.live.kernel.orders > session.live.kernel.orders
+    found = replay_journal(PLAN, [Ticks({})], list(kept.frames()))
+    assert found.is_identical and found.folded_epochs == [1]
+    assert found.digest == again.live.kernel.digest_text
 
 
 def test_a_poison_fact_quarantines_and_does_not_kill_twice() -> None:

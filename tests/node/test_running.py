@@ -29,6 +29,16 @@ EDITED: Final = (
 RAISING: Final = RESTING + '            raise ArithmeticError("no such luck")\n'
 
 
+def test_a_home_has_one_node_and_a_second_is_refused_before_it_touches_anything(place: Place) -> None:
+    run_id = place.start()
+    before = place.ask("status")
+    said = place.start_refused(EXIT_REFUSED)
+    assert str(place.node.pids(ROOT)[0]) in said
+    after = place.ask("status")
+    assert (after["run_id"], after["epoch"], after["trading"]) == (run_id, before["epoch"], before["trading"])
+    assert place.stop() == 0
+
+
 def test_a_node_says_that_it_is_ready_answers_and_ends_when_told_to(place: Place) -> None:
     """SIGTERM: entries are cancelled, what guards a position stays, at the venue too."""
     run_id = place.start()

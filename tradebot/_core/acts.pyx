@@ -12,17 +12,42 @@ from tradebot._core.context cimport NOBODY, WISH_PLACE, WishC
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport ledger_position
 from tradebot._core.orders cimport OrderC, orders_list
+from tradebot._core.protection cimport ProtectionC, protections_of_timer
+from tradebot._core.timers cimport TimersC
 from tradebot._core.types cimport Act, OrderFlag, OrderType, RecordC, TimeInForce
 from tradebot._core.wishes cimport cancel_open, commit_cancel, commit_place
 
 cdef enum:
     NUMBER_BITS = 40            # of an order id, below its epoch: domain.orders
     EPOCH_MASK = 0x1FFF
+    TIMER_BITS = 32             # of a timer's number, below its epoch
 
 
-cdef uint64_t epoch_base(uint64_t order_base, uint64_t epoch) noexcept nogil:
-    """Account and epoch bits of the order ids that a new epoch gives out."""
-    return (order_base & ~(<uint64_t>EPOCH_MASK << NUMBER_BITS)) | ((epoch & EPOCH_MASK) << NUMBER_BITS)
+cdef int begin_epoch(Kernel kernel, const RecordC* record) noexcept:
+    """Orders from here on bear the epoch in their ids. Where strategies begin anew, timers do in their numbers.
+
+    What waits still then is guards to be placed again. Their numbers, and those of the timers to come, must not depend on how the engine came
+    here: by a snapshot that other strategies left, or by folding all that they did.
+    """
+    kernel.context.order_base = (kernel.context.order_base & ~(<uint64_t>EPOCH_MASK << NUMBER_BITS)) | ((record.id & EPOCH_MASK) << NUMBER_BITS)
+    if record.id2 and kernel.context.sequence > 1:
+        renumber_timers(kernel, record.id << TIMER_BITS)
+    return 0
+
+
+cdef int renumber_timers(Kernel kernel, uint64_t base) noexcept:
+    cdef TimersC* timers = &kernel.context.timers
+    cdef ProtectionC* protection
+    cdef uint32_t at = timers.count
+    timers.number_next = base
+    while at:
+        at -= 1
+        timers.number_next += 1
+        protection = protections_of_timer(&kernel.protections, timers.items[at].number)
+        if protection != NULL:
+            protection.timer = timers.number_next
+        timers.items[at].number = timers.number_next
+    return 0
 
 
 cdef int operator_act(Kernel kernel, const RecordC* record) except -1:

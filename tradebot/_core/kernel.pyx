@@ -18,7 +18,7 @@ strategy is quarantined.
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from tradebot._core.acts cimport epoch_base, operator_act
+from tradebot._core.acts cimport begin_epoch, operator_act
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport book_close, book_open, book_validate
 from tradebot._core.collateral cimport collateral_hold, collateral_post, collateral_validate
@@ -281,8 +281,7 @@ cdef class Kernel:
         if record.kind == Kind.TRADING_STATE_CHANGED:
             return self.step_state(record)
         if record.kind == Kind.EPOCH_STARTED:
-            context.order_base = epoch_base(context.order_base, record.id)
-            return 0
+            return begin_epoch(self, record)
         if record.kind == Kind.OPERATOR_ACT:
             return operator_act(self, record)
         return self.step_account(record, extra)

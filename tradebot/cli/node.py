@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from tradebot.cli.call import Call, Parser, Verbs
 from tradebot.cli.output import json_text
-from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, Refused
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
 
 RECONCILE_S: Final = 10.0
 
@@ -56,7 +56,11 @@ def status(call: Call) -> int:
     from tradebot.node.health import part_health
     from tradebot.node.running import ask_node
 
-    engine, gateway = ask_node(call.home, "engine", "status"), ask_node(call.home, "gateway", "status")
+    engine = ask_node(call.home, "engine", "status")
+    try:
+        gateway = ask_node(call.home, "gateway", "status")
+    except NotRunning as error:
+        gateway = {"error": str(error)}
     found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"])}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
     return EXIT_DONE
@@ -127,9 +131,7 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
     ids = sorted({*engine["orders"], *gateway["orders"], *venue["orders"]})
     rows += [(f"order {one}", *(book["orders"].get(one, "-") for book in (engine, gateway, venue))) for one in ids]
     rows.append(("fills since the round before", engine["fills"], "", venue["fills"]))
-    rows += [
-        (f"balance {asset}", total, "", venue["balances"].get(asset, "-")) for asset, total in engine["balances"].items()
-    ]
+    rows += [(f"balance {asset}", total, "", venue["balances"].get(asset, "-")) for asset, total in engine["balances"].items()]
     rows.append(("unknown", "", len(gateway["unknown"]), ""))
     rows.append(("strangers", "", "", len(venue["strangers"])))
     call.output.table(("book", "engine", "gateway", "venue"), rows)
@@ -174,10 +176,16 @@ def flatten(call: Call) -> int:
 
 def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
-    from tradebot.node.session_files import Killed, find_current, write_killed
+    from tradebot.node.running import is_running
+    from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
 
     find_current(call.home)
-    write_killed(call.home, Killed(who=_who(), why=call.words.why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    if read_killed(call.home) is None:  # the first reason is kept
+        write_killed(call.home, Killed(who=_who(), why=call.words.why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+    if not is_running(call.home):
+        said = "latched: nothing of this home trades; no node answered, so nothing was cancelled"
+        call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
+        return EXIT_DONE
     _ask(call, "state", state="HALTED")
     return _act(call, "act", act="CANCEL_ALL")
 

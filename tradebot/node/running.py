@@ -8,6 +8,7 @@ comes under an older one.
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -141,10 +142,32 @@ def run_node(loaded: Loaded, home: Path, is_new: bool, say: Say, note: Note) -> 
     """Run until told to stop (SIGTERM, SIGINT). `say` gets the events, `note` words for people. Raises TimedOut where it does
     not get ready, LocalError where its processes die too often.
     """
-    folder = prepare_run(loaded, home, is_new)
-    (home / "logs").mkdir(mode=0o700, exist_ok=True)
-    with (home / "logs" / f"{folder.name}.log").open("ab") as log:
-        asyncio.run(Root(loaded.config, folder, log, say, note).run())
+    check_mode(loaded.config)
+    with only_root(home):
+        folder = prepare_run(loaded, home, is_new)
+        (home / "logs").mkdir(mode=0o700, exist_ok=True)
+        with (home / "logs" / f"{folder.name}.log").open("ab") as log:
+            asyncio.run(Root(loaded.config, folder, log, say, note).run())
+
+
+@contextlib.contextmanager
+def only_root(home: Path) -> Iterator[None]:
+    """Be the one root of a home, for as long as the block runs; the lock dies with the process. Raises Refused before anything
+    is touched.
+    """
+    with (home / "journal" / "root").open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise Refused(
+                f"expected a home without a node, found one that process {file.read().decode().strip() or 'unknown'} runs: ask "
+                "it with `tradebot status`, stop it with SIGTERM, or take another --home"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
+        file.flush()
+        yield
 
 
 class Root:

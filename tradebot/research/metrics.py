@@ -132,7 +132,8 @@ DEFINITIONS: Final[dict[str, tuple[str, str]]] = {
         "quote",
         "Money received for sales less money paid for purchases, with what is held at the end marked at the "
         "last middle price, or at the venue's last mark of a contract: realised plus unrealised, before fees and funding. "
-        "What fees in the base asset took out of the position counts at the price of its trade. "
+        "What fees in the base asset took out of the position counts at the price of its trade, in whole lots; what is left "
+        "of a lot lies on the account, at that price. "
         "An inverse contract is worth contract / price of its base asset.",
     ),
     "spread_earned": (
