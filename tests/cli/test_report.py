@@ -48,7 +48,7 @@ def test_the_report_of_the_demo_comes_out_again_byte_for_byte(demo: Demo, tmp_pa
     for name in before:
         (folder / name).unlink()
     done = run(tmp_path, "report", str(folder), "--json")
-    assert json.loads(done.stdout) == {"run_id": made["run_id"], "report": str(folder / "report.html")}
+    assert json.loads(done.stdout) == {"run_id": made["run_id"], "report": str(folder / "report.html"), "overlaps": []}
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
@@ -89,4 +89,4 @@ def test_a_torn_folder_has_no_report_and_says_what_is_torn(place: Path, finished
     (finished / "samples.bin").unlink()
     assert "expected samples.bin in " in failure(place, 1, "report", finished.name)
     shutil.rmtree(finished)
-    assert "none: start one with `tradebot demo`" in failure(place, 2, "report", "last")
+    assert "of a run that is in the store, found none" in failure(place, 2, "report", "last")

@@ -44,8 +44,9 @@ def test_a_node_says_that_it_is_ready_answers_and_ends_when_told_to(place: Place
     run_id = place.start()
     ready = place.events()[-1]
     assert ready["event"] == "ready" and ready["run_id"] == run_id and sorted(ready["pids"]) == sorted(PARTS)
-    orders = place.wait_orders(2)
-    assert sorted((one["quantity"], one["is_guard"]) for one in orders) == [("0.01000000", True), ("0.02000000", False)]
+    place.wait_orders(2)
+    expected = [("0.01000000", True), ("0.02000000", False)]  # the entry is an order too until it fills
+    place.wait(lambda: sorted((one["quantity"], one["is_guard"]) for one in place.ask("orders")["orders"]) == expected)
     status = place.ask("status")
     assert (status["run_id"], status["epoch"], status["trading"]) == (run_id, 1, "active")
     assert status["gateway"]["unknown"] == [] and status["quarantined"] == [] and status["fills"] > 0
