@@ -59,7 +59,7 @@ chaos: $(STAMP)
 	$(BIN)/tradebot chaos --venue paper --kills $(CHAOS_KILLS) --seed 1 --pause 0.6
 
 simulate: $(STAMP)
-	TRADEBOT_SEEDS=10000 $(BIN)/python -m pytest -q tests/testing/test_simulation.py
+	TRADEBOT_SEEDS=10000 $(BIN)/python -m pytest -q -n auto tests/testing/test_simulation.py
 
 fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz.run --sanitized --seconds $(FUZZ_SECONDS)
