@@ -8,7 +8,7 @@ import pytest
 
 from tests.feeds.support import INVERSE, LINEAR, MS, SPOT, flags, frame, kinds, levels, payload
 from tradebot._core.types import Kind
-from tradebot.feeds.binance import BinanceFeed, open_frame, read_listings, venue_code
+from tradebot.feeds.binance import BinanceFeed, open_frame, read_listings, read_update, venue_code
 from tradebot.feeds.rows import SELL, to_records
 from tradebot.store.instruments import make_instrument
 
@@ -243,3 +243,9 @@ def test_inverse_contracts_are_read_alike() -> None:
     feed.receive(1, frame(symbol="BTCUSD_PERP", lastUpdateId=10, bids=[["61804.7", "35"]], asks=[]))
     rows = feed.receive(2, frame(e="depthUpdate", s="BTCUSD_PERP", U=12, u=14, pu=9, b=[["61804.8", "1001"]], a=[], T=4))
     assert levels(rows) == [(0, 618_048, 1_001)]
+
+
+def test_ids_of_a_message_that_is_not_utf_8_are_none() -> None:
+    message = open_frame(b'{"lastUpdateId":10,"bids":[["\xec","1"]],"asks":[]}')
+    assert read_update(message) is None
+    assert read_update(open_frame(b'{"lastUpdateId":10,"bids":[],"asks":[]}')) == (10, None)

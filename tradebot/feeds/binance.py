@@ -140,7 +140,7 @@ def read_update(message: Message) -> Update | None:
             found = _DEPTH.decode(message.body)
             return Update(found.last, Diff(0, found.first, found.last, found.previous, []))
         return Update(_SNAPSHOT.decode(message.body).last, None) if message.kind == _REST_DEPTH else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
