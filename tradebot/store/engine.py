@@ -39,8 +39,8 @@ class Handle:
         self._lock = Lock()
         self._scratch: Any = None
         with self.guard():
-            # Tables are loaded before the call returns: loaded beside it, under load, an open failed now and then ("recursive_mutex
-            # lock failed", ASYNC_LOAD_WAIT_FAILED).
+            # Tables are loaded before the call returns: loaded beside it, an open failed now and then on a busy machine
+            # ("recursive_mutex lock failed", ASYNC_LOAD_WAIT_FAILED).
             self._connection: Any = chdb.connect(f"{os.path.realpath(path)}?async_load_databases=0")
             # A read in order would take several blocks of each part before it gives the first.
             self._connection.query("SET read_in_order_use_buffering = 0")
