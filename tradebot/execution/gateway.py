@@ -672,23 +672,9 @@ class Gateway:
             return
         row = np.frombuffer(task.fact, FACT_DTYPE)[0]
         trigger = int(row["trigger"]) or held.trigger
-        if (status.price, status.quantity, status.trigger) == (
-            int(row["price"]),
-            int(row["quantity"]),
-            trigger,
-        ) and not held.is_done:
-            self._tell(
-                make_fact(
-                    held,
-                    Kind.ORDER_AMENDED,
-                    now_ns,
-                    price=status.price,
-                    quantity=status.quantity,
-                    trigger=status.trigger,
-                    cause=int(row["cause"]),
-                    display=-1,
-                )
-            )
+        asked = int(row["price"]), int(row["quantity"]), trigger
+        if (status.price, status.quantity, status.trigger) == asked and not held.is_done:
+            self._tell_terms(held, status, now_ns, cause=int(row["cause"]))
         elif held.is_done or not status.is_open or venue_ns > task.deadline_ns + self.capabilities.margin_ns:
             self._tell(refusal(task, held, Reject.VENUE_NOT_ACCEPTED, now_ns))
         else:
@@ -698,18 +684,12 @@ class Gateway:
         """A venue makes an order smaller by itself, where it only reduces; that may have been missed."""
         is_asked = bool(held.tasks) and held.tasks[0].ask is Ask.AMEND and held.tasks[0].timestamp_ns > 0
         if not is_asked and not held.is_done and (status.price, status.quantity) != (held.price, held.quantity):
-            self._tell(
-                make_fact(
-                    held,
-                    Kind.ORDER_AMENDED,
-                    now_ns,
-                    price=status.price,
-                    quantity=status.quantity,
-                    trigger=status.trigger,
-                    display=-1,
-                    reject=int(Reject.VENUE_REDUCE_ONLY),
-                )
-            )
+            self._tell_terms(held, status, now_ns, reject=int(Reject.VENUE_REDUCE_ONLY))
+
+    def _tell_terms(self, held: Held, status: OrderStatus, now_ns: int, **slots: int) -> None:
+        """That an order has the price, lots and trigger of its status."""
+        terms = {"price": status.price, "quantity": status.quantity, "trigger": status.trigger}
+        self._tell(make_fact(held, Kind.ORDER_AMENDED, now_ns, display=-1, **terms, **slots))
 
     def _converge_cancel(self, held: Held, status: OrderStatus, now_ns: int) -> None:
         """A cancel whose order is still open is sent again; one whose order has ended otherwise came too late."""

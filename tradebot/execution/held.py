@@ -5,13 +5,10 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from tradebot._core.types import FACT_DTYPE, Flag, Kind, OrderType, Reject
+from tradebot._core.types import FACT_DTYPE, Flag, Kind, Reject
 from tradebot.domain.venue import Ask, OrderStatus
 
 FACT_BYTES: Final = FACT_DTYPE.itemsize
-CONDITIONAL: Final = frozenset(
-    {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT, OrderType.TRAILING_STOP}
-)
 
 
 class Task(Struct):

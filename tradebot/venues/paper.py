@@ -61,7 +61,6 @@ class Order(Struct):
     price: int
     quantity: int
     trigger: int
-    is_conditional: bool
     is_open: bool = False
     was_taken: bool = False
     is_triggered: bool = False
@@ -241,7 +240,6 @@ class PaperVenue:
                     int(row["price"]),
                     int(row["quantity"]),
                     int(row["trigger"]),
-                    is_conditional=bool(row["trigger"] or row["display"]),
                     fills=[],
                 )
             )
