@@ -208,9 +208,9 @@ def test_without_record_nothing_is_added_to_the_ticks(store: Store, tmp_path: Pa
 
 def test_a_start_folds_from_a_snapshot_that_the_store_has_all_of(tmp_path: Path, frames: list[Frame], world: World) -> None:
     folder = lay(tmp_path, frames, world, "run") / "engine"
-    last = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
+    last, _ = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
     assert last.sequence == world.journals[ENGINE].snapshots[-1].sequence > 0
-    whole = find_shadow(folder, prepared("run"), Standing(True, 0, 0, -1))
+    whole, _ = find_shadow(folder, prepared("run"), Standing(True, 0, 0, -1))
     assert whole.sequence == 0
     for frame in frames:
         whole.take(frame)
@@ -224,8 +224,8 @@ def test_a_start_folds_from_a_snapshot_that_the_store_has_all_of(tmp_path: Path,
 def test_a_snapshot_of_the_moment_of_the_last_sample_is_passed_over(tmp_path: Path, frames: list[Frame], world: World) -> None:
     """Facts of the same moment may have come after the sample, and not be written."""
     folder = lay(tmp_path, frames, world, "run") / "engine"
-    last = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
-    assert find_shadow(folder, prepared("run"), Standing(True, 0, 0, last.time_ns)).sequence < last.sequence
+    last, _ = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
+    assert find_shadow(folder, prepared("run"), Standing(True, 0, 0, last.time_ns))[0].sequence < last.sequence
 
 
 def test_a_store_that_is_down_is_said_and_tried_again(tmp_path: Path, frames: list[Frame], world: World) -> None:

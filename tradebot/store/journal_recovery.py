@@ -47,8 +47,8 @@ class Recovered(NamedTuple):
 
 
 def recover(folder: Path, run_id: str) -> Recovered:
-    """Read the last segment to its end, cut what was never whole, and remove what a segment's making left undone. The caller holds
-    the lock. Raises LocalError where the journal is damaged or another run's, OSError where the disk cannot be written.
+    """Read the last segment to its end, cut what was never whole, and remove a segment that was not made. The caller holds the
+    lock. Raises LocalError where the journal is damaged or another run's, OSError where the disk cannot be written.
     """
     clear_leftovers(folder)
     segments = list_segments(folder)
