@@ -20,6 +20,13 @@ from tradebot.store.journal_retention import pack_segments, prune_segments
 from tradebot.store.journal_segments import list_segments, walk
 
 PACKING = "00000001.tbj.zst.packing"
+PACKING_FOR_EVER = """
+import sys
+from pathlib import Path
+from tradebot.store.journal_retention import pack_segments
+while True:
+    pack_segments(Path(sys.argv[1]), "run-1")
+"""
 FRAMES = 98  # over five segments, with room in the last
 
 
@@ -98,10 +105,11 @@ def test_a_writer_that_starts_while_another_compresses_harms_nothing(
 def test_writer_and_packer_killed_at_any_moment_lose_nothing(tmp_path: Path) -> None:
     """Two processes, each killed often and started again; every frame that the writer said is there."""
     chance, told = random.Random(5), -1
-    packing = f"from pathlib import Path\nfrom tradebot.store.journal import *\nwhile True: pack_segments(Path('{tmp_path}'), 'run-1')"
-    packer = subprocess.Popen([sys.executable, "-c", packing])
+    packing = [sys.executable, "-c", PACKING_FOR_EVER, tmp_path]
+    packer = subprocess.Popen(packing)
     for _ in range(12):
-        writer = subprocess.Popen([sys.executable, "-m", "tests.store.journals", tmp_path, "mmap"], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "tests.store.journals", str(tmp_path), "mmap"]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
         for _ in range(chance.randint(30, 400)):
             told = int(writer.stdout.readline())
@@ -113,7 +121,7 @@ def test_writer_and_packer_killed_at_any_moment_lose_nothing(tmp_path: Path) -> 
         writer.wait()
         writer.stdout.close()
         if packer.poll() is not None:
-            packer = subprocess.Popen([sys.executable, "-c", packing])
+            packer = subprocess.Popen(packing)
     packer.kill()
     packer.wait()
     found = read(tmp_path)
@@ -140,7 +148,7 @@ def test_a_segment_whose_next_has_no_whole_head_is_not_sealed(tmp_path: Path) ->
     """A start takes that one back and goes on in the one before."""
     fill(tmp_path, 25)
     overwrite(tmp_path / "00000002.tbj", bytes(SMALL))
-    with pytest.raises(LocalError, match="00000002.tbj at byte 0"):
+    with pytest.raises(LocalError, match=r"00000002.tbj at byte 0"):
         pack_segments(tmp_path, RUN)
     assert files(tmp_path) == ["00000001.tbj", "00000002.tbj"]
 
@@ -153,7 +161,7 @@ def test_what_ends_before_the_next_begins_is_not_compressed(tmp_path: Path) -> N
     at = [offset for offset, _ in walk(bytes(data))][-1]
     data[at : at + frames[0].size] = bytes(frames[0].size)
     path.write_bytes(data)
-    with pytest.raises(LocalError, match="00000002.tbj at byte 0: expected segment 2 to go on from"):
+    with pytest.raises(LocalError, match=r"00000002.tbj at byte 0: expected segment 2 to go on from"):
         pack_segments(tmp_path, RUN)
 
 

@@ -42,10 +42,8 @@ class JournalReader:
 
     def __init__(self, folder: Path, after_sequence: int | None = 0) -> None:
         self.folder = folder
-        if after_sequence is None:
-            head = first_head(folder)
-            after_sequence = head.base_sequence if head else 0
-        self.after_sequence = after_sequence
+        self.first = first_head(folder) if after_sequence is None else None
+        self.after_sequence = after_sequence or (self.first.base_sequence if self.first else 0)
         self._chain = Chain()
         self._number = 0
         self._offset = 0

@@ -78,7 +78,8 @@ def told_again(instrument: Instrument) -> Instrument:
 
 class Tape:
     """Collects what `take` is given and writes a block once it is full; `told` is where the recording stands in the store,
-    `first` the fact behind which the journal is there: a block that began before it cannot be told again, and is left. `place` says under which instrument the facts of another are kept.
+    `first` the fact behind which the journal is there: a block that began before it cannot be told again, and is left. `place`
+    says under which instrument the facts of another are kept.
     """
 
     def __init__(
