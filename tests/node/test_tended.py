@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.node.nodes import CONFIG, RESTING, Place
+from tests.node.nodes import CONFIG, Place
 from tradebot.cli.main import main
 from tradebot.domain.errors import EXIT_DONE, EXIT_USAGE
 from tradebot.node.chronicle import Chronicle
@@ -17,13 +17,26 @@ from tradebot.store.journal_segments import list_segments
 
 HOURS_NS = 2 * 3_600 * 1_000_000_000
 QUICK = CONFIG.replace("speed = 20.0", "speed = 500.0")
-AS_LARGE = "            self.buy(self.position.quantity, price=self.book.bid - 3_500)\n"
-EDITED = RESTING.partition("            self.buy")[0] + AS_LARGE
+AGAIN = """
+from tradebot.strategies.strategy import Strategy
+
+
+class Resting(Strategy):
+    def on_trade(self, trade):
+        if self.book.spread > 0 and self.position.quantity == 0 and not self.open_orders():
+            self.buy(0.01, stop_loss=self.book.bid - 3_000)
+"""  # until trading is open
+EDITED = AGAIN.partition("        if ")[0] + """\
+        if self.position.quantity > 0 and len(self.open_orders()) < 2:
+            self.buy(self.position.quantity, price=self.book.bid - 3_500)
+"""
 
 
 def begin(place: Place, more: str = "") -> None:
     config = QUICK.replace("FILE", str(place.strategy)).replace("snapshot_facts = 1000", f"snapshot_facts = 1000{more}")
     place.node.config.write_text(config)
+    if not place.node.home.joinpath("journal").exists():
+        place.strategy.write_text(AGAIN)
     place.start()
 
 
@@ -76,6 +89,7 @@ def entries(place: Place) -> list[Any]:
 def test_a_node_whose_beginning_is_gone_trades_on_and_says_from_when_on_it_knows(place: Place, is_edited: bool) -> None:
     begin(place)
     place.wait(lambda: sealed(place, ENGINE) > 1 and sealed(place, VENUE) > 1)
+    place.wait(lambda: place.ask("fills")["fills"])
     placed = place.ask("fills")["fills"][0]["order"]
     assert place.stop() == EXIT_DONE
     folder = place.node.folder
@@ -95,7 +109,7 @@ def test_a_node_whose_beginning_is_gone_trades_on_and_says_from_when_on_it_knows
     assert [one["strategy"] for one in place.ask("pnl")["pnl"]] == [0]
     place.wait(lambda: journals(place).get(ENGINE))
     assert journals(place)[ENGINE]["pruned"] > 0 and journals(place)[ENGINE]["from_fact"] > 0
-    assert [one["quantity"] for one in place.ask("positions")["positions"]] == ["0.01000000"]
+    place.wait(lambda: [one["quantity"] for one in place.ask("positions")["positions"]] == ["0.01000000"])
     place.wait(lambda: place.ask("status")["parts"]["store"]["is_written"] and not place.ask("status")["parts"]["store"]["error"])
     assert place.stop() == EXIT_DONE
     beginning = place.ask("fills")["journal_from"]
