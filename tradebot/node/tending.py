@@ -1,7 +1,7 @@
 """The housekeeping of a run's journals: sealed segments are compressed, and those that are old go where nobody needs them.
 
-It runs beside the recorder, on a thread of its own and at the lowest priority: no writer is called or waits, and it goes on while
-the store is down. A kill at any moment leaves a whole journal (`store.journal_retention`).
+It runs beside the recorder, on a thread of its own, at the lowest priority and with a rest after each piece of work: no writer is
+called or waits, and it goes on while the store is down. A kill at any moment leaves a whole journal (`store.journal_retention`).
 
 What is needed is what a start needs: of each part the oldest of its snapshots, and of the engine what the recorder has not
 written. A start that finds no snapshot needs all; so does a recorder of which nothing is known yet.
@@ -33,6 +33,8 @@ JOURNALS: Final = (ENGINE, GATEWAY, VENUE)
 LOOK_S: Final = 5.0
 RETRY_S: Final = 60.0  # after what could not be done
 NICE: Final = 19
+WORK_S: Final = 0.002  # of processor time between two rests
+REST: Final = 4  # times as long as the work before it
 
 Stamp = tuple[int, int, int]  # of a file: another is there once it was brought back
 
@@ -49,6 +51,7 @@ class Tending:
         self.damaged: dict[Path, tuple[Stamp, str]] = {}
         self.troubles: dict[str, str] = {}
         self.figures: dict[str, dict[str, Any]] = {}
+        self.rested_s = 0.0  # by the clock of its thread
 
     def run(self) -> None:
         """Until `ended` is set."""
@@ -59,6 +62,7 @@ class Tending:
 
     def tend(self, now_ns: int) -> None:
         """All there is to do now."""
+        self.rested_s = time.thread_time()
         for name in JOURNALS:
             try:
                 self.tend_one(name, now_ns)
@@ -98,13 +102,20 @@ class Tending:
         if self.damaged.get(segment.path, (None, ""))[0] == stamp:
             return
         try:
-            data = read_whole(segment, following, self.run_id)
+            data = read_whole(segment, following, self.run_id, self.rest)
         except LocalError as error:
             self.damaged = {**self.damaged, segment.path: (stamp, str(error))}
             say(str(error))
             return
         self.damaged = {path: found for path, found in self.damaged.items() if path != segment.path}
-        pack_segment(segment, data)
+        pack_segment(segment, data, self.rest)
+
+    def rest(self) -> None:
+        """Where it has worked for a while; not at the end, which waits for it."""
+        worked_s = time.thread_time() - self.rested_s
+        if worked_s > WORK_S:
+            self.ended.wait(worked_s * REST)
+            self.rested_s = time.thread_time()
 
     def status(self) -> dict[str, Any]:
         """By journal its figures; what is damaged, with the remedy; what could not be done and is tried again."""

@@ -8,6 +8,7 @@ was never flushed. What is not whole yet has a suffix of its own, which no write
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ SUFFIX: Final = ".zst"
 PACKING_SUFFIX: Final = ".packing"
 """Of what is not whole yet; the next that compresses removes it."""
 LEVEL: Final = 3
-_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 18
 
 _OPTIONS: Final[dict[Any, int]] = {
     zstd.CompressionParameter.compression_level: LEVEL,
@@ -30,22 +31,29 @@ _OPTIONS: Final[dict[Any, int]] = {
 }
 
 
-def pack(data: memoryview, path: Path) -> None:
-    """Write `data` compressed to `path`, which appears whole. Raises OSError, and then it is not there."""
+def never_rest() -> None:
+    """For who is in a hurry."""
+
+
+def pack(data: memoryview, path: Path, rest: Callable[[], None] = never_rest) -> None:
+    """Write `data` compressed to `path`, which appears whole; `rest` is called between two pieces of the work. Raises OSError,
+    and then it is not there.
+    """
     new = path.with_name(path.name + PACKING_SUFFIX)
     compressor = zstd.ZstdCompressor(options=_OPTIONS)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         for at in range(0, len(data), _CHUNK_BYTES):
             file.write(compressor.compress(data[at : at + _CHUNK_BYTES]))
+            rest()
         file.write(compressor.flush())
         file.flush()
         os.fsync(descriptor)
-    _prove(new, data)
+    _prove(new, data, rest)
     new.rename(path)
 
 
-def _prove(new: Path, data: memoryview) -> None:
+def _prove(new: Path, data: memoryview, rest: Callable[[], None]) -> None:
     """Read it back. Raises OSError where it is not the same."""
     at = 0
     with zstd.ZstdFile(new, "rb") as file:
@@ -53,6 +61,7 @@ def _prove(new: Path, data: memoryview) -> None:
             if chunk != data[at : at + len(chunk)]:
                 break
             at += len(chunk)
+            rest()
     if at != len(data):
         raise OSError(errno.EIO, "it does not read back as it was written")
 

@@ -8,12 +8,13 @@ find the compressed file where the plain one was. Segments go from the oldest on
 crash leaves a hole.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 from tradebot.domain.errors import LocalError
 from tradebot.store.journal_lock import only_packer
-from tradebot.store.journal_packing import PACKING_SUFFIX, pack
+from tradebot.store.journal_packing import PACKING_SUFFIX, never_rest, pack
 from tradebot.store.journal_segments import (
     Chain,
     Place,
@@ -83,25 +84,30 @@ def plain_segments(folder: Path) -> list[tuple[Segment, Segment]]:
     return [(segment, following) for segment, following in pairwise(list_segments(folder)) if not segment.is_packed]
 
 
-def read_whole(segment: Segment, following: Segment, run_id: str) -> memoryview:
-    """The bytes of a sealed segment up to its last frame, every one of them looked at, and that the next goes on from it. Raises
-    LocalError where it is damaged.
+def read_whole(
+    segment: Segment, following: Segment, run_id: str, rest: Callable[[], None] = never_rest
+) -> memoryview:
+    """The bytes of a sealed segment up to its last frame, every one of them looked at, and that the next goes on from it;
+    `rest` is called between two frames. Raises LocalError where it is damaged.
     """
     head, chain = read_head(following), Chain(run_id)
     data = read_segment(segment)
-    used = sum(frame.size for frame in walk_whole(segment, data, chain))
+    used = 0
+    for frame in walk_whole(segment, data, chain):
+        used += frame.size
+        rest()
     chain.take(head, Place(following.path, 0))
     return memoryview(data)[:used]
 
 
-def pack_segment(segment: Segment, data: memoryview) -> None:
+def pack_segment(segment: Segment, data: memoryview, rest: Callable[[], None] = never_rest) -> None:
     """Put a compressed file in the place of a plain one. The caller is the `only_packer`. Raises LocalError where the disk is
     full, and leaves the segment.
     """
     folder = segment.path.parent
     path = folder / packed_name(segment.number)
     try:
-        pack(data, path)
+        pack(data, path, rest)
         sync_folder(folder)
         segment.path.unlink()
     except OSError as error:
