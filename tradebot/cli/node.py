@@ -32,7 +32,10 @@ def add(verbs: Verbs) -> None:
     _why(cancelling)
     cancelling.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
     _why(verbs.add("flatten", flatten, "cancel all and close every position at the market"))
-    _why(verbs.add("kill", kill, "halt, cancel all, and hold trading shut until it is lifted by hand"))
+    killing = verbs.add("kill", kill, "halt, cancel entries, and hold trading shut until it is lifted by hand; guards stay")
+    _why(killing)
+    killing.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
+    killing.add_argument("--flatten", action="store_true", help="cancel all and close every position at the market, too")
 
 
 def _why(parser: Parser) -> None:
@@ -111,6 +114,7 @@ def pnl(call: Call) -> int:
     found = [
         {
             "strategy": row["strategy"],
+            "strategy_name": row["strategy_name"],
             "instrument": row["instrument"],
             "net": f"{Decimal(row['realised']) + Decimal(row['unrealised']) - Decimal(row['fees']) - Decimal(row['funding']):f}",
             **{name: row[name] for name in ("realised", "unrealised", "fees", "funding")},
@@ -193,15 +197,24 @@ def kill(call: Call) -> int:
         call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
         return EXIT_DONE
     _ask(call, "state", state="HALTED")
-    return _act(call, "act", act="CANCEL_ALL")
+    if call.words.flatten:
+        return _act(call, "act", act="FLATTEN")
+    return _act(call, "act", act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
 
 
 def _act(call: Call, verb: str, **words: str) -> int:
     found = _ask(call, verb, **words)
     if not found["accepted"]:
         raise Refused(found["why"])
-    call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}"))
+    call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}{_asked_for(found)}"))
     return EXIT_DONE
+
+
+def _asked_for(found: Mapping[str, Any]) -> str:
+    """What an act has the venue do, in words that end a sentence."""
+    if "cancels" not in found:
+        return ""
+    return f": cancels of {found['cancels']} orders, {found['closes']} orders that close positions"
 
 
 def _ask(call: Call, verb: str, **words: str) -> dict[str, Any]:
@@ -216,7 +229,8 @@ def _who() -> str:
 
 def _cells(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
     """A row of a table; an id is a name, not a number to be read."""
-    return [str(row[name]) if name in ("id", "order", "trade") else row[name] for name in columns]
+    named = {**row, "strategy": row.get("strategy_name", row.get("strategy"))}
+    return [str(named[name]) if name in ("id", "order", "trade") else named[name] for name in columns]
 
 
 def _flat(found: Mapping[str, Any], before: str = "") -> Any:
@@ -224,4 +238,13 @@ def _flat(found: Mapping[str, Any], before: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", str(value) if name == "pid" and value is not None else value
+            yield f"{before}{name.removesuffix('_ns')}", _shown(name, value)
+
+
+def _shown(name: str, value: object) -> object:
+    """A value for people: an id is a name, a time is UTC."""
+    if name.endswith("_ns") and isinstance(value, int):
+        from tradebot.domain.units import time_text
+
+        return time_text(value) if value else None
+    return str(value) if name == "pid" and value is not None else value
