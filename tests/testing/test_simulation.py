@@ -15,7 +15,7 @@ from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.frames import Frame
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import OrderType, TimeInForce, TradingState
-from tradebot.domain.venue import Ask, Capabilities, Duplicates, VenueReply, VenueRequest
+from tradebot.domain.venue import Ask, Capabilities, Duplicates, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.session import Message, Session, open_session
 from tradebot.execution.gateway import Gateway
 from tradebot.execution.held import Held, Task
@@ -130,7 +130,7 @@ def lost_trade(venue: Any, now_ns: int) -> None:
 
 @pytest.mark.parametrize("faults", [NO_FAULTS, Faults(crash=0)])
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 0 lots"),
+    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 1 lots at 1.0, 0 filled"),
                          (wrong_balance, "balance USD: "), (lost_trade, "fill 1000000: the engine has none")],
 )  # fmt: skip
 def test_a_difference_is_found_halts_trading_and_is_never_adopted(spoil: Any, words: str, faults: Faults) -> None:
@@ -303,7 +303,6 @@ GATEWAYS = {
     SendsAgain: Duplicates.NONE,
     SendsWhatWasNotAnswered: Duplicates.WHILE_OPEN,
     TellsFillsTwice: Duplicates.WHILE_OPEN,
-    ComparesWhatIsUnderWay: Duplicates.WHILE_OPEN,
 }
 HARSH = Faults(drop=0.05, slow=0.15, crash=0.01)
 
@@ -321,6 +320,25 @@ def seeds_until_found(**settings: Any) -> int:
 @pytest.mark.parametrize("mutant", GATEWAYS)
 def test_a_mutant_of_the_gateway_is_found(mutant: type[Gateway]) -> None:
     seeds_until_found(make_gateway=mutant, capabilities=Capabilities(duplicates=GATEWAYS[mutant]))
+
+
+class SlowStream(World):
+    """The account stream comes in its order, and later than every reply."""
+
+    def send(self, sender: str, message: Any) -> None:
+        if isinstance(message, VenueEvent):
+            self.at(self.now + 60_000_000, lambda: self.deliver(GATEWAY, message))
+        else:
+            super().send(sender, message)
+
+
+@pytest.mark.parametrize(("gateway", "is_found"), [(Gateway, False), (ComparesWhatIsUnderWay, True)])
+def test_a_gateway_that_compares_what_is_under_way_is_found(gateway: type[Gateway], is_found: bool) -> None:
+    found = []
+    for seed in range(5):
+        settings = {"make_gateway": gateway, "reconcile_ns": 50_000_000}
+        found += SlowStream(seed, plan(1, [BTC], **QUICK), LONG, strategies, NO_FAULTS, **settings).finish().findings
+    assert any("by the node's own comparison" in text for text in found) == bool(found) == is_found, found
 
 
 def test_an_engine_that_acts_before_it_writes_is_found() -> None:
