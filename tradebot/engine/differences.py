@@ -37,14 +37,18 @@ def find_differences(plan: Plan, own: OwnBook, fills: Fills, books: VenueBooks) 
     yield from balance_differences(plan, own, books)
 
 
-def held_terms(books: VenueBooks) -> dict[int, Terms]:
+def held_terms(own: OwnBook, books: VenueBooks) -> dict[int, Terms]:
     """Orders as the gateway has them."""
-    return {one.client_id: Terms(one.price, one.quantity, one.filled, one.trigger) for one in books.held}
-
-
-def venue_terms(books: VenueBooks) -> dict[int, Terms]:
     return {
-        one.client_id: Terms(one.price, one.quantity, one.filled, 0 if one.is_triggered else one.trigger)
+        one.client_id: Terms(one.price, one.quantity, one.filled, 0 if one.client_id in own.following else one.trigger)
+        for one in books.held
+    }
+
+
+def venue_terms(own: OwnBook, books: VenueBooks) -> dict[int, Terms]:
+    gone = own.following | {one.client_id for one in books.open_orders if one.is_triggered}
+    return {
+        one.client_id: Terms(one.price, one.quantity, one.filled, 0 if one.client_id in gone else one.trigger)
         for one in books.open_orders
     }
 
@@ -58,7 +62,7 @@ def instruments_of(plan: Plan, own: OwnBook, books: VenueBooks) -> dict[int, Ins
 
 def order_differences(plan: Plan, own: OwnBook, books: VenueBooks) -> Iterator[Difference]:
     """Open orders that are not in all three books, or on other terms, or filled differently."""
-    three = own.orders, held_terms(books), venue_terms(books)
+    three = own.orders, held_terms(own, books), venue_terms(own, books)
     instruments = instruments_of(plan, own, books)
     for order in sorted({number for book in three for number in book} - own.busy):
         found = [book.get(order) for book in three]

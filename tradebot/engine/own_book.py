@@ -31,10 +31,13 @@ from tradebot.engine.plan import Plan
 
 INVERSE_CARRY: Final = 1 << 30  # parts of a unit to which an inverse contract's value is taken up
 INSTRUMENT, QUANTITY, COST, REMAINDER = 2, 4, 5, 8  # in the rows of `Kernel.positions`
+MARKET, TRIGGER, TRAIL = 6, 13, 14  # in the rows of `Kernel.open_orders`
 
 
 class Terms(Struct, frozen=True):
-    """Of an open order, in ticks and lots. `trigger` is 0 where it waits for none."""
+    """Of an open order, in ticks and lots. `trigger` is 0 where it waits for none, and where it follows the price: then the venue
+    moves it and tells nobody.
+    """
 
     price: int
     quantity: int
@@ -57,6 +60,7 @@ class OwnBook(Struct, frozen=True):
 
     orders: dict[int, Terms]
     instruments: dict[int, Instrument]  # of the orders
+    following: frozenset[int]  # orders whose trigger follows the price
     fills: int
     positions: dict[int, int]
     costs: dict[int, int]
@@ -74,8 +78,9 @@ def read_book(plan: Plan, kernel: Kernel, fills: int = 0, busy: frozenset[int] =
     held = [(plan.instruments[row[INSTRUMENT]], row) for row in kernel.positions()]
     contracts = [one for one in plan.instruments if one.is_contract]
     return OwnBook(
-        orders={row[0]: Terms(row[1], row[2], row[3], row[13]) for row in orders},
-        instruments={row[0]: plan.instruments[row[6]] for row in orders},
+        orders={row[0]: Terms(row[1], row[2], row[3], 0 if row[TRAIL] else row[TRIGGER]) for row in orders},
+        instruments={row[0]: plan.instruments[row[MARKET]] for row in orders},
+        following=frozenset(row[0] for row in orders if row[TRAIL]),
         fills=fills,
         positions={one.id: sum(row[QUANTITY] for of, row in held if of is one) for one in contracts},
         costs={one.id: sum(row[COST] for of, row in held if of is one) for one in contracts},

@@ -671,7 +671,7 @@ class Gateway:
         if task is None or task.ask is not Ask.AMEND or task.timestamp_ns == 0:
             return
         row = np.frombuffer(task.fact, FACT_DTYPE)[0]
-        trigger = int(row["trigger"]) or held.trigger
+        trigger = int(row["trigger"]) or status.trigger  # 0: as it is, and the venue moves one that follows the price
         asked = int(row["price"]), int(row["quantity"]), trigger
         if (status.price, status.quantity, status.trigger) == asked and not held.is_done:
             self._tell_terms(held, status, now_ns, cause=int(row["cause"]))

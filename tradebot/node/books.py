@@ -40,11 +40,11 @@ def books_of(session: Session, plan: Plan) -> dict[str, Any]:
             "balances": balance_texts(plan, own, books),
         },
         "gateway": {
-            "orders": order_texts(held_terms(books), instruments),
+            "orders": order_texts(held_terms(own, books), instruments),
             "unknown": [],  # a round waits until there is none
         },
         "venue": {
-            "orders": order_texts(venue_terms(books), instruments),
+            "orders": order_texts(venue_terms(own, books), instruments),
             "fills": len(books.trades),
             "positions": position_texts(
                 plan,
@@ -52,7 +52,7 @@ def books_of(session: Session, plan: Plan) -> dict[str, Any]:
                 {one.instrument: one.cost for one in books.positions},
             ),
             "balances": {asset: money_text(total) for asset, total in sorted(books.balances.items())},
-            "strangers": sorted(venue_terms(books).keys() - held_terms(books).keys()),
+            "strangers": sorted(venue_terms(own, books).keys() - held_terms(own, books).keys()),
         },
     }
 
