@@ -49,6 +49,7 @@ VERSION: Final = 2
 FACT_BYTES: Final = FACT_DTYPE.itemsize
 INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 NEVER_NS: Final = 2**63 - 1
+COST_PARTS: Final = 10**6  # of a money unit, in which the cost of a position is kept
 AHEAD_MAX_NS: Final = 1_000_000_000  # how far a request's time may lie ahead of the venue's
 
 Message = VenueReply | VenueEvent
@@ -106,7 +107,7 @@ class Saved(Struct, frozen=True, array_like=True):
     balances: dict[str, str]
     positions: list[tuple[int, int]]
     simulator: list[Any]
-    costs: list[tuple[int, int]] = []
+    costs: dict[int, str] = {}
 
 
 class PaperVenue:
@@ -124,7 +125,7 @@ class PaperVenue:
         self.income: list[bytes] = []  # what happened to positions without an order, numbered from 1 in `venue_sequence`
         self.balances = {asset: Fraction(plan.opening.get(asset, 0)) for asset in plan.assets}
         self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
-        self.costs = dict.fromkeys(self.positions, 0)  # of them, in whole money units of the settle asset
+        self.costs = dict.fromkeys(self.positions, Fraction(0))  # what they were entered at
         self.pending: list[Pending] = []
         self.time_ns = self.taken = 0
         self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
@@ -172,7 +173,7 @@ class PaperVenue:
             {asset: str(total) for asset, total in self.balances.items()},
             sorted(self.positions.items()),
             self.simulator.snapshot(),
-            sorted(self.costs.items()),
+            {number: str(cost) for number, cost in self.costs.items()},
         )
         self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
 
@@ -188,7 +189,7 @@ class PaperVenue:
         self.orders = {several[0].client_id: several for several in saved.orders}
         self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
         self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
-        self.costs = dict(saved.costs)
+        self.costs = {number: Fraction(cost) for number, cost in saved.costs.items()}
         self.simulator.restore(saved.simulator)
 
     @property
@@ -311,8 +312,9 @@ class PaperVenue:
         self.positions[instrument.id] = held + lots
 
     def wallet(self, asset: str) -> int:
-        """What an exchange tells as the balance, in whole money units, down."""
-        return floor(self.balances[asset] + sum(self.costs[one.id] for one in self.plan.instruments if settles_in(one, asset)))
+        """What an exchange tells as the balance, in whole money units, down: with what it tells that open positions cost."""
+        costs = [floor(self.costs[one.id]) for one in self.plan.instruments if one.is_contract and one.settle == asset]
+        return floor(self.balances[asset]) + sum(costs)
 
     # What is said
 
@@ -378,7 +380,7 @@ class PaperVenue:
         elif request.ask is Ask.TRADES:
             self._reply(request.request, OK, facts=b"".join(self._trades(request.client_id, request.since_ns)))
         elif request.ask is Ask.POSITIONS:
-            held = [PositionStatus(one, lots, self.costs[one]) for one, lots in self.positions.items() if lots]
+            held = [PositionStatus(one, lots, floor(self.costs[one])) for one, lots in self.positions.items() if lots]
             self._reply(request.request, OK, positions=held)
         else:
             self._reply(request.request, OK, balances={asset: self.wallet(asset) for asset in self.balances})
@@ -403,18 +405,16 @@ class PaperVenue:
         return out
 
 
-def settles_in(instrument: Instrument, asset: str) -> bool:
-    return instrument.is_contract and instrument.settle == asset
-
-
-def cost_after(held: int, cost: int, lots: int, value: Fraction) -> int:
-    """What the position that is left after a trade was entered at, by average cost. In whole units, down: what that takes from it
-    counts as realised, so that the wallet, which a venue tells in whole units too, lies as far from one as the balance does.
+def cost_after(held: int, cost: Fraction, lots: int, value: Fraction) -> Fraction:
+    """What the position that is left after a trade was entered at, by average cost; down to a part of a unit, or its digits would
+    grow with each trade. What that takes from it is realised, so that no money goes.
     """
     left = held + lots
     if held * lots >= 0:
-        return floor(cost + value)
-    return floor(Fraction(cost * left, held)) if held * left >= 0 else floor(value * left / lots)
+        after = cost + value
+    else:
+        after = cost * left / held if held * left >= 0 else value * left / lots
+    return Fraction(floor(after * COST_PARTS), COST_PARTS)
 
 
 def _apply(order: Order, fact: np.void) -> None:
