@@ -107,7 +107,7 @@ class Saved(Struct, frozen=True, array_like=True):
     balances: dict[str, str]
     positions: list[tuple[int, int]]
     simulator: list[Any]
-    costs: dict[int, str] = {}
+    costs: list[tuple[int, str]] = []
 
 
 class PaperVenue:
@@ -173,7 +173,7 @@ class PaperVenue:
             {asset: str(total) for asset, total in self.balances.items()},
             sorted(self.positions.items()),
             self.simulator.snapshot(),
-            {number: str(cost) for number, cost in self.costs.items()},
+            [(number, str(cost)) for number, cost in self.costs.items()],
         )
         self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
 
@@ -189,7 +189,7 @@ class PaperVenue:
         self.orders = {several[0].client_id: several for several in saved.orders}
         self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
         self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
-        self.costs = {number: Fraction(cost) for number, cost in saved.costs.items()}
+        self.costs = {number: Fraction(cost) for number, cost in saved.costs}
         self.simulator.restore(saved.simulator)
 
     @property
@@ -410,10 +410,8 @@ def cost_after(held: int, cost: Fraction, lots: int, value: Fraction) -> Fractio
     grow with each trade. What that takes from it is realised, so that no money goes.
     """
     left = held + lots
-    if held * lots >= 0:
-        after = cost + value
-    else:
-        after = cost * left / held if held * left >= 0 else value * left / lots
+    of_held = cost * left / held if held * left > 0 else value * left / lots
+    after = cost + value if held * lots >= 0 else of_held
     return Fraction(floor(after * COST_PARTS), COST_PARTS)
 
 
