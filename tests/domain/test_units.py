@@ -63,6 +63,12 @@ def test_the_table_of_an_orders_life_is_that_of_the_core() -> None:
 def test_each_kind_of_error_ends_with_its_exit_code() -> None:
     assert errors.ConfigError("").exit_code == 2
     assert errors.BadContainer("").exit_code == 1
+
+
+def test_an_error_that_quotes_a_damaged_file_keeps_its_place_and_its_remedy() -> None:
+    text = str(errors.BadContainer(f"expected a whole a.npz, found: {'x' * 5_000}; fetch the file again"))
+    assert text.startswith("expected a whole a.npz, found: x") and text.endswith("x; fetch the file again") and len(text) < 1_500
+    assert str(errors.Refused("as it is")) == "as it is"
     assert errors.NotRunning("").exit_code == 3
     assert errors.Refused("").exit_code == 4
     assert errors.StrategyBlocked("").exit_code == 5

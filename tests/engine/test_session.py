@@ -13,9 +13,9 @@ from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame
 from tradebot.domain.links import AnswersTaken, CommandsTaken, EngineUp, Fenced, GatewayUp
 from tradebot.domain.market import AccountFacts, Commands
-from tradebot.domain.orders import TradingState
+from tradebot.domain.orders import OrderState, TradingState
 from tradebot.engine.replay import replay_journal
-from tradebot.engine.session import SAY_AGAIN_NS, Note, Session, open_session
+from tradebot.engine.session import SAY_AGAIN_NS, Note, Session, ShutOut, note_of, open_session
 from tradebot.strategies.strategy import Strategy
 from tradebot.testing.simulation import MemoryJournal
 
@@ -191,6 +191,41 @@ def test_a_poison_fact_quarantines_and_does_not_kill_twice() -> None:
     again, _ = start(kept, 2, Raises({}))
     assert said(again.on_market(row(2, Kind.TRADE, 201, 1).tobytes())) == []
     assert len(again.live.kernel.failures) == 1
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_a_strategy_that_its_keeper_shuts_out_stays_out_and_the_run_replays(is_folded: bool) -> None:
+    """Its entries are cancelled, its guards stay; nobody calls it, while others begin as they must."""
+    kept, plan_of_two = journal(), plan(2, [BTC])
+    session, _ = open_session(plan_of_two, [Buyer({}), Buyer({})], kept, "one", 1, START)
+    session.on_market(MARKET.tobytes())
+    shut = ShutOut([1], "poison: it never returned", is_folded)
+    again, found = open_session(plan_of_two, [Buyer({}), Buyer({})], kept, "one", 2, START + SECOND, shut=shut)
+    kernel = again.live.kernel
+    assert kernel.quarantined == [1]
+    assert [kind for _, kind in said(found)][-1] == Kind.CANCEL_ORDER
+    note = note_of(list(kept.frames())[-1])
+    assert (note.who, note.why, note.anew) == ("root", shut.why, is_folded)
+    again.on_market(row(3, Kind.TRADE, 201, 1).tobytes())
+    assert [row[7] for row in kernel.open_orders() if row[11] == OrderState.SENT] == [0, 0]
+    third, _ = open_session(plan_of_two, [Buyer({}), Buyer({})], kept, "one", 3, START + 9 * SECOND)
+    assert third.live.kernel.quarantined == [1]
+    replayed = replay_journal(plan_of_two, [Buyer({}), Buyer({})], list(kept.frames()))
+    assert replayed.is_identical and replayed.folded_epochs == ([1] if is_folded else [])
+
+
+def test_the_kernel_says_whose_callback_runs_where_another_process_can_see_it() -> None:
+    seen, words = [], np.zeros(3, np.uint64)
+
+    class Looks(Strategy):
+        def on_trade(self, trade: Any) -> None:
+            seen.append(words[:2].tolist())
+            raise SystemExit(3)
+
+    session, _ = open_session(PLAN, [Looks({})], journal(), "one", 1, START, calls=words)
+    session.on_market(MARKET.tobytes())
+    assert seen == [[1, session.live.kernel.sequence]] and words[0] == 0
+    assert [str(error) for _, _, error in session.live.kernel.failures] == ["3"], "an exit is a failure like any"
 
 
 def test_answers_are_taken_once_and_in_order() -> None:

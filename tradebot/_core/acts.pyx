@@ -2,7 +2,7 @@
 
 Cancelling takes the way of a strategy's own cancels. Flattening cancels what is open, guards too, and sends what closes each position at
 the market: orders that only reduce, and that neither a halt nor an order rate holds back. What an act asks for is
-refused and told like any wish.
+refused and told like any wish. A strategy is shut out as if it had raised: so its keeper does where a callback ends the engine or never returns.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -58,11 +58,21 @@ cdef int operator_act(Kernel kernel, const RecordC* record) except -1:
     for seat in kernel.seats:
         if record.owner != NOBODY and record.owner != seat.number:
             continue
+        if record.id == Act.QUARANTINE:
+            shut_out(kernel, seat)
+            continue
         for index in range(kernel.context.market_count):
             act_on(kernel, seat, index, <Act>record.id)
         if kernel.context.wish_count:
             kernel.commit(seat)
     return 0
+
+
+cdef int shut_out(Kernel kernel, Seat seat) except -1:
+    """Quarantine a strategy that is not; its guards stay."""
+    if seat.quarantined:
+        return 0
+    return kernel.quarantine(seat, RuntimeError("shut out by an act, whose reason is in the log"))
 
 
 cdef int act_on(Kernel kernel, Seat seat, uint32_t index, Act act) except -1:

@@ -76,6 +76,8 @@ cdef struct ContextC:
     uint64_t sequence           # of the fact being stepped
     uint64_t call               # number of the callback; views remember it
     uint16_t calling            # strategy whose callback runs; NOBODY outside
+    uint64_t* call_mark         # [0]: strategy + 1 while its callback runs, else 0; [1]: the fact. It may outlive the process
+    uint64_t own_mark[2]
     uint8_t starting            # on_start runs: bars may be declared
     uint8_t by_mark             # triggers watch the mark price
     uint8_t folding             # what was recorded is taken in again without the strategies: nobody is called, nothing is sent

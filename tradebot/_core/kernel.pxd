@@ -42,6 +42,7 @@ cdef class Kernel:
     cdef SendC send
     cdef void* target
     cdef object target_owner
+    cdef object mark_owner              # keeps the memory of context.call_mark
     cdef FactC* audit                   # commands and account facts, until taken
     cdef uint32_t audit_count
     cdef uint32_t audit_max

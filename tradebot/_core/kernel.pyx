@@ -134,6 +134,7 @@ cdef class Kernel:
         self.context.market_count = count
         self.context.margins = margins_open(list(margins), count)
         self.context.calling = NOBODY
+        self.context.call_mark = self.context.own_mark
         self.context.call = 1               # views begin with 0, which is shut
         self.context.order_base = order_base
         self.context.worst_band = worst_band
@@ -193,6 +194,16 @@ cdef class Kernel:
         self.target = target
         self.target_owner = owner
         return 0
+
+    def mark_calls(self, memory) -> None:
+        """Say in two 64-bit words of `memory` which strategy's callback runs, so that where a callback ends the process or never returns,
+        another process knows whose it was: the strategy's number + 1, 0 outside; the fact.
+        """
+        cdef uint64_t[::1] words = memory
+        assert words.shape[0] >= 2
+        self.mark_owner = memory
+        words[0] = 0
+        self.context.call_mark = &words[0]
 
     def seat(self, Trader trader, base: type, markets: list, limits: list) -> None:
         """Give a strategy its place: the market indexes it trades (the first is its default), and its limits for each.
@@ -523,6 +534,8 @@ cdef class Kernel:
             return 0
         context.call += 1
         context.calling = seat.number
+        context.call_mark[1] = context.sequence
+        context.call_mark[0] = seat.number + 1
         try:
             if view is None:
                 handler()
@@ -531,7 +544,7 @@ cdef class Kernel:
             else:
                 view.call = context.call
                 handler(view)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if getattr(error, "aborts_run", False):
                 raise
             context.wish_count = wishes
@@ -540,6 +553,7 @@ cdef class Kernel:
             self.quarantine(seat, error)
             return 0
         finally:
+            context.call_mark[0] = 0
             context.calling = NOBODY
             context.call += 1
         return 0
@@ -644,6 +658,12 @@ cdef class Kernel:
     def voids(self) -> int:
         """Facts that were kept for the record and applied to nothing."""
         return self.void_count
+
+    @property
+    def quarantined(self) -> list:
+        """Numbers of the strategies that are shut out."""
+        cdef Seat seat
+        return [seat.number for seat in self.seats if seat.quarantined]
 
     @property
     def calls(self) -> int:

@@ -132,6 +132,7 @@ cpdef enum Act:                 # what an operator has the engine do, beside cha
     CANCEL_ENTRIES = 1          # cancel all open orders but those that guard
     CANCEL_ALL = 2
     FLATTEN = 3                 # cancel all, and close every position at the market
+    QUARANTINE = 4              # shut a strategy out, as if it had raised
 
 
 cpdef enum Reject:

@@ -128,6 +128,7 @@ class Act(IntEnum):
     CANCEL_ENTRIES = 1
     CANCEL_ALL = 2
     FLATTEN = 3
+    QUARANTINE = 4
 
 RECORD_DTYPE: np.dtype[np.void]
 EXTRA_DTYPE: np.dtype[np.void]

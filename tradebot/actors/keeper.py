@@ -27,6 +27,7 @@ BACKOFF_MAX_S: Final = 5.0
 STEADY_S: Final = 10.0  # a life after which the next death counts as the first
 STEADY_KILLED_S: Final = 1.0  # the same where it was killed
 ENDS_MAX: Final = 6
+WORDS_S: Final = 0.1  # that a process has to say where it hangs
 
 
 class Spec(Struct, frozen=True, kw_only=True):
@@ -148,12 +149,16 @@ class Keeper:
         for descriptor in (self._life_line, self._life_end):
             os.close(descriptor)
 
-    def kill(self, name: str) -> None:
-        """Kill a process at once; it is started again as any that died."""
+    async def kill(self, name: str) -> None:
+        """Kill a process that hangs, after it had a moment to say where (SIGUSR1); it is started again as any that died."""
         process = self.kept[name].process
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        if process is None:
+            return
+        for number in (signal.SIGUSR1, signal.SIGKILL):
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(number)
+                await asyncio.sleep(WORDS_S if number == signal.SIGUSR1 else 0)
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs now."""

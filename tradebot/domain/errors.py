@@ -27,6 +27,8 @@ A bug is an `assert`, not one of these. A refusal of an order is a value, `Rejec
 says what was expected, what was found and what to do.
 """
 
+WORDS_MAX, HEAD, TAIL = 1_500, 1_000, 300
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -39,6 +41,11 @@ class TradebotError(Exception):
     """The root; `exit_code` is what the command line ends with."""
 
     exit_code = EXIT_FAILED
+
+    def __str__(self) -> str:
+        """Its beginning and its end, which holds the remedy, where a damaged file got its bytes into the words of a library."""
+        text = super().__str__()
+        return text if len(text) <= WORDS_MAX else f"{text[:HEAD]} ... {text[-TAIL:]}"
 
 
 class UsageError(TradebotError):

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Flag, Kind
@@ -32,11 +33,13 @@ from tradebot.engine.reconciling import ASK_AGAIN_NS, IN_STEP_NS, WHO, WHY_AGREE
 from tradebot.strategies.strategy import Strategy
 
 VERSION: Final = 1
+NOBODYS: Final = "nobody's"  # a fingerprint that no strategies have
 FACT_BYTES: Final = FACT_DTYPE.itemsize
 SLOT_BYTES: Final = RECORD_DTYPE.itemsize
 FILLS: Final = (Kind.ORDER_FILLED, Kind.LIQUIDATED)
 COMMANDS_MAX: Final = 256  # in one message
 HOLE_NS: Final = 10_000_000  # after which answers are asked for again
+KEEPER: Final = "root"  # who shuts strategies out
 SAY_AGAIN_NS: Final = 500_000_000  # after which commands that the gateway has not taken are said again
 
 Message = Commands | AnswersTaken | EngineUp | BooksAsked
@@ -55,6 +58,16 @@ class Note(Struct, frozen=True, omit_defaults=True):
     who: str = ""
     why: str = ""
     is_gate: bool = False
+
+
+class ShutOut(Struct, frozen=True):
+    """Strategies that a start quarantines before anything else, because callbacks of theirs ended the engine or never returned.
+    `is_folded`: while it recovered, so that what was recorded must be taken in without any strategy.
+    """
+
+    strategies: list[int]
+    why: str
+    is_folded: bool = False
 
 
 class Saved(Struct, frozen=True, array_like=True):
@@ -110,13 +123,20 @@ class Session:
             times.append(self.reconciling.due_ns)
         return min(times)
 
-    def begin(self, now_ns: int, anew: bool) -> list[Message]:
-        """Open this start's epoch, and ask the gateway where it stands. Entries wait until the books are compared."""
+    def begin(self, now_ns: int, anew: bool, shut: ShutOut | None = None) -> list[Message]:
+        """Open this start's epoch, and ask the gateway where it stands. Entries wait until the books are compared.
+
+        Who is shut out stands in the frame of the epoch: what is folded up to it must not reach beyond it.
+        """
         is_gated = self.reconciling.gate is Gate.WAITING and self.live.kernel.trading_state == TradingState.ACTIVE
         if is_gated:
             self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, now_ns))
+        for number in () if shut is None else shut.strategies:
+            self.live.arrive(_control(Kind.OPERATOR_ACT, int(Act.QUARANTINE), number, now_ns))
         self.live.begin(self.epoch, now_ns, anew)
         who, why = (WHO, WHY_WAITING) if is_gated else ("", "")
+        if shut is not None:
+            who, why = KEEPER, shut.why
         note = Note(fingerprint=self.fingerprint, anew=anew, who=who, why=why, is_gate=is_gated)
         return [*self.commit(note), self.up()]
 
@@ -351,31 +371,37 @@ def open_session(
     epoch: int,
     now_ns: int,
     reconcile_ns: int = 0,
+    shut: ShutOut | None = None,
+    calls: npt.NDArray[np.uint64] | None = None,
 ) -> tuple[Session, list[Message]]:
     """Start an engine on its journal, whatever is in it; returns it with what it has to say.
 
     `fingerprint` names code and parameters of the strategies; `epoch` is larger than that of any start before; books are
-    compared every `reconcile_ns`, never where it is 0. Raises LocalError where the journal does not replay.
+    compared every `reconcile_ns`, never where it is 0; in `calls` the kernel says whose callback runs. Raises LocalError where
+    the journal does not replay.
     """
     session = Session(plan, strategies, journal, fingerprint, epoch, reconcile_ns)
+    if calls is not None:
+        session.live.kernel.mark_calls(calls)
     found = journal.newest_snapshot()
     saved = None if found is None else msgspec.msgpack.decode(found.data, type=Saved)
     start = 0 if found is None else found.sequence
     frames = [frame for frame in journal.frames(start) if frame.base_sequence >= start and frame.kind == FrameKind.FACTS]
-    recover(session, frames, saved)
+    recover(session, frames, saved, is_folded=shut is not None and shut.is_folded)
     is_new = saved is None and not frames
-    return session, session.begin(now_ns, anew=is_new or not session.live.started)
+    return session, session.begin(now_ns, is_new or not session.live.started, shut)
 
 
-def recover(session: Session, frames: Iterable[Frame], saved: Saved | None = None) -> int:
-    """Bring a new session to where the frames end, which are gone through twice; how many of them were folded.
+def recover(session: Session, frames: Iterable[Frame], saved: Saved | None = None, is_folded: bool = False) -> int:
+    """Bring a new session to where the frames end, which are gone through twice; how many of them were folded, which are all
+    where `is_folded` says so.
 
     A start and a replay are this same function: a replay is one without a snapshot and without a journal to write on. Raises
     Diverged.
     """
-    first = first_replayed(frames, session.fingerprint, saved)
+    first = first_replayed(frames, NOBODYS if is_folded else session.fingerprint, saved)
     if saved is not None:
-        session.restore(saved, books_only=first != 0 or saved.fingerprint != session.fingerprint)
+        session.restore(saved, books_only=is_folded or first != 0 or saved.fingerprint != session.fingerprint)
     for at, frame in enumerate(frames):
         session.take_again(frame, is_folded=at < first)
     return first

@@ -1,5 +1,7 @@
 """`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, as the root starts it."""
 
+import faulthandler
+import signal
 import sys
 import traceback
 from argparse import ArgumentParser
@@ -7,6 +9,7 @@ from pathlib import Path
 
 from tradebot.actors.process import run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
+from tradebot.engine.session import ShutOut
 from tradebot.node.parts import make_part
 from tradebot.node.session_files import ipc_folder
 
@@ -16,12 +19,18 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epoch", type=int, default=0)
+    parser.add_argument("--shut", type=int, action="append", default=[])
+    parser.add_argument("--why", default="")
+    parser.add_argument("--fold", action="store_true")
     parser.add_argument("--life-line", type=int)
     parser.add_argument("--clock-offset", type=int)
     words = parser.parse_args()
+    shut = ShutOut(words.shut, words.why, words.fold) if words.shut else None
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)  # the keeper's question to one that hangs: where?
     try:
         run_process(
-            lambda: make_part(words.name, words.folder, words.epoch),
+            lambda: make_part(words.name, words.folder, words.epoch, shut),
             words.name,
             ipc_folder(words.folder),
             words.life_line,

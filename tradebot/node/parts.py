@@ -22,9 +22,10 @@ from tradebot.domain.units import money_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.reconciling import as_told
-from tradebot.engine.session import open_session
+from tradebot.engine.session import ShutOut, open_session
 from tradebot.execution.gateway import Gateway, Timing
 from tradebot.node.books import books_of
+from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
@@ -74,8 +75,8 @@ class EnginePart(Base):
 
     name = ENGINE
 
-    def __init__(self, folder: Path, epoch: int) -> None:
-        self.folder, self.epoch = folder, epoch
+    def __init__(self, folder: Path, epoch: int, shut: ShutOut | None = None) -> None:
+        self.folder, self.epoch, self.shut = folder, epoch, shut
         self.prepared = read_prepared(folder)
         self.config = config_from_dict(self.prepared.config)
         self.plan: Plan = self.prepared.plan
@@ -87,9 +88,12 @@ class EnginePart(Base):
         """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
         fingerprint = fingerprint_of(self.config.strategy)
+        calls = open_words(self.folder)
+        calls[RECOVERING] = True
         self.session, found = open_session(
-            self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns, self.config.node.reconcile_ns
+            self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns, self.config.node.reconcile_ns, self.shut, calls
         )
+        calls[RECOVERING] = False
         self.saved_at = self.session.live.kernel.sequence
         return self.to_gateway(found)
 
@@ -191,10 +195,7 @@ class EnginePart(Base):
             "orders_open": len(kernel.open_orders()),
             "fills": kernel.fills,
             "refused_answers": [why for _, why, _ in self.session.refused],
-            "quarantined": [
-                {"strategy": number, "fact": sequence, "error": f"{type(error).__name__}: {error}"}
-                for number, sequence, error in kernel.failures
-            ],
+            "quarantined": self.quarantined(),
             "has_gateway": self.has_gateway,
             "reconcile": as_told(self.session.reconciling),
             "cut": cut_text(self.journal),
@@ -202,6 +203,17 @@ class EnginePart(Base):
                 asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
             },
         }
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Who is shut out, on which fact and why; where a snapshot alone says that one is, the log of the run knows."""
+        kernel, found = self.session.live.kernel, []
+        failures = {number: (fact, f"{type(error).__name__}: {error}") for number, fact, error in kernel.failures}
+        for number in kernel.quarantined:
+            fact, error = failures.get(number, (None, "before this start: see `tradebot logs`"))
+            if self.shut is not None and number in self.shut.strategies:
+                error = self.shut.why
+            found.append({"strategy": number, "fact": fact, "error": error})
+        return found
 
     def orders(self) -> list[dict[str, Any]]:
         found = []
@@ -420,13 +432,13 @@ def capabilities_of(config: Config) -> Capabilities:
     return Capabilities(window_ns=WINDOW_NS, margin_ns=MARGIN_NS)
 
 
-def make_part(name: str, folder: Path, epoch: int) -> Any:
-    """The part of that name, built from the run's folder."""
+def make_part(name: str, folder: Path, epoch: int, shut: ShutOut | None = None) -> Any:
+    """The part of that name, built from the run's folder; the last two are the engine's."""
     makers: dict[str, Callable[[Path], Any]] = {
         STORE: StorePart,
         VENUE: VenuePart,
         GATEWAY: GatewayPart,
-        ENGINE: lambda folder: EnginePart(folder, epoch),
+        ENGINE: lambda folder: EnginePart(folder, epoch, shut),
         FEED: FeedPart,
     }
     return makers[name](folder)

@@ -27,8 +27,10 @@ from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
+from tradebot.engine.session import ShutOut
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
+from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import write_kept
 from tradebot.node.places import store_place
@@ -177,6 +179,8 @@ class Root:
         self.config, self.folder, self.log, self.say, self.note = config, folder, log, say, note
         self.ipc = ipc_folder(folder)
         self.began_s = time.monotonic()
+        self.silent: set[str] = set()  # killed because they did not answer
+        self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
 
     async def run(self) -> None:
         ended = asyncio.Event()
@@ -211,11 +215,13 @@ class Root:
             answers = await asyncio.gather(*(self.ask(name, "status") for name in PARTS))
             for name, found in zip(PARTS, answers, strict=True):
                 since = max(heard[name], keeper.kept[name].began_s)
-                heard[name] = since if found is None else time.monotonic()
+                is_alive = found is not None or (name == ENGINE and self.suspects.is_recovering())
+                heard[name] = time.monotonic() if is_alive else since
                 if time.monotonic() - heard[name] > self.config.node.lease_s:
                     self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
                     self.note(f"{name} has been silent for more than {self.config.node.lease}: it is killed")
-                    keeper.kill(name)
+                    self.silent.add(name)
+                    await keeper.kill(name)
                     heard[name] = time.monotonic()
             await asyncio.sleep(WATCH_S)
 
@@ -230,16 +236,24 @@ class Root:
         return round(time.monotonic() - self.began_s, 3)
 
     def command(self, name: str) -> Callable[[], list[str]]:
-        """The command line of a part; that of the engine has the number of this start."""
+        """The command line of a part; that of the engine has the number of this start, and whom it shuts out."""
         words = ["-m", "tradebot.node.part_main", name, str(self.folder)]
         if name != ENGINE:
             return lambda: words
-        return lambda: [*words, "--epoch", str(next_epoch(self.folder))]
+        return lambda: [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
 
     def died(self, name: str, code: int) -> None:
+        if name == ENGINE:
+            self.suspects.judge(code, name in self.silent)
+        self.silent.discard(name)
         with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
             self.say({"event": "restart", "part": name, "exit": code})
             self.note(f"{name} ended with {code}; it is started again")
+
+    def shut_out(self, strategy: str, why: str) -> None:
+        with contextlib.suppress(OSError):
+            self.say({"event": "shut_out", "strategy": strategy, "why": why})
+            self.note(f"strategy {strategy} is shut out: {why}; the log says where ({self.log.name}); mend it and start again")
 
     async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
         """Until the engine has its gateway and the gateway its venue, no order is unknown, and the books have been compared.
@@ -249,7 +263,8 @@ class Root:
             if keeper.failed.done():
                 return False
             if time.monotonic() - self.began_s > READY_S:
-                raise TimedOut(f"expected a node that is ready within {READY_S:g} s, found none: see {self.log.name}")
+                why = self.suspects.now()
+                raise TimedOut(f"expected a node that is ready within {READY_S:g} s, found none{why}: see {self.log.name}")
             engine, gateway = await self.ask(ENGINE, "status"), await self.ask(GATEWAY, "status")
             if engine and gateway and is_settled(engine, gateway):
                 return True
@@ -316,6 +331,14 @@ def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:
     """Whether trading may start, or it is known why not."""
     is_connected = engine["has_gateway"] and gateway["is_subscribed"] and not gateway["unknown"]
     return is_connected and engine["reconcile"]["gate"] != Gate.WAITING
+
+
+def shut_words(shut: ShutOut | None) -> list[str]:
+    """On the command line of an engine."""
+    if shut is None:
+        return []
+    words = [word for number in shut.strategies for word in ("--shut", str(number))]
+    return [*words, "--why", shut.why, *(["--fold"] if shut.is_folded else [])]
 
 
 def notify(state: str) -> None:
