@@ -46,6 +46,7 @@ def held_terms(own: OwnBook, books: VenueBooks) -> dict[int, Terms]:
 
 
 def venue_terms(own: OwnBook, books: VenueBooks) -> dict[int, Terms]:
+    """Open orders as the venue has them; a trigger that was met, or that it moves, is none."""
     gone = own.following | {one.client_id for one in books.open_orders if one.is_triggered}
     return {
         one.client_id: Terms(one.price, one.quantity, one.filled, 0 if one.client_id in gone else one.trigger)

@@ -74,6 +74,7 @@ class OwnBook(Struct, frozen=True):
 
 
 def read_book(plan: Plan, kernel: Kernel, fills: int = 0, busy: frozenset[int] = frozenset()) -> OwnBook:
+    """What the kernel holds now."""
     orders = kernel.open_orders()
     held = [(plan.instruments[row[INSTRUMENT]], row) for row in kernel.positions()]
     contracts = [one for one in plan.instruments if one.is_contract]
