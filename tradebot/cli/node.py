@@ -53,7 +53,7 @@ def run(call: Call) -> int:
 
 
 def status(call: Call) -> int:
-    from tradebot.node.health import part_health
+    from tradebot.node.health import journals_health, part_health
     from tradebot.node.running import ask_node
 
     engine = ask_node(call.home, "engine", "status")
@@ -61,8 +61,11 @@ def status(call: Call) -> int:
         gateway = ask_node(call.home, "gateway", "status")
     except NotRunning as error:
         gateway = {"error": str(error)}
-    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"])}
+    tended = journals_health(call.home)
+    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"]), **tended}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
+    for why in (*tended["journals_damaged"], *tended["journals_undone"]):
+        call.output.note(f"warning: {why}")
     return EXIT_DONE
 
 
@@ -88,10 +91,13 @@ def _rows(call: Call, verb: str, columns: Sequence[str]) -> int:
 def fills(call: Call) -> int:
     from tradebot.node.running import node_fills
 
-    found = list(node_fills(call.home))
+    found, beginning = node_fills(call.home)
     found = found[-call.words.last :] if call.words.last else found
     columns = ("time", "instrument", "strategy", "side", "price", "quantity", "is_maker", "fee", "fee_asset", "order", "trade")
-    call.output.answer({"fills": found}, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
+    told = {"fills": found, "journal_from": beginning}
+    call.output.answer(told, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
+    if beginning:
+        call.output.note(beginning["text"])
     return EXIT_DONE
 
 

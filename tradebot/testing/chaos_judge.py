@@ -59,7 +59,7 @@ class ReadOnly:
 
     def frames(self, after_sequence: int = 0) -> Iterator[Frame]:
         assert after_sequence == 0
-        return frames_of(self.folder)
+        return frames_of(self.folder, after_sequence)
 
     def append(self, frame: Frame, must_sync: bool = False) -> None: ...
 
@@ -104,7 +104,7 @@ def read_record(folder: Path) -> Record:
     accepted: set[int] = set()
     refused: set[int] = set()
     trades: list[int] = []
-    for frame in frames_of(folder / ENGINE):
+    for frame in frames_of(folder / ENGINE, 0):
         commands = [np.frombuffer(command, FACT_DTYPE)[0] for command in commands_of(frame.outputs)]
         placed += [int(one["id"]) for one in commands if one["kind"] == Kind.PLACE_ORDER]
         for fact in answers_of(frame):
