@@ -141,6 +141,8 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
     ids = sorted({*engine["orders"], *gateway["orders"], *venue["orders"]})
     rows += [(f"order {one}", *(book["orders"].get(one, "-") for book in (engine, gateway, venue))) for one in ids]
     rows.append(("fills since the round before", engine["fills"], "", venue["fills"]))
+    held = sorted({*engine["positions"], *venue["positions"]})
+    rows += [(f"position {one}", _held(engine, one), "", _held(venue, one)) for one in held]
     rows += [(f"balance {asset}", total, "", venue["balances"].get(asset, "-")) for asset, total in engine["balances"].items()]
     rows.append(("unknown", "", len(gateway["unknown"]), ""))
     rows.append(("strangers", "", "", len(venue["strangers"])))
@@ -148,6 +150,11 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
     for one in found["differences"]:
         call.output.line(f"differs: {one['text']}")
     call.output.line("equal" if found["equal"] else f"not equal; the gate is {found['gate']}")
+
+
+def _held(book: Mapping[str, Any], name: str) -> str:
+    one = book["positions"].get(name)
+    return f"{one['lots']} lots that cost {one['cost']}" if one else "-"
 
 
 def pause(call: Call) -> int:

@@ -359,7 +359,7 @@ class VenuePart(Base):
             "orders_open": sorted(one.client_id for one in self.venue.all_orders() if one.is_open),
             "doubled": sorted(client_id for client_id, several in self.venue.orders.items() if len(several) > 1),
             "trades": len(self.venue.trades),
-            "balances": {asset: money_text(int(total // 1)) for asset, total in self.venue.balances.items()},
+            "balances": {asset: money_text(self.venue.wallet(asset)) for asset in self.venue.balances},
             "stream": self.venue.stream,
             "cut": cut_text(self.journal),
         }
