@@ -36,9 +36,9 @@ def books(session: Session, now_ns: int, **slots: object) -> VenueBooks:
     asked = next(one for one in session.on_clock(now_ns) if isinstance(one, BooksAsked))
     settings: dict[str, object] = {
         "answers": session.answers_taken, "commands": session.commands, "venue_ns": now_ns, "busy": [], "held": [],
-        "open_orders": [], "trades": [], "balances": AGREE,
+        "open_orders": [], "trades": [], "balances": AGREE, "positions": [],
     }  # fmt: skip
-    return VenueBooks(1, 1, asked.round, **(settings | slots))  # type: ignore[arg-type]
+    return VenueBooks(2, 1, asked.round, **(settings | slots))  # type: ignore[arg-type]
 
 
 def trade(session: Session, seconds: float) -> int:
@@ -78,7 +78,7 @@ def test_a_round_that_is_not_in_step_says_nothing() -> None:
         ({"trades": [BookTrade(5, 7, -2, 200)]}, "fill 5: the engine has none, the venue -2 lots at 200 ticks of order 7"),
         (
             {"open_orders": [OrderStatus(7, True, False, 200, 2, 0, 0, 0)]},
-            "order 7: the engine has none, the gateway none, the venue 0 lots filled",
+            "order 7: the engine has none, the gateway none, the venue 2 lots at 200 ticks, 0 filled",
         ),
     ],
 )

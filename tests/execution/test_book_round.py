@@ -1,9 +1,10 @@
 """A round through a venue's books counts only where nothing changed in it, and the gateway has heard all that it rests on."""
 
-from tradebot.domain.venue import BUSY, OK, Ask, OrderStatus, VenueReply
+from tradebot.domain.venue import BUSY, OK, Ask, OrderStatus, PositionStatus, VenueReply
 from tradebot.execution.book_round import AGAIN_NS, BookRound
 
 ORDER = OrderStatus(7, True, False, 100, 2, 1, 0, 0)
+HELD = PositionStatus(1, -3, -500)
 
 
 def ask(found: BookRound, *numbers: int) -> tuple[Ask, ...]:
@@ -22,8 +23,9 @@ def at_its_end(sequence: int) -> tuple[BookRound, bool]:
     found = BookRound(1, 0)
     assert ask(found, 1) == (Ask.SUBSCRIBE,)
     assert not answer(found, 1, stream=1, sequence=3)
-    assert ask(found, 2, 3, 4) == (Ask.OPEN, Ask.TRADES, Ask.BALANCES)
+    assert ask(found, 2, 3, 4, 6) == (Ask.OPEN, Ask.TRADES, Ask.BALANCES, Ask.POSITIONS)
     assert found.next_asks() == (), "once"
+    assert not answer(found, 6, positions=[HELD])
     assert not answer(found, 4, balances={"USD": 5}) and not answer(found, 2, orders=[ORDER]) and not answer(found, 3)
     assert ask(found, 5) == (Ask.SUBSCRIBE,)
     return found, answer(found, 5, stream=1, sequence=sequence)
@@ -34,7 +36,7 @@ def test_books_between_two_equal_numbers_of_the_stream_are_of_one_instant() -> N
     assert is_closed
     books = found.books(1, 8, 9, [])
     assert (books.round, books.answers, books.commands, books.venue_ns) == (1, 8, 9, 1_000)
-    assert (books.open_orders, books.balances, books.trades) == ([ORDER], {"USD": 5}, [])
+    assert (books.open_orders, books.balances, books.trades, books.positions) == ([ORDER], {"USD": 5}, [], [HELD])
 
 
 def test_a_venue_that_did_something_meanwhile_is_asked_again_a_little_later() -> None:

@@ -29,17 +29,18 @@ class Buyer(Strategy):
 class Run:
     """A run in `home`, to which its session is still open."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, segment_bytes: int = 1 << 20) -> None:
         self.folder = run_folder(home, RUN_ID)
         self.folder.mkdir(parents=True)
         config = {"strategy": [{"use": "tests:Buyer", "name": "buyer"}]}
         write_prepared(self.folder, Prepared(run_id=RUN_ID, config=config, plan=PLAN, fingerprint="one", ticks=0))
         write_whole(home / "journal" / "current", f"{RUN_ID}\n".encode())
-        self.journal = Journal.create_or_open(self.folder / ENGINE, RUN_ID, segment_bytes=1 << 20)
+        self.journal = Journal.create_or_open(self.folder / ENGINE, RUN_ID, segment_bytes=segment_bytes)
         self.session: Session
         self.session, _ = open_session(PLAN, [Buyer({})], self.journal, "one", 1, START)
         self.placed: list[Any] = []
         self.answers = 0
+        self.old = self.last = 0
 
     def trade(self, seconds: float, price: int = 201) -> None:
         """A trade, at which the strategy sends an order."""
@@ -63,6 +64,27 @@ class Run:
 
     def cancel_all(self, seconds: float, why: str) -> None:
         self.placed = self.session.act(Act.CANCEL_ALL, START + int(seconds * SECOND), "ann", why)
+
+
+def pruned(home: Path) -> Run:
+    """A run whose first segments are removed: of its `old` order the fill is left, its `last` is there."""
+    run = Run(home, 4_096)
+    run.session.on_market(np.concatenate(book()).tobytes())
+    run.trade(1)
+    run.old = order_of(run.placed)
+    run.answer(2, Kind.ORDER_ACCEPTED)
+    for number in range(60):
+        run.session.on_market(row(3 + number / 10, Kind.GAP).tobytes())
+    run.session.save()
+    run.answer(20, Kind.ORDER_FILLED, quantity=10, trade_id=1, parent=0, fee=5)
+    run.trade(21)
+    run.last = order_of(run.placed)
+    assert run.journal.prune(0, 1 << 62)
+    return run
+
+
+def order_of(placed: list[Any]) -> int:
+    return int(next(one for one in placed if isinstance(one, Commands)).array()[-1]["id"])
 
 
 def filled_then_cancelled(home: Path) -> Run:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.node.journaled import filled_then_cancelled
+from tests.node.journaled import filled_then_cancelled, pruned
 from tests.strategies.support import row
 from tradebot._core.types import Kind
 from tradebot.node.chronicle import Chronicle
@@ -48,3 +48,12 @@ def test_an_answer_that_could_not_be_taken_in_is_told_and_halts(tmp_path: Path) 
 def test_names_of_strategies_are_those_of_the_configuration(tmp_path: Path) -> None:
     teller = Chronicle(filled_then_cancelled(tmp_path).folder).teller
     assert [teller.strategy(number) for number in (0, 3, 65_535)] == ["buyer", "strategy 3", "all"]
+
+
+def test_where_the_beginning_is_gone_the_first_event_says_from_when_on_the_journal_is_there(tmp_path: Path) -> None:
+    run = pruned(tmp_path)
+    found = list(Chronicle(run.folder).events())
+    assert [one["event"] for one in found].count("journal_begins") == 1
+    begins = found[0]
+    assert begins["event"] == "journal_begins" and "what was before it was removed" in begins["text"]
+    assert begins["time"] in begins["text"] and found[1]["sequence"] > begins["sequence"] > 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.journaled import RUN_ID, filled_then_cancelled
+from tests.node.journaled import RUN_ID, filled_then_cancelled, pruned
 from tradebot.domain.errors import UsageError
 from tradebot.node.explanation import NUMBER_MASK, explain
 
@@ -56,3 +56,14 @@ def test_an_unknown_order_is_answered_with_what_is_near(home: Path) -> None:
     known = explain(home, 1, None)["order"]
     with pytest.raises(UsageError, match=rf"none with id 77; near it: .*of \d in all, {known} to"):
         explain(home, 77, None)
+
+
+def test_of_an_order_older_than_the_journal_the_rest_is_told(tmp_path: Path) -> None:
+    """Its place and its acceptance are gone; an order that is gone altogether is not known, and it is said why."""
+    run = pruned(tmp_path)
+    found = explain(tmp_path, run.old, None)
+    assert found["life"][0]["event"] == "order_filled" and found["cause"] is None and found["state"] == "filled"
+    assert found["journal_from"]["fact"] > 0
+    with pytest.raises(UsageError, match=r"in all, .*; the journal begins behind fact \d+, at .*: what was before"):
+        explain(tmp_path, 4_000, None)
+    assert explain(tmp_path, run.last, None)["life"][0]["event"] == "place_order"

@@ -16,6 +16,7 @@ import pytest
 from tests.strategies.support import BTC, ETH, plan
 from tests.support import stream
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Kind
+from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame
 from tradebot.engine.plan import Plan
 from tradebot.node import recorder as module
@@ -27,6 +28,8 @@ from tradebot.node.store_part import StoreWriter
 from tradebot.store import tape
 from tradebot.store.client import Store, open_store
 from tradebot.store.journal import Journal
+from tradebot.store.journal_range import first_head
+from tradebot.store.journal_retention import prune_segments
 from tradebot.store.results import Standing
 from tradebot.store.tape import told_again
 from tradebot.strategies.strategy import Strategy
@@ -208,9 +211,9 @@ def test_without_record_nothing_is_added_to_the_ticks(store: Store, tmp_path: Pa
 
 def test_a_start_folds_from_a_snapshot_that_the_store_has_all_of(tmp_path: Path, frames: list[Frame], world: World) -> None:
     folder = lay(tmp_path, frames, world, "run") / "engine"
-    last = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
+    last, _ = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
     assert last.sequence == world.journals[ENGINE].snapshots[-1].sequence > 0
-    whole = find_shadow(folder, prepared("run"), Standing(True, 0, 0, -1))
+    whole, _ = find_shadow(folder, prepared("run"), Standing(True, 0, 0, -1))
     assert whole.sequence == 0
     for frame in frames:
         whole.take(frame)
@@ -224,8 +227,8 @@ def test_a_start_folds_from_a_snapshot_that_the_store_has_all_of(tmp_path: Path,
 def test_a_snapshot_of_the_moment_of_the_last_sample_is_passed_over(tmp_path: Path, frames: list[Frame], world: World) -> None:
     """Facts of the same moment may have come after the sample, and not be written."""
     folder = lay(tmp_path, frames, world, "run") / "engine"
-    last = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
-    assert find_shadow(folder, prepared("run"), Standing(True, 0, 0, last.time_ns)).sequence < last.sequence
+    last, _ = find_shadow(folder, prepared("run"), Standing(True, 0, 0, frames[-1].time_ns + 1))
+    assert find_shadow(folder, prepared("run"), Standing(True, 0, 0, last.time_ns))[0].sequence < last.sequence
 
 
 def test_a_store_that_is_down_is_said_and_tried_again(tmp_path: Path, frames: list[Frame], world: World) -> None:
@@ -252,3 +255,79 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < until_s, "it should have come to it"
         Event().wait(0.02)
+
+
+def prune(folder: Path, frames: list[Frame], needed: int, keep_snapshots: int = 1) -> int:
+    """Remove what lies before fact `needed` from the engine's journal, and its older snapshots; where it begins then."""
+    paths = sorted((folder / ENGINE / "snapshots").iterdir())
+    for path in paths[:-keep_snapshots]:
+        path.unlink()
+    assert prune_segments(folder / ENGINE, frames[-1].time_ns + 1, needed)
+    head = first_head(folder / ENGINE)
+    assert head is not None and 0 < head.base_sequence <= needed
+    return head.base_sequence
+
+
+def lay_small(folder: Path, frames: list[Frame], world: World, run_id: str) -> Path:
+    """As `lay`, in many segments."""
+    with Journal.create_or_open(folder / run_id / "engine", run_id, segment_bytes=4_096) as journal:
+        for frame in frames:
+            journal.append(frame)
+        for kept in world.journals[ENGINE].snapshots:
+            if kept.sequence <= frames[-1].end_sequence:
+                journal.save_snapshot(*kept)
+    return folder / run_id
+
+
+def test_a_recorder_whose_snapshots_are_all_too_new_loses_no_order_and_doubles_none(
+    store: Store, tmp_path: Path, frames: list[Frame], world: World
+) -> None:
+    """It died early; the engine went on, its snapshots with it, and all that the recorder had written was removed."""
+    some = frames[: len(frames) // 3]
+    recorder = Recorder(store, lay_small(tmp_path / "early", some, world, "run"), prepared("run"))
+    while recorder.read():
+        recorder.write()
+    needed = recorder.needed
+    recorder.close()
+    assert 0 < needed < some[-1].end_sequence, "the newest block is told again"
+    folder = lay_small(tmp_path / "late", frames, world, "run")
+    first = prune(folder, frames, needed)
+    standing = store.standing("run")
+    shadow, start = find_shadow(folder / ENGINE, prepared("run"), standing, first)
+    assert shadow.sequence > some[-1].end_sequence and start == first
+    record_all(store, folder, prepared("run"))
+    check(store, "run", frames)
+
+
+def test_a_store_that_was_lost_gets_what_the_journal_has(store: Store, tmp_path: Path, frames: list[Frame], world: World) -> None:
+    folder = lay_small(tmp_path, frames, world, "run")
+    first = prune(folder, frames, frames[len(frames) // 2].base_sequence, keep_snapshots=2)
+    left = [frame for frame in frames if frame.base_sequence >= first]
+    for _ in range(2):
+        record_all(store, folder, prepared("run"))
+        check(store, "run", left)
+
+
+def test_recording_that_begins_late_begins_where_the_journal_does(
+    store: Store, tmp_path: Path, frames: list[Frame], world: World
+) -> None:
+    folder = lay_small(tmp_path, frames, world, "run")
+    record_all(store, folder, prepared("run", record=False))
+    first = prune(folder, frames, frames[len(frames) // 2].base_sequence)
+    record_all(store, folder, prepared("run"))
+    left = [frame for frame in frames if frame.base_sequence >= first]
+    for instrument in (BTC, ETH):
+        records = np.concatenate(list(store.stream([told_again(instrument).id])))
+        records["instrument"] = instrument.id
+        assert records.tobytes() == market(left, instrument.id)
+
+
+def test_without_a_snapshot_that_can_be_read_a_pruned_journal_is_refused(
+    tmp_path: Path, frames: list[Frame], world: World
+) -> None:
+    folder = lay_small(tmp_path, frames, world, "run")
+    first = prune(folder, frames, frames[len(frames) // 2].base_sequence)
+    for path in (folder / ENGINE / "snapshots").iterdir():
+        path.unlink()
+    with pytest.raises(LocalError, match=f"expected a snapshot behind fact {first} in "):
+        find_shadow(folder / ENGINE, prepared("run"), Standing(True, 0, 0, -1), first)

@@ -17,6 +17,7 @@ from tradebot.node.config import config_from_dict, config_to_dict
 from tradebot.node.replaying import Written, replay_node
 from tradebot.node.session_files import Prepared, write_prepared
 from tradebot.store.journal import Journal
+from tradebot.store.journal_snapshots import Snapshots
 
 RUN = "20260101T000000Z-abcdef01"
 
@@ -97,3 +98,26 @@ def test_the_command_says_what_it_found_and_fails_where_it_differs(folder: Path,
     done = replay("Edited")
     assert (done.returncode, json.loads(done.stdout)["identical"]) == (1, False), done
     assert "place_order of order" in done.stderr and "found none" in done.stderr
+
+
+def test_a_run_whose_beginning_is_gone_is_replayed_from_its_oldest_snapshot(folder: Path) -> None:
+    journal = folder / "engine"
+    for path in journal.iterdir():
+        path.unlink()
+    with Journal.create_or_open(journal, RUN, segment_bytes=4_096) as kept:
+        session, _ = start(kept)  # type: ignore[arg-type]
+        for number in range(2, 80):
+            session.on_market(row(number, Kind.TRADE, 201, 1).tobytes())
+            if number in (30, 60):
+                session.save()
+        kernel = session.live.kernel
+        oldest = Snapshots(journal).sequences()[0]
+        assert kept.prune(0, 1 << 62)
+    found = replay_node(folder)
+    assert found["from_fact"] == oldest > 0 and (found["identical"], found["first_difference"]) == (True, None)
+    assert (found["facts"], found["digest"], found["commands"]) == (kernel.sequence, kernel.digest_text, session.commands)
+    assert (found["epochs"], found["folded_epochs"]) == (1, [])
+    for path in (journal / "snapshots").iterdir():
+        path.unlink()
+    with pytest.raises(LocalError, match=r"expected a snapshot behind fact \d+ in .*, where it begins, found none"):
+        replay_node(folder)

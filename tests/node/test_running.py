@@ -105,8 +105,12 @@ def test_a_stop_does_not_shut_trading_for_the_next_start(place: Place) -> None:
 def test_a_killed_home_trades_again_only_when_the_latch_is_lifted(place: Place) -> None:
     place.start()
     place.wait_orders(2)
-    assert place.ask("kill", "--why", "enough")["accepted"]
+    found = place.ask("kill", "--why", "enough")
+    assert found["accepted"] and (found["cancels"], found["closes"]) == (1, 0)
     assert place.ask("status")["trading"] == "halted"
+    assert place.wait_orders(1)[0]["is_guard"], "a position is not left bare"
+    found = place.ask("kill", "--flatten")
+    assert (found["cancels"], found["closes"]) == (1, 1)
     assert place.wait_orders(0) == []
     assert place.stop() == EXIT_DONE
     said = place.start_refused(EXIT_REFUSED)

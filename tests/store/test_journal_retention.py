@@ -2,15 +2,31 @@
 
 import errno
 import os
+import random
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.store.journals import RUN, SECOND, SMALL, files, fill, frame, overwrite, read
 from tradebot.domain.errors import LocalError
-from tradebot.store import journal_packing, journal_retention
+from tradebot.store import journal_packing, journal_segments
 from tradebot.store.journal import Journal
+from tradebot.store.journal_lock import only_packer
+from tradebot.store.journal_reader import JournalReader
+from tradebot.store.journal_retention import pack_segments, prune_segments
+from tradebot.store.journal_segments import list_segments, walk
 
+PACKING = "00000001.tbj.zst.packing"
+PACKING_FOR_EVER = """
+import sys
+from pathlib import Path
+from tradebot.store.journal_retention import pack_segments
+while True:
+    pack_segments(Path(sys.argv[1]), "run-1")
+"""
 FRAMES = 98  # over five segments, with room in the last
 
 
@@ -43,20 +59,136 @@ def test_a_crash_at_any_step_of_compression_leaves_all_frames(tmp_path: Path, mo
     frames = fill(tmp_path, FRAMES)
     with open_it(tmp_path) as journal, monkeypatch.context() as patch:
         if step == "pack":
-            patch.setattr(journal_packing, "unpack", killed)  # the new file is there, and is not yet proved
+            patch.setattr(journal_packing, "_prove", killed)  # the new file is there, and is not yet proved
         else:
             patch.setattr(Path, step, killed)
         with pytest.raises(Killed):
             journal.compress()
     left = {path.name for path in tmp_path.iterdir()}
     assert "00000001.tbj" in left
-    assert ("00000001.tbj.zst" in left) == (step == "unlink") and ("00000001.tbj.zst.new" in left) == (step != "unlink")
-    assert read(tmp_path) == frames
+    assert ("00000001.tbj.zst" in left) == (step == "unlink") and (PACKING in left) == (step != "unlink")
+    assert read(tmp_path) == frames == JournalReader(tmp_path).poll()
     assert files(tmp_path)[0] == ("00000001.tbj.zst" if step == "unlink" else "00000001.tbj")
-    assert not list(tmp_path.glob("*.new"))
     with open_it(tmp_path) as journal:
         journal.compress()
         assert list(journal.frames()) == frames
+    assert {path.name for path in tmp_path.iterdir()} == {*files(tmp_path), "writer.lock", "packer.lock"}
+
+
+@pytest.mark.parametrize("step", ["before the proof", "before its name", "before the plain one goes"])
+def test_a_writer_that_starts_while_another_compresses_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """It clears its own leftovers and goes on, rolling into new segments; the packer goes on then."""
+    frames = fill(tmp_path, FRAMES)
+    where = {"before the proof": (journal_packing, "_prove"), "before its name": (Path, "rename"), "before the plain one goes": (
+        Path, "unlink")}  # fmt: skip
+    real = getattr(*where[step])
+    starts: list[int] = []
+
+    def start(*words: Any, **more: Any) -> Any:
+        monkeypatch.setattr(*where[step], real)
+        with open_it(tmp_path) as journal:
+            starts.append(journal.last.sequence)
+            assert list(journal.frames()) == frames
+            for number in range(len(frames), len(frames) + 45):
+                frames.append(frame(number))
+                journal.append(frames[-1])
+        return real(*words, **more)
+
+    monkeypatch.setattr(*where[step], start)
+    assert pack_segments(tmp_path, RUN) == [1, 2, 3, 4] and starts == [2 * FRAMES]
+    assert read(tmp_path) == frames == JournalReader(tmp_path).poll()
+    assert files(tmp_path)[:4] == [f"0000000{number}.tbj.zst" for number in range(1, 5)]
+
+
+def test_writer_and_packer_killed_at_any_moment_lose_nothing(tmp_path: Path) -> None:
+    """Two processes, each killed often and started again; every frame that the writer said is there."""
+    chance, told = random.Random(5), -1
+    packing = [sys.executable, "-c", PACKING_FOR_EVER, tmp_path]
+    packer = subprocess.Popen(packing)
+    for _ in range(12):
+        command = [sys.executable, "-m", "tests.store.journals", str(tmp_path), "mmap"]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        for _ in range(chance.randint(30, 400)):
+            told = int(writer.stdout.readline())
+        if chance.random() < 0.6:
+            packer.kill()
+            packer.wait()
+        writer.kill()
+        told = max([told, *(int(line) for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n"))])
+        writer.wait()
+        writer.stdout.close()
+        if packer.poll() is not None:
+            packer = subprocess.Popen(packing)
+    packer.kill()
+    packer.wait()
+    found = read(tmp_path)
+    assert found == [frame(number) for number in range(len(found))] and len(found) > told > 500
+    assert sum(name.endswith(".zst") for name in files(tmp_path)) > 5
+
+
+def test_the_compressed_one_counts_where_a_power_cut_took_from_its_plain_twin(tmp_path: Path) -> None:
+    """And took the beginning of the segment behind it, so that the twin is the last that has a frame."""
+    frames = fill(tmp_path, 25)
+    plain = (tmp_path / "00000001.tbj").read_bytes()
+    assert pack_segments(tmp_path, RUN) == [1]
+    overwrite(tmp_path / "00000002.tbj", bytes(SMALL))
+    (tmp_path / "00000001.tbj").write_bytes(plain[: SMALL // 2] + bytes(SMALL // 2))
+    held = frames[:20]
+    with open_it(tmp_path) as journal:
+        assert list(journal.frames()) == held
+        journal.append(frame(20))
+        assert journal.segment == 2
+    assert read(tmp_path) == [*held, frame(20)] == JournalReader(tmp_path).poll()
+
+
+def test_a_segment_whose_next_has_no_whole_head_is_not_sealed(tmp_path: Path) -> None:
+    """A start takes that one back and goes on in the one before."""
+    fill(tmp_path, 25)
+    overwrite(tmp_path / "00000002.tbj", bytes(SMALL))
+    with pytest.raises(LocalError, match=r"00000002.tbj at byte 0"):
+        pack_segments(tmp_path, RUN)
+    assert files(tmp_path) == ["00000001.tbj", "00000002.tbj"]
+
+
+def test_what_ends_before_the_next_begins_is_not_compressed(tmp_path: Path) -> None:
+    """Its last frame is zeros: the checksums are right, and the seam is not."""
+    frames = fill(tmp_path, 25)
+    path = tmp_path / "00000001.tbj"
+    data = bytearray(path.read_bytes())
+    at = [offset for offset, _ in walk(bytes(data))][-1]
+    data[at : at + frames[0].size] = bytes(frames[0].size)
+    path.write_bytes(data)
+    with pytest.raises(LocalError, match=r"00000002.tbj at byte 0: expected segment 2 to go on from"):
+        pack_segments(tmp_path, RUN)
+
+
+def test_only_one_compresses_or_removes_at_a_time(tmp_path: Path) -> None:
+    fill(tmp_path, FRAMES)
+    with only_packer(tmp_path) as is_ours:
+        assert is_ours and pack_segments(tmp_path, RUN) == [] and prune_segments(tmp_path, 1 << 60, 1 << 60) == []
+    assert pack_segments(tmp_path, RUN) == [1, 2, 3, 4] and prune_segments(tmp_path, 1 << 60, 1 << 60) == [1, 2, 3, 4]
+
+
+def test_a_listing_that_missed_a_segment_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, FRAMES)
+    whole = list_segments(tmp_path)
+    answers = [[*whole[:2], *whole[3:]], whole]
+    monkeypatch.setattr(journal_segments, "_list_once", lambda _: answers.pop(0))
+    assert list_segments(tmp_path) == whole and answers == []
+
+
+def test_nothing_is_removed_while_no_snapshot_is_whole(tmp_path: Path) -> None:
+    fill(tmp_path, FRAMES)
+    with open_it(tmp_path) as journal:
+        journal.save_snapshot(160, "a" * 32, b"one")
+        path = next((tmp_path / "snapshots").iterdir())
+        path.write_bytes(path.read_bytes()[:-9])
+        assert journal.prune(0, 1 << 60) == []
+        journal.save_snapshot(170, "a" * 32, b"two")
+        assert journal.prune(0, 1 << 60) == [1, 2, 3, 4], "a start passes over the older, whose facts are there all the same"
 
 
 def test_a_full_disk_leaves_the_segment_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +198,7 @@ def test_a_full_disk_leaves_the_segment_as_it_is(tmp_path: Path, monkeypatch: py
     frames = fill(tmp_path, FRAMES)
     with open_it(tmp_path) as journal:
         with monkeypatch.context() as patch:
-            patch.setattr(journal_retention, "pack", is_full)
+            patch.setattr(journal_packing.os, "fsync", is_full)
             with pytest.raises(LocalError, match="No space left on device; it stays as it is"):
                 journal.compress()
         assert list(journal.frames()) == frames and not list(tmp_path.glob("*.zst*"))

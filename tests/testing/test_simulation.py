@@ -1,6 +1,7 @@
 """A node under everything that may happen to it: nothing lost, nothing doubled; and mutants of it, each of which must be seen."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.engine.test_contracts import INV, LIN, facts_of, margin
+from tests.engine.test_own_book import FINE, FINE_LIN, TINY
 from tests.strategies.support import BTC, plan
 from tests.support import stream
 from tradebot._core.types import FACT_DTYPE, Flag, Kind
@@ -15,7 +17,7 @@ from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.frames import Frame
 from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import OrderType, TimeInForce, TradingState
-from tradebot.domain.venue import Ask, Capabilities, Duplicates, VenueReply, VenueRequest
+from tradebot.domain.venue import Ask, Capabilities, Duplicates, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.session import Message, Session, open_session
 from tradebot.execution.gateway import Gateway
 from tradebot.execution.held import Held, Task
@@ -63,6 +65,106 @@ def test_contracts_with_their_funding_and_liquidations_end_in_the_venues_books(i
         assert not (found := one.finish().findings), f"seed {seed}: {found}"
         told += len(one.actors[VENUE].income)
     assert told > 100
+
+
+class Changing(Restless):
+    """Orders that wait for a price or follow it, too, and changes of price and trigger."""
+
+    def quote(self, lots: float) -> None:
+        is_buy, chosen, away = self.draw() < 0.5, int(self.draw() * 10), (1 + int(self.draw() * 4)) * self.tick
+        side = self.buy if is_buy else self.sell
+        beyond = self.book.ask + away if is_buy else self.book.bid - away
+        behind = self.book.bid - away if is_buy else self.book.ask + away
+        waiting = [{"stop": beyond}, {"stop": beyond, "price": beyond}, {"touch": behind}, {"follow": away}]
+        if chosen < len(waiting):
+            side(lots, **waiting[chosen])
+        elif chosen < 7 and (ids := self.open_orders()):
+            change = {"price": behind} if chosen < 6 else {"stop": beyond}
+            with suppress(ValueError):  # an order that has none of it takes none
+                self.amend(ids[int(self.draw() * len(ids))], **change)
+        else:
+            super().quote(lots)
+
+
+def often_compared(seed: int, instrument: Instrument, **settings: Any) -> World:
+    """One to three strategies in one instrument whose books are compared ten times a second; every second world has faults."""
+    count = 1 + seed % 3
+    more: dict[str, Any] = {"fee_in_base": seed % 3 == 0}
+    if instrument.is_contract:
+        backed = margin((20, 100, 5)[seed % 3], is_cross=seed % 2 == 0, rate="0.005")
+        more = {"margins": [backed], "opening": {"USDT": 10**11, "BTC": 10**11}}
+    several = lambda: [Changing({"seed": 7 + number + seed, "eager": 0.9}) for number in range(count)]  # noqa: E731
+    facts = CONTRACT_FACTS if instrument.is_contract else FACTS
+    settings = {"faults": Faults() if seed % 2 else NO_FAULTS, "reconcile_ns": 100_000_000} | settings
+    run_ = plan(count, [instrument], **more, **QUICK)
+    return World(seed, run_, facts, several, capabilities=VENUES[seed % 3], **settings)
+
+
+@pytest.mark.parametrize(
+    "instrument", [BTC, FINE, TINY, LIN, FINE_LIN, INV], ids=["spot", "fine", "tiny", "linear", "fine linear", "inverse"]
+)
+def test_positions_wallets_and_terms_are_never_found_to_differ(instrument: Instrument) -> None:
+    """Whatever the lot, the margin, the strategies in it and the orders they place."""
+    rounds = trades = 0
+    for seed in range(200 if FULL else 14):
+        one = often_compared(seed, instrument)
+        assert not (found := one.finish().findings), f"seed {seed}: {found}"
+        rounds, trades = rounds + one.actors[ENGINE].reconciling.rounds, trades + len(one.actors[VENUE].trades)
+    assert rounds > 1_000 and trades > 300
+
+
+def one_lot_off(venue: Any) -> None:
+    venue.positions[1] += 1
+
+
+def one_unit_off(venue: Any) -> None:
+    venue.balances["USDT"] += 1
+
+
+def one_unit_short(venue: Any) -> None:
+    venue.balances["USDT"] -= 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"), [(one_lot_off, "position"), (one_unit_off, "balance"), (one_unit_short, "balance")]
+)
+def test_a_venue_whose_contract_books_are_a_lot_or_a_unit_off_shuts_the_gate(spoil: Any, what: str) -> None:
+    one = often_compared(1, LIN, faults=NO_FAULTS)
+    middle, last = (int(CONTRACT_FACTS["time_ns"][at]) for at in (len(CONTRACT_FACTS) // 2, -1))
+    one.at(middle, lambda: one.act(VENUE, lambda venue: spoil(venue) or []))
+    one.run_until(middle)
+    assert one.apart == [] and one.actors[ENGINE].reconciling.rounds > 10
+    one.run_until(last)
+    assert {text.split()[0] for text in one.apart} == {what}
+    assert one.actors[ENGINE].reconciling.gate == "shut"
+
+
+class KeepsTheOldPrice(Gateway):
+    """What a change said is told to the engine, and not taken over."""
+
+    def _note_order(self, fact: bytes) -> None:
+        row = np.frombuffer(fact, FACT_DTYPE)[0]
+        held = self.orders.get(int(row["id"]))
+        before = held.price if held is not None else 0
+        super()._note_order(fact)
+        if held is not None and row["kind"] == Kind.ORDER_AMENDED:
+            held.price = before
+
+
+def other_triggers(venue: Any) -> None:
+    """The venue holds what waits at another price than it said."""
+    for order in venue.all_orders():
+        order.trigger += bool(order.trigger)
+
+
+def test_an_order_on_other_terms_than_were_told_is_found() -> None:
+    found = [text for seed in range(4) for text in often_compared(seed, BTC, make_gateway=KeepsTheOldPrice).finish().findings]
+    assert any("comparison: order" in text for text in found)
+    one = often_compared(2, BTC)
+    for time_ns in FACTS["time_ns"][::40]:
+        one.at(int(time_ns), lambda: one.act(VENUE, lambda venue: other_triggers(venue) or []))
+    one.run_until(int(FACTS["time_ns"][-1]))
+    assert {text.split()[0] for text in one.apart} == {"order"}
 
 
 def test_without_faults_every_order_is_answered_by_the_venue() -> None:
@@ -130,7 +232,7 @@ def lost_trade(venue: Any, now_ns: int) -> None:
 
 @pytest.mark.parametrize("faults", [NO_FAULTS, Faults(crash=0)])
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 0 lots"),
+    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 1 lots at 1.0, 0 filled"),
                          (wrong_balance, "balance USD: "), (lost_trade, "fill 1000000: the engine has none")],
 )  # fmt: skip
 def test_a_difference_is_found_halts_trading_and_is_never_adopted(spoil: Any, words: str, faults: Faults) -> None:
@@ -303,7 +405,6 @@ GATEWAYS = {
     SendsAgain: Duplicates.NONE,
     SendsWhatWasNotAnswered: Duplicates.WHILE_OPEN,
     TellsFillsTwice: Duplicates.WHILE_OPEN,
-    ComparesWhatIsUnderWay: Duplicates.WHILE_OPEN,
 }
 HARSH = Faults(drop=0.05, slow=0.15, crash=0.01)
 
@@ -321,6 +422,25 @@ def seeds_until_found(**settings: Any) -> int:
 @pytest.mark.parametrize("mutant", GATEWAYS)
 def test_a_mutant_of_the_gateway_is_found(mutant: type[Gateway]) -> None:
     seeds_until_found(make_gateway=mutant, capabilities=Capabilities(duplicates=GATEWAYS[mutant]))
+
+
+class SlowStream(World):
+    """The account stream comes in its order, and later than every reply."""
+
+    def send(self, sender: str, message: Any) -> None:
+        if isinstance(message, VenueEvent):
+            self.at(self.now + 60_000_000, lambda: self.deliver(GATEWAY, message))
+        else:
+            super().send(sender, message)
+
+
+@pytest.mark.parametrize(("gateway", "is_found"), [(Gateway, False), (ComparesWhatIsUnderWay, True)])
+def test_a_gateway_that_compares_what_is_under_way_is_found(gateway: type[Gateway], is_found: bool) -> None:
+    found = []
+    for seed in range(5):
+        settings = {"make_gateway": gateway, "reconcile_ns": 50_000_000}
+        found += SlowStream(seed, plan(1, [BTC], **QUICK), LONG, strategies, NO_FAULTS, **settings).finish().findings
+    assert any("by the node's own comparison" in text for text in found) == bool(found) == is_found, found
 
 
 def test_an_engine_that_acts_before_it_writes_is_found() -> None:

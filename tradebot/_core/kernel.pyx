@@ -544,18 +544,19 @@ cdef class Kernel:
             else:
                 view.call = context.call
                 handler(view)
-        except (Exception, SystemExit) as error:
+        except Exception as error:
             if getattr(error, "aborts_run", False):
                 raise
+            context.call_mark[0] = 0
             context.wish_count = wishes
             context.calling = NOBODY
             context.call += 1
             self.quarantine(seat, error)
             return 0
         finally:
-            context.call_mark[0] = 0
             context.calling = NOBODY
             context.call += 1
+        context.call_mark[0] = 0            # it stays where the callback ends the run
         return 0
 
     cdef int commit(self, Seat seat) except -1:

@@ -10,7 +10,7 @@ from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 
 FAULTS_SHOWN_MAX: Final = 20
 
-_COUNTS: Final = ("run_id", "segments", "frames", "facts", "commands", "torn", "corrupt")
+_COUNTS: Final = ("run_id", "from_fact", "segments", "frames", "facts", "commands", "torn", "corrupt")
 
 
 def add(verbs: Verbs) -> None:

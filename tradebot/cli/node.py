@@ -32,7 +32,10 @@ def add(verbs: Verbs) -> None:
     _why(cancelling)
     cancelling.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
     _why(verbs.add("flatten", flatten, "cancel all and close every position at the market"))
-    _why(verbs.add("kill", kill, "halt, cancel all, and hold trading shut until it is lifted by hand"))
+    killing = verbs.add("kill", kill, "halt, cancel entries, and hold trading shut until it is lifted by hand; guards stay")
+    _why(killing)
+    killing.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
+    killing.add_argument("--flatten", action="store_true", help="cancel all and close every position at the market, too")
 
 
 def _why(parser: Parser) -> None:
@@ -53,7 +56,7 @@ def run(call: Call) -> int:
 
 
 def status(call: Call) -> int:
-    from tradebot.node.health import part_health
+    from tradebot.node.health import journals_health, part_health
     from tradebot.node.running import ask_node
 
     engine = ask_node(call.home, "engine", "status")
@@ -61,8 +64,11 @@ def status(call: Call) -> int:
         gateway = ask_node(call.home, "gateway", "status")
     except NotRunning as error:
         gateway = {"error": str(error)}
-    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"])}
+    tended = journals_health(call.home)
+    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"]), **tended}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
+    for why in (*tended["journals_damaged"], *tended["journals_undone"]):
+        call.output.note(f"warning: {why}")
     return EXIT_DONE
 
 
@@ -88,10 +94,13 @@ def _rows(call: Call, verb: str, columns: Sequence[str]) -> int:
 def fills(call: Call) -> int:
     from tradebot.node.running import node_fills
 
-    found = list(node_fills(call.home))
+    found, beginning = node_fills(call.home)
     found = found[-call.words.last :] if call.words.last else found
     columns = ("time", "instrument", "strategy", "side", "price", "quantity", "is_maker", "fee", "fee_asset", "order", "trade")
-    call.output.answer({"fills": found}, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
+    told = {"fills": found, "journal_from": beginning}
+    call.output.answer(told, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
+    if beginning:
+        call.output.note(beginning["text"])
     return EXIT_DONE
 
 
@@ -105,6 +114,7 @@ def pnl(call: Call) -> int:
     found = [
         {
             "strategy": row["strategy"],
+            "strategy_name": row["strategy_name"],
             "instrument": row["instrument"],
             "net": f"{Decimal(row['realised']) + Decimal(row['unrealised']) - Decimal(row['fees']) - Decimal(row['funding']):f}",
             **{name: row[name] for name in ("realised", "unrealised", "fees", "funding")},
@@ -131,6 +141,8 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
     ids = sorted({*engine["orders"], *gateway["orders"], *venue["orders"]})
     rows += [(f"order {one}", *(book["orders"].get(one, "-") for book in (engine, gateway, venue))) for one in ids]
     rows.append(("fills since the round before", engine["fills"], "", venue["fills"]))
+    held = sorted({*engine["positions"], *venue["positions"]})
+    rows += [(f"position {one}", _held(engine, one), "", _held(venue, one)) for one in held]
     rows += [(f"balance {asset}", total, "", venue["balances"].get(asset, "-")) for asset, total in engine["balances"].items()]
     rows.append(("unknown", "", len(gateway["unknown"]), ""))
     rows.append(("strangers", "", "", len(venue["strangers"])))
@@ -138,6 +150,11 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
     for one in found["differences"]:
         call.output.line(f"differs: {one['text']}")
     call.output.line("equal" if found["equal"] else f"not equal; the gate is {found['gate']}")
+
+
+def _held(book: Mapping[str, Any], name: str) -> str:
+    one = book["positions"].get(name)
+    return f"{one['lots']} lots that cost {one['cost']}" if one else "-"
 
 
 def pause(call: Call) -> int:
@@ -187,15 +204,24 @@ def kill(call: Call) -> int:
         call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
         return EXIT_DONE
     _ask(call, "state", state="HALTED")
-    return _act(call, "act", act="CANCEL_ALL")
+    if call.words.flatten:
+        return _act(call, "act", act="FLATTEN")
+    return _act(call, "act", act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
 
 
 def _act(call: Call, verb: str, **words: str) -> int:
     found = _ask(call, verb, **words)
     if not found["accepted"]:
         raise Refused(found["why"])
-    call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}"))
+    call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}{_asked_for(found)}"))
     return EXIT_DONE
+
+
+def _asked_for(found: Mapping[str, Any]) -> str:
+    """What an act has the venue do, in words that end a sentence."""
+    if "cancels" not in found:
+        return ""
+    return f": cancels of {found['cancels']} orders, {found['closes']} orders that close positions"
 
 
 def _ask(call: Call, verb: str, **words: str) -> dict[str, Any]:
@@ -210,7 +236,8 @@ def _who() -> str:
 
 def _cells(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
     """A row of a table; an id is a name, not a number to be read."""
-    return [str(row[name]) if name in ("id", "order", "trade") else row[name] for name in columns]
+    named = {**row, "strategy": row.get("strategy_name", row.get("strategy"))}
+    return [str(named[name]) if name in ("id", "order", "trade") else named[name] for name in columns]
 
 
 def _flat(found: Mapping[str, Any], before: str = "") -> Any:
@@ -218,4 +245,13 @@ def _flat(found: Mapping[str, Any], before: str = "") -> Any:
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", str(value) if name == "pid" and value is not None else value
+            yield f"{before}{name.removesuffix('_ns')}", _shown(name, value)
+
+
+def _shown(name: str, value: object) -> object:
+    """A value for people: an id is a name, a time is UTC."""
+    if name.endswith("_ns") and isinstance(value, int):
+        from tradebot.domain.units import time_text
+
+        return time_text(value) if value else None
+    return str(value) if name == "pid" and value is not None else value

@@ -42,6 +42,8 @@ def _draw(output: Output, found: Mapping[str, Any]) -> None:
     output.table(
         (f"order {found['order']}", "value"), [(name, str(found[name])) for name in _HEAD if found.get(name) is not None]
     )
+    if beginning := found.get("journal_from"):
+        output.note(beginning["text"])
     rows = []
     for step in found["life"]:
         if cause := step.get("cause"):

@@ -8,7 +8,7 @@ nothing.
 
 from msgspec import Struct
 
-from tradebot.domain.venue import OrderStatus
+from tradebot.domain.venue import OrderStatus, PositionStatus
 
 
 class CommandsTaken(Struct, frozen=True, tag=4, array_like=True):
@@ -66,12 +66,14 @@ class BooksAsked(Struct, frozen=True, tag=9, array_like=True):
 
 
 class BookOrder(Struct, frozen=True, array_like=True):
-    """An order as a gateway holds it, in ticks and lots."""
+    """An order as a gateway holds it, in ticks and lots; `trigger` is 0 where it has none, or has met it."""
 
     client_id: int
     price: int
     quantity: int
     filled: int
+    trigger: int
+    instrument: int
 
 
 class BookTrade(Struct, frozen=True, array_like=True):
@@ -99,3 +101,4 @@ class VenueBooks(Struct, frozen=True, tag=10, array_like=True):
     open_orders: list[OrderStatus]
     trades: list[BookTrade]
     balances: dict[str, int]
+    positions: list[PositionStatus]

@@ -22,6 +22,7 @@ class Ask(IntEnum):
     BALANCES = 7
     SUBSCRIBE = 8  # to the account stream
     INCOME = 9  # funding payments and liquidations after number `after`
+    POSITIONS = 10  # in contracts, of the whole account
 
 
 class Duplicates(StrEnum):
@@ -71,7 +72,9 @@ class VenueRequest(Struct, frozen=True, tag=16, array_like=True):
 
 
 class OrderStatus(Struct, frozen=True, array_like=True):
-    """An order as the venue has it. `filled` is its filled lots; an order that is not `is_open` has ended."""
+    """An order as the venue has it. `filled` is its filled lots; an order that is not `is_open` has ended. `trigger` stays what
+    was asked for when it has been met.
+    """
 
     client_id: int
     is_open: bool
@@ -81,10 +84,24 @@ class OrderStatus(Struct, frozen=True, array_like=True):
     filled: int
     trigger: int
     reject: int
+    instrument: int = 0
+
+
+class PositionStatus(Struct, frozen=True, array_like=True):
+    """A position as the venue has it: net of the whole account, `lots` negative where sold short. `cost` is what it was entered
+    at by the venue's own account, in money units of the settle asset and signed as the values of docs/contracts.md are: what is
+    realised less `cost` is minus the sum of what was traded.
+    """
+
+    instrument: int
+    lots: int
+    cost: int
 
 
 class VenueReply(Struct, frozen=True, tag=17, array_like=True):
-    """`venue_ns` is the venue's clock when it answered; `facts` are account facts, for TRADES the fills."""
+    """`venue_ns` is the venue's clock when it answered; `facts` are account facts, for TRADES the fills. `balances` are
+    what an exchange calls a wallet: opening, what was realised and funding less fees, without what open positions are worth.
+    """
 
     version: int
     request: int
@@ -97,6 +114,7 @@ class VenueReply(Struct, frozen=True, tag=17, array_like=True):
     balances: dict[str, int] = {}
     stream: int = 0
     sequence: int = 0
+    positions: list[PositionStatus] = []
 
 
 class VenueEvent(Struct, frozen=True, tag=18, array_like=True):

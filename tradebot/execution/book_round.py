@@ -1,6 +1,6 @@
-"""One round through the books of a venue: its open orders, trades and balances, all as of one instant.
+"""One round through the books of a venue: its open orders, trades, balances and positions, all as of one instant.
 
-Three answers that are given one after the other can be of three states. So the round is closed in by two questions where the
+Answers that are given one after the other can be of three states. So the round is closed in by two questions where the
 account stream stands: the same number before and after means that nothing changed between them, and where the gateway has heard
 the stream up to that number, it knows everything that the answers rest on. Where not, the round begins again. Orders with a
 command under way are named as busy: the venue may have taken it or not, and that is no difference.
@@ -15,15 +15,15 @@ import numpy as np
 
 from tradebot._core.types import FACT_DTYPE, Flag
 from tradebot.domain.links import BookOrder, BookTrade, VenueBooks
-from tradebot.domain.venue import OK, Ask, OrderStatus, VenueReply
+from tradebot.domain.venue import OK, Ask, OrderStatus, PositionStatus, VenueReply
 from tradebot.execution.held import Held
 
-VERSION: Final = 1
+VERSION: Final = 2
 ROUND: Final = -1  # stands where the number of a command would, in what a round asks
 AGAIN_NS: Final = 50_000_000
 
 BEFORE, BOOKS, AFTER = range(3)
-ASKS: Final = {BEFORE: (Ask.SUBSCRIBE,), BOOKS: (Ask.OPEN, Ask.TRADES, Ask.BALANCES), AFTER: (Ask.SUBSCRIBE,)}
+ASKS: Final = {BEFORE: (Ask.SUBSCRIBE,), BOOKS: (Ask.OPEN, Ask.TRADES, Ask.BALANCES, Ask.POSITIONS), AFTER: (Ask.SUBSCRIBE,)}
 
 
 class BookRound:
@@ -42,6 +42,7 @@ class BookRound:
         self.open_orders: list[OrderStatus] = []
         self.trades = b""
         self.balances: dict[str, int] = {}
+        self.positions: list[PositionStatus] = []
 
     def begin_again(self, now_ns: int) -> None:
         """Something was under way, or was lost: what was heard so far may be of another state."""
@@ -78,6 +79,8 @@ class BookRound:
             self.trades = reply.facts
         elif ask is Ask.BALANCES:
             self.balances = reply.balances
+        elif ask is Ask.POSITIONS:
+            self.positions = reply.positions
         elif self.stage == AFTER:
             return (reply.stream, reply.sequence) == (self.stream, self.sequence)
         else:
@@ -88,12 +91,19 @@ class BookRound:
         """What the engine compares with its own."""
         several = list(orders)
         busy = [one.client_id for one in several if one.tasks or one.ask_ns]
-        held = [BookOrder(one.client_id, one.price, one.quantity, one.filled) for one in several]
+        held = [book_order(one) for one in several]
         trades = [
             BookTrade(int(one["trade_id"]), int(one["id"]), int(one["quantity"]) * (-1 if one["flags"] & Flag.SELL else 1),
                       int(one["price"]))
             for one in np.frombuffer(self.trades, FACT_DTYPE)
         ]  # fmt: skip
         return VenueBooks(
-            VERSION, account, self.number, answers, commands, self.venue_ns, busy, held, self.open_orders, trades, self.balances
-        )
+            VERSION, account, self.number, answers, commands, self.venue_ns, busy, held, self.open_orders, trades, self.balances,
+            self.positions,
+        )  # fmt: skip
+
+
+def book_order(held: Held) -> BookOrder:
+    trigger = 0 if held.is_triggered else held.trigger
+    instrument = int(np.frombuffer(held.place, FACT_DTYPE)[0]["instrument"])
+    return BookOrder(held.client_id, held.price, held.quantity, held.filled, trigger, instrument)

@@ -269,6 +269,8 @@ class Gateway:
         entry = Attempt(task.number, task.ask, held.client_id, task.timestamp_ns, task.window_ns, task.fact)
         self.log.write(entry, now_ns, must_sync=task.ask is Ask.PLACE)
         self._settle(task.number)
+        if task.ask is Ask.AMEND:
+            self._age(held)
         self._send_task(held, task, now_ns)
 
     def _send_task(self, held: Held, task: Task, now_ns: int) -> None:
@@ -427,7 +429,12 @@ class Gateway:
             if held.tasks and held.tasks[0].timestamp_ns == 0 and not held.is_accepted:
                 continue  # was never tried
             held.is_stale = True
+            self._age(held)
             self._ask_for(held, now_ns)
+
+    def _age(self, held: Held) -> None:
+        """What was asked so far may have been answered before this: a slow reply would undo what is known by now."""
+        held.old_upto, held.status = self.request_next, None
 
     def _ask_for(self, held: Held, now_ns: int) -> None:
         held.proof = held.skipped = 0
@@ -570,8 +577,10 @@ class Gateway:
         task = held.tasks[0] if held.tasks else None
         if row["cause"]:
             if task is not None and task.ask is Ask.AMEND and _cause_of(task.fact) == int(row["cause"]):
+                self._age(held)
                 self._tell(fact)
         elif (int(row["price"]), int(row["quantity"])) != (held.price, held.quantity):
+            self._age(held)
             self._tell(fact)
 
     def on_event(self, event: VenueEvent, now_ns: int) -> list[Message]:
@@ -600,7 +609,8 @@ class Gateway:
 
     def _on_status(self, held: Held, reply: VenueReply, now_ns: int) -> None:
         if reply.code == OK and reply.orders:
-            self._converge(held, reply.orders[0], reply.venue_ns, now_ns)
+            if reply.request > held.old_upto:  # else it is asked again, where it still has to be
+                self._converge(held, reply.orders[0], reply.venue_ns, now_ns)
         elif reply.code == UNKNOWN_ORDER and not held.is_accepted and held.tasks and held.tasks[0].ask is Ask.PLACE:
             self._not_found(held, reply, now_ns)
 
@@ -671,7 +681,7 @@ class Gateway:
         if task is None or task.ask is not Ask.AMEND or task.timestamp_ns == 0:
             return
         row = np.frombuffer(task.fact, FACT_DTYPE)[0]
-        trigger = int(row["trigger"]) or held.trigger
+        trigger = int(row["trigger"]) or status.trigger  # 0: as it is, and the venue moves one that follows the price
         asked = int(row["price"]), int(row["quantity"]), trigger
         if (status.price, status.quantity, status.trigger) == asked and not held.is_done:
             self._tell_terms(held, status, now_ns, cause=int(row["cause"]))

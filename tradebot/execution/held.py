@@ -34,7 +34,8 @@ class Held(Struct):
     `tasks` are the commands not yet settled, in order; the first is at work. `trades` are the fills told. `proof` counts the
     steps by which its absence has been shown; `ask_ns` is when the venue is asked about it again, 0 where it is not.
     `is_stale`: something of it may have been missed, so its status and trades are asked for; `skipped` counts what the stream
-    told meanwhile. `status` waits for the trades that it speaks of.
+    told meanwhile. `status` waits for the trades that it speaks of. `old_upto`: what a request up to this number is answered may
+    be of before its terms changed, or before something of it was missed.
     """
 
     client_id: int
@@ -53,6 +54,7 @@ class Held(Struct):
     skipped: int = 0
     ask_ns: int = 0
     status: OrderStatus | None = None
+    old_upto: int = 0
 
     @property
     def is_unknown(self) -> bool:

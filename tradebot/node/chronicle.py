@@ -2,7 +2,7 @@
 gaps. Market facts are not events.
 
 The engine is not asked and never waits: the journal is read beside it, also while it grows. A control is told with who ordered
-it and why, which stand in the note of its frame.
+it and why, which stand in the note of its frame. Where the beginning of the journal was removed, that is the first event.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tradebot._core.types import Kind
 from tradebot.domain.frames import Frame, FrameKind
 from tradebot.domain.units import time_text
 from tradebot.engine.session import Note, note_of
-from tradebot.node.facts import Row, rows_of
+from tradebot.node.facts import Row, rows_of, told_beginning
 from tradebot.node.session_files import ENGINE, Prepared, read_prepared
 from tradebot.node.teller import Teller
 from tradebot.store.journal_reader import JournalReader
@@ -27,11 +27,15 @@ class Chronicle:
 
     def __init__(self, folder: Path) -> None:
         self.teller = teller_of(read_prepared(folder))
-        self.reader = JournalReader(folder / ENGINE)
+        self.reader = JournalReader(folder / ENGINE, None)
+        self.beginning = told_beginning(self.reader.first)
 
     def poll(self) -> list[dict[str, Any]]:
         """What has happened since the last call, up to some frames; empty where nothing new is in the journal."""
         found: list[dict[str, Any]] = []
+        if begun := self.beginning:
+            self.beginning = None
+            found.append({"sequence": begun["fact"], "time": begun["time"], "event": "journal_begins", "text": begun["text"]})
         while not found and (frames := self.reader.poll()):
             for frame in frames:
                 found += events_of(frame, self.teller)

@@ -44,6 +44,7 @@ from tradebot.node.values import (
     parse_fraction_positive,
     parse_from,
     parse_interval,
+    parse_keep,
     parse_key,
     parse_latency,
     parse_latency_model,
@@ -119,6 +120,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "download.timeout": parse_interval,
     "node.order_age": parse_interval,
     "node.lease": parse_interval,
+    "node.reconcile": parse_interval,
+    "node.keep": parse_keep,
 }
 
 

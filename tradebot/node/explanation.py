@@ -2,8 +2,9 @@
 its guards and the order that it guards.
 
 A command carries the sequence of the fact that it answers to (`cause`), and stands in the frame of that fact; so the fact is
-found beside it. Where it is an operator's act, the frame's note says who and why. Of a backtest the audit is read: market facts
-are not in it, so of those the sequence alone is told.
+found beside it. Where it is an operator's act, the frame's note says who and why. Of an order that is older than the beginning of
+a journal that was pruned, what is left is told. Of a backtest the audit is read: market facts are not in it, so of those the
+sequence alone is told.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tradebot.domain.errors import UsageError
 from tradebot.domain.frames import Frame, FrameKind
 from tradebot.engine.session import Note, note_of
 from tradebot.node.chronicle import tell_row, teller_of
-from tradebot.node.facts import Row, frames_of, row_at, rows_of
+from tradebot.node.facts import Row, beginning_of, frames_of, row_at, rows_of
 from tradebot.node.journals import find_journal
 from tradebot.node.runs import find_folder
 from tradebot.node.session_files import ENGINE, current_run, read_prepared, run_folder
@@ -43,9 +44,11 @@ def explain(home: Path, order: int, run: str | None) -> dict[str, Any]:
     if folder is not None:
         prepared = read_prepared(folder)
         teller = teller_of(prepared)
-        whole = whole_id(order, (one for frame in frames_of(folder / ENGINE) for one in placed_in(frame)), folder.name)
+        beginning = beginning_of(folder / ENGINE)
+        known_in = named_in if beginning else placed_in
+        whole = whole_id(order, (one for frame in frames_of(folder / ENGINE) for one in known_in(frame)), folder.name, beginning)
         steps = [one for frame in frames_of(folder / ENGINE) for one in steps_of(frame, whole, teller)]
-        return life_of(whole, folder.name, steps, teller)
+        return life_of(whole, folder.name, steps, teller) | {"journal_from": beginning}
     files = open_results(find_folder(home, run or "last"))
     teller = teller_of_results(files)
     placed = files.facts["id"][np.isin(files.facts["kind"], list(FIRST))].tolist()
@@ -71,18 +74,24 @@ def placed_in(frame: Frame) -> Iterator[int]:
     return (int(one["id"]) for one in outputs if one["kind"] in FIRST)
 
 
-def whole_id(order: int, placed: Iterator[int], run_id: str) -> int:
+def named_in(frame: Frame) -> Iterator[int]:
+    """The orders that any fact or output of a frame is about."""
+    return (int(row.fact["id"]) for row in rows_of(frame, least=Kind.ORDER_ACCEPTED) if is_of_order(row))
+
+
+def whole_id(order: int, placed: Iterator[int], run_id: str, beginning: dict[str, Any] | None = None) -> int:
     """The client id that is meant. Raises UsageError that names what is near."""
     known = sorted(set(placed))
     for one in known:
         if order in (one, one & NUMBER_MASK):
             return one
+    since = f"; {beginning['text']}" if beginning else ""
     if not known:
-        raise UsageError(f"expected an order of run {run_id}, found that it sent none")
+        raise UsageError(f"expected an order of run {run_id}, found that it sent none{since}")
     near = sorted(known, key=lambda one: abs((one & NUMBER_MASK) - (order & NUMBER_MASK)))[:NEAR]
     raise UsageError(
         f"expected an order of run {run_id}, found none with id {order}; near it: {', '.join(map(str, sorted(near)))}, "
-        f"of {len(known)} in all, {known[0]} to {known[-1]}"
+        f"of {len(known)} in all, {known[0]} to {known[-1]}{since}"
     )
 
 
@@ -98,8 +107,12 @@ def steps_of(frame: Frame, order: int, teller: Teller) -> Iterator[Step]:
         yield row, cause_of(frame, row, note, teller) if row.is_output else None
 
 
+def is_of_order(row: Row) -> bool:
+    return row.kind >= Kind.ORDER_ACCEPTED and not Kind.FUNDING_PAID <= row.kind < Kind.PLACE_ORDER
+
+
 def is_of(row: Row, order: int) -> bool:
-    if row.kind < Kind.ORDER_ACCEPTED or Kind.FUNDING_PAID <= row.kind < Kind.PLACE_ORDER:
+    if not is_of_order(row):
         return False
     is_guard = row.kind == Kind.PLACE_ORDER and int(row.fact["parent"]) == order
     return int(row.fact["id"]) == order or is_guard

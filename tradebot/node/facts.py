@@ -10,6 +10,7 @@ from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind
 from tradebot.domain.frames import Frame
 from tradebot.domain.units import money_text, time_text
 from tradebot.engine.plan import Plan
+from tradebot.store.journal_range import first_head
 from tradebot.store.journal_reader import JournalReader
 
 SLOT: Final = RECORD_DTYPE.itemsize
@@ -65,15 +66,31 @@ def _fact_at(frame: Frame, slot: int) -> np.void:
     return found
 
 
-def frames_of(folder: Path) -> Iterator[Frame]:
-    """The frames of a journal up to what is in it now."""
-    reader = JournalReader(folder)
+def frames_of(folder: Path, after_sequence: int | None = None) -> Iterator[Frame]:
+    """The frames of a journal up to what is in it now: all that are kept, or those behind a fact. Raises LocalError where that is
+    removed.
+    """
+    reader = JournalReader(folder, after_sequence)
     while frames := reader.poll():
         yield from frames
 
 
+def beginning_of(folder: Path) -> dict[str, Any] | None:
+    """Fact and time behind which a journal is there, and a sentence of it; None where it is all there."""
+    return told_beginning(first_head(folder))
+
+
+def told_beginning(head: Frame | None) -> dict[str, Any] | None:
+    """As `beginning_of`, of the head of the first segment."""
+    if head is None or not head.base_sequence:
+        return None
+    when = time_text(head.time_ns)
+    text = f"the journal begins behind fact {head.base_sequence}, at {when}: what was before it was removed, see node.keep"
+    return {"fact": head.base_sequence, "time": when, "text": text}
+
+
 def fills_of(folder: Path, plan: Plan) -> Iterator[dict[str, Any]]:
-    """Every fill of a run, oldest first; money and prices as decimal text."""
+    """Every fill that the journal of a run has, oldest first; money and prices as decimal text."""
     by_id = {one.id: one for one in plan.instruments}
     for frame in frames_of(folder / "engine"):
         for fact in answers_of(frame):

@@ -68,6 +68,22 @@ def store_health(home: Path, facts: int) -> dict[str, Any]:
     return {"behind": behind, "is_written": told["is_written"]} | ({"error": told["why_not"]} if told["why_not"] else {})
 
 
+def journals_health(home: Path) -> dict[str, Any]:
+    """What is told of the run's journals by the part that tends them: bytes on the disk and from when on each is there, and what
+    is damaged or could not be done. All empty where it does not answer.
+    """
+    from tradebot.node.running import ask_node
+
+    try:
+        told = ask_node(home, STORE, "status")
+    except (NotRunning, LocalError):
+        told = {}
+    undone = list(told.get("undone", []))
+    if not told.get("is_tended", True):
+        undone.append(f"the journals are not tended, their thread has ended: see the log, then kill the process of the {STORE}")
+    return {"journals": told.get("journals", {}), "journals_damaged": told.get("damaged", []), "journals_undone": undone}
+
+
 def last_errors(log: Path, names: Iterable[str]) -> dict[str, str | None]:
     """The last line in the log that begins with the name of each part."""
     try:

@@ -73,6 +73,7 @@ def _figures(folder: Path, report: "Report") -> dict[str, object]:
     return {
         "journal": str(folder),
         "run_id": report.run_id,
+        "from_fact": files[0].first_sequence,
         "segments": len(files),
         "frames": sum(one.frames for one in files),
         "facts": sum(one.facts for one in files),

@@ -175,7 +175,10 @@ class EnginePart(Base):
         if verb == "state":
             found += self.to_gateway(self.session.set_trading_state(TradingState[question["state"]], now_ns, who, why))
         elif verb == "act":
-            found += self.to_gateway(self.session.act(Act[question["act"]], now_ns, who, why))
+            said = self.session.act(Act[question["act"]], now_ns, who, why)
+            found += self.to_gateway(said)
+            counts = {"cancels": count_of(said, Kind.CANCEL_ORDER), "closes": count_of(said, Kind.PLACE_ORDER)}
+            return {"accepted": True, "by": ENGINE, **counts}
         else:
             raise ValueError(f"expected a verb of the engine, found {verb!r}")
         return {"accepted": True, "by": ENGINE}
@@ -224,6 +227,7 @@ class EnginePart(Base):
                     "id": row[0],
                     "instrument": instrument.name,
                     "strategy": row[7],
+                    "strategy_name": self.name_of(row[7]),
                     "side": "sell" if row[8] else "buy",
                     "price": instrument.price_text(row[1]),
                     "quantity": instrument.quantity_text(row[2]),
@@ -235,6 +239,9 @@ class EnginePart(Base):
             )
         return found
 
+    def name_of(self, strategy: int) -> str:
+        return self.config.strategy[strategy].name
+
     def positions(self) -> list[dict[str, Any]]:
         kernel = self.session.live.kernel
         found = []
@@ -244,6 +251,7 @@ class EnginePart(Base):
             found.append(
                 {
                     "strategy": strategy,
+                    "strategy_name": self.name_of(strategy),
                     "instrument": instrument.name,
                     "quantity": instrument.quantity_text(quantity),
                     "realised": money_text(row[6]),
@@ -351,7 +359,7 @@ class VenuePart(Base):
             "orders_open": sorted(one.client_id for one in self.venue.all_orders() if one.is_open),
             "doubled": sorted(client_id for client_id, several in self.venue.orders.items() if len(several) > 1),
             "trades": len(self.venue.trades),
-            "balances": {asset: money_text(int(total // 1)) for asset, total in self.venue.balances.items()},
+            "balances": {asset: money_text(self.venue.wallet(asset)) for asset in self.venue.balances},
             "stream": self.venue.stream,
             "cut": cut_text(self.journal),
         }
@@ -423,6 +431,11 @@ class FeedPart(Base):
 
     def status(self) -> dict[str, Any]:
         return {"told": self.told, "round": self.round, "refused": self.full, "is_done": 0 < self.rounds <= self.round}
+
+
+def count_of(messages: Iterable[Any], kind: Kind) -> int:
+    """Commands of a kind among what an engine says."""
+    return sum(int((one.array()["kind"] == kind).sum()) for one in messages if isinstance(one, Commands))
 
 
 def capabilities_of(config: Config) -> Capabilities:

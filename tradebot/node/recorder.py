@@ -7,6 +7,9 @@ came back, and no row is there twice or missing.
 
 Equity is sampled from a shadow of the engine's books. It goes into its table last of a batch: what the engine's snapshot of an
 earlier time covers is in the other tables then, and a start folds from there, not from the first fact.
+
+Where the beginning of the journal was removed and no snapshot is that old, the books begin at the oldest one: orders and fills
+before it are told all the same, from the first frame there is; of equity there is a gap.
 """
 
 from pathlib import Path
@@ -16,6 +19,7 @@ import msgspec
 import numpy as np
 
 from tradebot._core.types import FACT_DTYPE, SAMPLE_DTYPE
+from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame, FrameKind
 from tradebot.engine.ports import Records
 from tradebot.engine.shadow import Shadow
@@ -23,6 +27,7 @@ from tradebot.engine.taken import Numbers, events_of, market_of
 from tradebot.node.config import config_from_dict
 from tradebot.node.session_files import ENGINE, Prepared
 from tradebot.store.client import Store
+from tradebot.store.journal_range import first_head
 from tradebot.store.journal_reader import JournalReader
 from tradebot.store.journal_snapshots import Snapshots
 from tradebot.store.results import Standing
@@ -44,17 +49,25 @@ class Recorder:
         if not standing.is_known:
             store.write_run(manifest_of(prepared))
         self.orders_row, self.fills_row, self.equity_ns = standing.orders, standing.fills, standing.equity_ns
-        self.shadow = find_shadow(folder / ENGINE, prepared, standing)
+        head = first_head(folder / ENGINE)
+        first = head.base_sequence if head else 0
+        self.shadow, self.written = find_shadow(folder / ENGINE, prepared, standing, first)
         self.tape: Tape | None = None
-        start = self.shadow.sequence
+        start = self.written
         if config.node.record:
             told = store.told(self.run_id)
-            self.tape = Tape(store, self.run_id, prepared.plan.instruments, told, told_again)
+            self.tape = Tape(store, self.run_id, prepared.plan.instruments, told, told_again, first)
             start = min(start, self.tape.start)
+        self.taken = self.written
         self.reader = JournalReader(folder / ENGINE, start)
         self.events: list[Records] = []
         self.numbers: list[Numbers] = []
         self.samples: list[Records] = []
+
+    @property
+    def needed(self) -> int:
+        """Behind which fact the one that begins after this one may read, where no snapshot is old enough."""
+        return self.written if self.tape is None else min(self.written, self.tape.needed)
 
     def read(self) -> bool:
         """Take in what the journal has next; False where it has nothing now."""
@@ -69,13 +82,18 @@ class Recorder:
     def take(self, frame: Frame) -> None:
         if self.tape is not None:
             self.tape.take(market_of(frame), frame.end_sequence, frame.time_ns)
-        if frame.base_sequence < self.shadow.sequence:
+        if frame.base_sequence < self.taken:
             return  # a frame that the tape alone goes back for
-        self.shadow.take(frame)
+        self.taken = frame.end_sequence
         events, numbers = events_of(frame)
         if len(events):
             self.events.append(events)
             self.numbers.append(numbers)
+        if frame.base_sequence >= self.shadow.sequence:
+            self.take_books(frame)
+
+    def take_books(self, frame: Frame) -> None:
+        self.shadow.take(frame)
         grid_ns = self.shadow.time_ns - self.shadow.time_ns % SAMPLE_NS
         if grid_ns > self.equity_ns:
             self.equity_ns = grid_ns
@@ -91,6 +109,7 @@ class Recorder:
         if self.samples:
             self.store.write_equity(self.run_id, np.concatenate([np.empty(0, SAMPLE_DTYPE), *self.samples]), self.names)
         self.events, self.numbers, self.samples = [], [], []
+        self.written = self.taken
 
     def end(self) -> None:
         """Write all there is, the last block of the recording though it be short."""
@@ -104,15 +123,26 @@ class Recorder:
         self.reader.close()
 
 
-def find_shadow(journal: Path, prepared: Prepared, standing: Standing) -> Shadow:
-    """At the newest snapshot of which the store has all, else at the beginning."""
+def find_shadow(journal: Path, prepared: Prepared, standing: Standing, first: int = 0) -> tuple[Shadow, int]:
+    """At the newest snapshot of which the store has all, else at the beginning of the journal, which is there behind fact
+    `first`; and behind which fact orders and fills may be missing from the store. Raises LocalError.
+    """
     snapshots = Snapshots(journal)
     for sequence in reversed(snapshots.sequences()):
         snapshot = snapshots.newest(sequence)
         shadow = snapshot and Shadow.at(prepared.plan, snapshot)
-        if shadow and shadow.time_ns < standing.equity_ns:
-            return shadow
-    return Shadow(prepared.plan)
+        if shadow and shadow.time_ns < standing.equity_ns and shadow.sequence >= first:
+            return shadow, shadow.sequence
+    if not first:
+        return Shadow(prepared.plan), 0
+    oldest = snapshots.oldest(first)
+    shadow = oldest and Shadow.at(prepared.plan, oldest)
+    if not shadow:
+        raise LocalError(
+            f"expected a snapshot behind fact {first} in {journal}, where it begins, found none that this version reads; go on "
+            "with the version that wrote it, or begin another run with --new"
+        )
+    return shadow, first
 
 
 def manifest_of(prepared: Prepared) -> dict[str, Any]:

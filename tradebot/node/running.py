@@ -380,12 +380,13 @@ def reconcile_node(home: Path, timeout_s: float) -> dict[str, Any]:
     return found
 
 
-def node_fills(home: Path) -> Iterator[dict[str, Any]]:
-    """Every fill of the home's run, from its journal: the engine is not asked."""
-    from tradebot.node.facts import fills_of
+def node_fills(home: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Every fill of the home's run, from its journal: the engine is not asked; and from when on that is there."""
+    from tradebot.node.facts import beginning_of, fills_of
 
     folder = find_current(home)
-    yield from fills_of(folder, read_prepared(folder).plan)
+    beginning = beginning_of(folder / ENGINE)
+    return list(fills_of(folder, read_prepared(folder).plan)), beginning
 
 
 def is_running(home: Path) -> bool:

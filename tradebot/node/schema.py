@@ -25,6 +25,7 @@ from tradebot.node.values import (
     parse_fraction_positive,
     parse_from,
     parse_interval,
+    parse_keep,
     parse_latency,
     parse_latency_model,
     parse_rate,
@@ -446,6 +447,22 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["mmap", "write"], Meta(description="How the journal is written; write() for disks that cannot reserve space.")
     ] = "mmap"
     segment_mb: Annotated[int, Meta(description="Megabytes of a segment of the journal.", ge=1, le=4096)] = 64
+    compress: Annotated[
+        bool,
+        Meta(
+            description="Compress segments of the journals that are full. Every frame is looked at then: one that is damaged is "
+            "told by `tradebot status`."
+        ),
+    ] = True
+    keep: Annotated[
+        str,
+        Meta(
+            description='How long full segments of the journals are kept: "all", so that the run can be replayed from its first '
+            'fact, also by a later version; or an age of at least "1h". What a start or the store still needs stays, however '
+            "old.",
+            examples=["all", "30d"],
+        ),
+    ] = "all"
     snapshot_facts: Annotated[
         int, Meta(description="Facts between two snapshots of the engine: a start reads no further back.", ge=1_000)
     ] = 200_000
@@ -487,6 +504,11 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def lease_s(self) -> float:
         """Seconds."""
         return parse_interval(self.lease) / NS_PER_SECOND
+
+    @property
+    def keep_ns(self) -> int | None:
+        """Nanoseconds; None where all is kept."""
+        return parse_keep(self.keep)
 
     @property
     def reconcile_ns(self) -> int:

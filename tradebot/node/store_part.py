@@ -1,4 +1,5 @@
-"""The part of a node that keeps its run in the store: a recorder on a thread of its own, begun anew whenever it fails.
+"""The part of a node that keeps its run in the store: a recorder on a thread of its own, begun anew whenever it fails. Beside it
+the journals of the run are tended.
 
 Trading does not depend on it. A store that cannot be reached, is full or may not be written is said in the part's status, and
 tried again after a while, for as long as the node runs.
@@ -18,6 +19,7 @@ from tradebot.node.part import Addressed, Base
 from tradebot.node.places import store_place
 from tradebot.node.recorder import Recorder
 from tradebot.node.session_files import STORE, read_prepared
+from tradebot.node.tending import Tending
 from tradebot.store.client import open_store
 
 POLL_S: Final = 0.25
@@ -25,6 +27,7 @@ WRITE_S: Final = 2.0  # after which what was taken is written
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 30.0
 END_S: Final = 4.0  # less than a keeper waits
+TENDED_S: Final = 0.5  # it may be killed at any moment
 
 
 class StoreWriter:
@@ -36,6 +39,7 @@ class StoreWriter:
         self.dsn = config_from_dict(self.prepared.config).store
         self.ended = Event()
         self.facts = 0
+        self.needed = 0  # behind which fact of the engine's journal a recorder may still read: all, until one has begun
         self.failures = 0
         self.error: str | None = None
 
@@ -57,6 +61,7 @@ class StoreWriter:
         with open_store(store_place(home, self.dsn)) as store:
             recorder = Recorder(store, self.folder, self.prepared)
             try:
+                self.needed = recorder.needed
                 while not self.ended.is_set():
                     self.follow(recorder)
                 recorder.end()
@@ -71,6 +76,7 @@ class StoreWriter:
             if not recorder.read():
                 self.ended.wait(POLL_S)
         recorder.write()
+        self.needed = recorder.needed
         self.facts, self.failures, self.error = recorder.shadow.sequence, 0, None
 
     def tell(self, error: str) -> None:
@@ -90,9 +96,14 @@ class StorePart(Base):
     def __init__(self, folder: Path) -> None:
         self.writer = StoreWriter(folder)
         self.thread = Thread(target=self.writer.run, name="store-writer", daemon=True)
+        prepared = self.writer.prepared
+        node = config_from_dict(prepared.config).node
+        self.tending = Tending(folder, prepared.run_id, node, lambda: self.writer.needed)
+        self.tender = Thread(target=self.tending.run, name="tending", daemon=True)
 
     def open(self, now_ns: int) -> Iterable[Addressed]:
         self.thread.start()
+        self.tender.start()
         return ()
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
@@ -104,7 +115,10 @@ class StorePart(Base):
 
     def close(self) -> None:
         self.writer.ended.set()
+        self.tending.ended.set()
         self.thread.join(END_S)
+        self.tender.join(TENDED_S)
 
     def status(self) -> dict[str, Any]:
-        return self.writer.status()
+        """That nobody tends the journals ends no node: it is told."""
+        return self.writer.status() | self.tending.status() | {"is_tended": self.tender.is_alive()}

@@ -19,6 +19,7 @@ INTEGER_MAX: Final = 2**63 - 1
 LATENCY_MAX_NS: Final = 3600 * NS_PER_SECOND
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 INTERVAL_MAX_NS: Final = 365 * DAY_NS
+KEEP_MIN_NS: Final = 3_600 * NS_PER_SECOND
 RATE_COUNT_MAX: Final = 1_000_000
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -177,6 +178,19 @@ def parse_interval(text: str) -> int:
     if not 0 < interval_ns <= INTERVAL_MAX_NS:
         raise ValueError(f"expected a duration above zero, at most 365d, found {text!r}")
     return interval_ns
+
+
+def parse_keep(text: str) -> int | None:
+    """ "all" as None, or an age in nanoseconds."""
+    if text.strip() == "all":
+        return None
+    try:
+        keep_ns = parse_interval(text)
+    except ValueError:
+        keep_ns = 0
+    if keep_ns < KEEP_MIN_NS:
+        raise ValueError(f'expected "all", or an age from "1h" to "365d", found {text!r}')
+    return keep_ns
 
 
 def parse_rate(text: str) -> Rate:

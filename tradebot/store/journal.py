@@ -190,13 +190,13 @@ class Journal:
 
     def prune(self, keep_ns: int, now_ns: int) -> list[int]:
         """Remove whole sealed segments that end more than `keep_ns` before `now_ns` and before the oldest snapshot; their
-        numbers. Raises LocalError.
+        numbers. Without a whole snapshot all are needed. Raises LocalError.
         """
-        return prune_segments(self.folder, now_ns - keep_ns, self._snapshots.sequences())
+        return prune_segments(self.folder, now_ns - keep_ns, self._snapshots.needed())
 
     def compress(self, segments_max: int | None = None) -> list[int]:
         """Compress sealed segments, the oldest first, at most `segments_max`; their numbers. It takes a third of a second for
-        64 MiB; another thread may call it while frames are appended. Raises LocalError.
+        64 MiB; another thread or process may call it while frames are appended. Raises LocalError.
         """
         return pack_segments(self.folder, self.run_id, segments_max)
 
@@ -254,7 +254,11 @@ class Journal:
         head = head_bytes(self.run_id)
         size = max(self._segment_bytes, -(-(head + frame_size) // _PAGE) * _PAGE)
         path = make_segment(self.folder, chain.segment + 1, size, self.run_id, chain, self._syncs_marked)
-        opened = self._open(path)
+        try:
+            opened = self._open(path)
+        except LocalError as error:  # the next is there, so this one is sealed: whoever compresses it may have begun
+            self._use(NoFile(str(error)))
+            raise
         self._number, self._offset = chain.segment + 1, read_head(Segment(chain.segment + 1, path, False)).size
         self._use(opened)
 

@@ -1,15 +1,19 @@
-"""One writer of a journal: a lock that dies with its process. Readers need none."""
+"""One writer of a journal, and one that compresses and removes its segments: locks that die with their process. Readers need
+none. The two never wait for each other.
+"""
 
 import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from tradebot.domain.errors import LocalError
 
 NAME: Final = "writer.lock"
+PACKER: Final = "packer.lock"
 TRIES_MAX: Final = 5
 TRY_SECONDS: Final = 0.01
 
@@ -59,3 +63,19 @@ def is_written(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+@contextlib.contextmanager
+def only_packer(folder: Path) -> Iterator[bool]:
+    """Whether the caller is the one that may compress and remove sealed segments, for as long as the block runs; False where
+    another does, or there is no journal yet.
+    """
+    try:
+        descriptor = os.open(folder / PACKER, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        yield _take(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,11 +1,14 @@
 """Sealed segments, compressed: the one file of the journal that knows zstd.
 
 A compressed file appears whole, is on the disk and is read back before the plain one goes. So a crash leaves the plain file, or
-both; both hold the same, and the next writer removes the plain one.
+both. Where both are there the compressed one counts: it is on the disk, and a power cut may have taken from the plain one what
+was never flushed. What is not whole yet has a suffix of its own, which no writer touches.
 """
 
+import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +20,10 @@ else:
     from backports import zstd
 
 SUFFIX: Final = ".zst"
+PACKING_SUFFIX: Final = ".packing"
+"""Of what is not whole yet; the next that compresses removes it."""
 LEVEL: Final = 3
+_CHUNK_BYTES: Final = 1 << 18
 
 _OPTIONS: Final[dict[Any, int]] = {
     zstd.CompressionParameter.compression_level: LEVEL,
@@ -25,17 +31,39 @@ _OPTIONS: Final[dict[Any, int]] = {
 }
 
 
-def pack(data: bytes, path: Path, new: Path) -> int:
-    """Write `data` compressed to `path` by way of `new`; the bytes it takes. Raises OSError, and then `path` is not there."""
-    packed = zstd.compress(data, options=_OPTIONS)
+def never_rest() -> None:
+    """For who is in a hurry."""
+
+
+def pack(data: memoryview, path: Path, rest: Callable[[], None] = never_rest) -> None:
+    """Write `data` compressed to `path`, which appears whole; `rest` is called between two pieces of the work. Raises OSError,
+    and then it is not there.
+    """
+    new = path.with_name(path.name + PACKING_SUFFIX)
+    compressor = zstd.ZstdCompressor(options=_OPTIONS)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(packed)
+        for at in range(0, len(data), _CHUNK_BYTES):
+            file.write(compressor.compress(data[at : at + _CHUNK_BYTES]))
+            rest()
+        file.write(compressor.flush())
         file.flush()
         os.fsync(descriptor)
-    assert unpack(new) == data
+    _prove(new, data, rest)
     new.rename(path)
-    return len(packed)
+
+
+def _prove(new: Path, data: memoryview, rest: Callable[[], None]) -> None:
+    """Read it back. Raises OSError where it is not the same."""
+    at = 0
+    with zstd.ZstdFile(new, "rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if chunk != data[at : at + len(chunk)]:
+                break
+            at += len(chunk)
+            rest()
+    if at != len(data):
+        raise OSError(errno.EIO, "it does not read back as it was written")
 
 
 def unpack(path: Path) -> bytes:

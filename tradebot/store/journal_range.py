@@ -1,10 +1,14 @@
 """Which frames a reader wants that has taken in so many facts, and what it is told where they are gone."""
 
+import contextlib
 from pathlib import Path
+from typing import Final
 
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame, FrameKind
-from tradebot.store.journal_segments import Segment, read_head
+from tradebot.store.journal_segments import Segment, list_segments, read_head
+
+FIRSTS_MAX: Final = 5
 
 
 def first_needed(segments: list[Segment], after_sequence: int) -> int:
@@ -13,6 +17,17 @@ def first_needed(segments: list[Segment], after_sequence: int) -> int:
         if read_head(segments[at]).base_sequence <= after_sequence:
             return at
     return 0
+
+
+def first_head(folder: Path) -> Frame | None:
+    """The head of the first segment that is kept: the fact and the time behind which the journal is there, 0 and 0 where it is
+    all there. None where there is no journal. Raises LocalError where it is damaged.
+    """
+    for _ in range(FIRSTS_MAX):
+        segments = list_segments(folder)
+        with contextlib.suppress(FileNotFoundError):  # pruned at this moment
+            return read_head(segments[0]) if segments else None
+    return None
 
 
 def is_needed(frame: Frame, after_sequence: int) -> bool:

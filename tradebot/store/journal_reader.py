@@ -3,7 +3,7 @@
 No lock is taken. The writer puts a frame's magic last and a reader checks the checksum, so `poll` gives whole frames only; what
 looks damaged at the end is read again a few times before it is believed. When the next segment is there the one before it is
 sealed; it is read once more, then left. A segment that is compressed meanwhile is read from its compressed file, one that is
-pruned before it was read is an error.
+pruned before it was read is an error. Where both files are there, which a crash leaves, the compressed one is read.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Final, Self
 from tradebot._core.frames import HEADER_BYTES
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame, FrameError, read_frame
-from tradebot.store.journal_range import first_needed, gone, is_needed
+from tradebot.store.journal_range import first_head, first_needed, gone, is_needed
 from tradebot.store.journal_segments import (
     Chain,
     Place,
@@ -33,15 +33,17 @@ READS_MAX: Final = 3
 
 
 class JournalReader:
-    """The frames of the journal in `folder` that go beyond fact `after_sequence`, as they come.
+    """The frames of the journal in `folder` that go beyond fact `after_sequence`, as they come; all that are kept where it is
+    None.
 
     A folder without a journal is one that is not begun yet. Frames that lie across `after_sequence`, and those without a fact
     that begin there, are given whole.
     """
 
-    def __init__(self, folder: Path, after_sequence: int = 0) -> None:
+    def __init__(self, folder: Path, after_sequence: int | None = 0) -> None:
         self.folder = folder
-        self.after_sequence = after_sequence
+        self.first = first_head(folder) if after_sequence is None else None
+        self.after_sequence = after_sequence or (self.first.base_sequence if self.first else 0)
         self._chain = Chain()
         self._number = 0
         self._offset = 0
@@ -121,7 +123,10 @@ class JournalReader:
         self.close()
         path = self.folder / segment_name(number)
         try:
-            self._descriptor = os.open(path, os.O_RDONLY)
+            if (self.folder / packed_name(number)).exists():
+                self._packed = self._unpack(number)
+            else:
+                self._descriptor = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             self._packed = self._unpack(number)
         except OSError as error:

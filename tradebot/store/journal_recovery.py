@@ -20,7 +20,6 @@ from tradebot.store.journal_segments import (
     corrupt,
     list_segments,
     look_at_end,
-    packed_name,
     read_segment,
     walk,
     walk_sealed,
@@ -48,8 +47,8 @@ class Recovered(NamedTuple):
 
 
 def recover(folder: Path, run_id: str) -> Recovered:
-    """Read the last segment to its end, cut what was never whole, and remove what work that was not done left. The caller holds
-    the lock. Raises LocalError where the journal is damaged or another run's, OSError where the disk cannot be written.
+    """Read the last segment to its end, cut what was never whole, and remove a segment that was not made. The caller holds the
+    lock. Raises LocalError where the journal is damaged or another run's, OSError where the disk cannot be written.
     """
     clear_leftovers(folder)
     segments = list_segments(folder)
@@ -73,12 +72,9 @@ def recover(folder: Path, run_id: str) -> Recovered:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what a crash left of work that was not done, and the plain twin of a segment that is compressed."""
+    """Remove what a crash left of a segment that was not made. What compressing left is not the writer's."""
     for path in folder.glob("*" + NEW_SUFFIX):
         path.unlink()
-    for segment in list_segments(folder):
-        if not segment.is_packed and (folder / packed_name(segment.number)).exists():
-            segment.path.unlink()
 
 
 def _behind(segments: list[Segment], chain: Chain, cut: Cut | None) -> Recovered:

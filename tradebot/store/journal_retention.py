@@ -1,43 +1,53 @@
-"""What becomes of sealed segments: compressed, then removed when they are old and no snapshot needs them.
+"""What becomes of sealed segments: compressed, then removed when they are old and nobody needs them.
 
-A segment is sealed when another follows it. The next one's head says where it ended, in facts and in time, so nothing has to
-be read to decide. Both are the writer's business, for it alone holds the lock; readers find the
-compressed file where the plain one was.
+A segment is sealed when another follows it whose head is whole: no start takes that one back then, and nothing is appended to the
+one before. The head says where the one before ended, in facts and in time, so nothing has to be read to decide what is old.
+
+It is not the writer who does this, and it is never waited for: any process may, one at a time by a lock of their own. Readers
+find the compressed file where the plain one was. Segments go from the oldest on, each on the disk before the next, so that no
+crash leaves a hole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 from tradebot.domain.errors import LocalError
-from tradebot.store.journal_packing import pack
+from tradebot.store.journal_lock import only_packer
+from tradebot.store.journal_packing import PACKING_SUFFIX, never_rest, pack
 from tradebot.store.journal_segments import (
-    NEW_SUFFIX,
     Chain,
+    Place,
     Segment,
     list_segments,
     packed_name,
     read_head,
     read_segment,
+    segment_name,
     sync_folder,
-    walk_sealed,
+    walk_whole,
 )
 
 
-def prune_segments(folder: Path, before_ns: int, snapshots: Sequence[int]) -> list[int]:
-    """Remove the oldest segments that end before `before_ns` and before the oldest snapshot; their numbers. Without a snapshot
+def prune_segments(folder: Path, before_ns: int, needed: int | None) -> list[int]:
+    """Remove the oldest segments that end before `before_ns` and no later than fact `needed`; their numbers. Where that is None
     all are needed. Raises LocalError.
     """
-    segments = list_segments(folder)
+    with only_packer(folder) as is_ours:
+        return _prune(folder, before_ns, needed) if is_ours and needed is not None else []
+
+
+def _prune(folder: Path, before_ns: int, needed: int) -> list[int]:
     removed = []
-    for segment, following in pairwise(segments):
+    for segment, following in pairwise(list_segments(folder)):
         head = read_head(following)
-        if not snapshots or head.time_ns >= before_ns or head.base_sequence > snapshots[0]:
+        if head.time_ns >= before_ns or head.base_sequence > needed:
             break
-        _remove(segment)
+        try:
+            _remove(segment)
+        except OSError as error:
+            raise LocalError(f"expected to remove {segment.path}, found: {error.strerror}; make the folder writable") from error
         removed.append(segment.number)
-    if removed:
-        sync_folder(folder)
     return removed
 
 
@@ -45,30 +55,70 @@ def pack_segments(folder: Path, run_id: str, segments_max: int | None = None) ->
     """Compress the oldest sealed segments that are not yet, at most `segments_max` of them; their numbers. Raises LocalError
     where one is damaged, and leaves it, or the disk is full.
     """
-    sealed = [segment for segment in list_segments(folder)[:-1] if not segment.is_packed][:segments_max]
-    for segment in sealed:
-        _pack(folder, run_id, segment)
-    return [segment.number for segment in sealed]
+    with only_packer(folder) as is_ours:
+        if not is_ours:
+            return []
+        clear_packing(folder)
+        chosen = plain_segments(folder)[:segments_max]
+        for segment, following in chosen:
+            pack_segment(segment, read_whole(segment, following, run_id))
+        return [segment.number for segment, _ in chosen]
 
 
-def _pack(folder: Path, run_id: str, segment: Segment) -> None:
-    used = sum(frame.size for frame in walk_sealed(segment, Chain(run_id)))
-    path = folder / packed_name(segment.number)
-    new = path.with_name(path.name + NEW_SUFFIX)
+def clear_packing(folder: Path) -> None:
+    """Remove what a crash left of compressing: files that are not whole, and plain ones that were compressed. The caller is the
+    `only_packer`. Raises LocalError.
+    """
     try:
-        pack(read_segment(segment)[:used], path, new)
-        sync_folder(folder)
+        for path in folder.glob("*" + PACKING_SUFFIX):
+            path.unlink()
+        for segment in list_segments(folder):
+            if segment.is_packed:
+                (folder / segment_name(segment.number)).unlink(missing_ok=True)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        raise LocalError(f"expected to tidy up {folder}, found: {error.strerror}; make it writable") from error
+
+
+def plain_segments(folder: Path) -> list[tuple[Segment, Segment]]:
+    """Sealed ones that are not compressed, the oldest first, each with the one that follows it."""
+    return [(segment, following) for segment, following in pairwise(list_segments(folder)) if not segment.is_packed]
+
+
+def read_whole(
+    segment: Segment, following: Segment, run_id: str, rest: Callable[[], None] = never_rest
+) -> memoryview:
+    """The bytes of a sealed segment up to its last frame, every one of them looked at, and that the next goes on from it;
+    `rest` is called between two frames. Raises LocalError where it is damaged.
+    """
+    head, chain = read_head(following), Chain(run_id)
+    data = read_segment(segment)
+    used = 0
+    for frame in walk_whole(segment, data, chain):
+        used += frame.size
+        rest()
+    chain.take(head, Place(following.path, 0))
+    return memoryview(data)[:used]
+
+
+def pack_segment(segment: Segment, data: memoryview, rest: Callable[[], None] = never_rest) -> None:
+    """Put a compressed file in the place of a plain one. The caller is the `only_packer`. Raises LocalError where the disk is
+    full, and leaves the segment.
+    """
+    folder = segment.path.parent
+    path = folder / packed_name(segment.number)
+    try:
+        pack(data, path, rest)
+        sync_folder(folder)
+        segment.path.unlink()
+    except OSError as error:
+        path.with_name(path.name + PACKING_SUFFIX).unlink(missing_ok=True)
         raise LocalError(
             f"expected to compress {segment.path}, found: {error.strerror}; it stays as it is: free some space"
         ) from error
-    try:
-        segment.path.unlink()
-    except FileNotFoundError:  # pruned meanwhile: it must not come back, for those behind it may be gone as well
-        path.unlink(missing_ok=True)
 
 
 def _remove(segment: Segment) -> None:
-    for path in (segment.path, segment.path.parent / packed_name(segment.number)):
-        path.unlink(missing_ok=True)
+    folder = segment.path.parent
+    for name in (segment_name, packed_name):
+        (folder / name(segment.number)).unlink(missing_ok=True)
+    sync_folder(folder)

@@ -2,7 +2,7 @@
 
 The first frame of a segment is the journal's own: it says of which run the segment is, which number it has, and where the
 sequence and the digest stood, so that a reader can begin at any segment and one from elsewhere is noticed. A sealed segment may
-be compressed to `00000001.tbj.zst`; where both are there the two hold the same.
+be compressed to `00000001.tbj.zst`; where both are there that one counts.
 
 A segment comes to be under another name and is renamed when it is allocated and begun: one that has its name is whole.
 Everything is read with read(), never through a mapping: a failing disk is then an error and not a signal.
@@ -33,6 +33,7 @@ NEW_SUFFIX: Final = ".new"
 
 _NAME: Final = re.compile(r"(\d{8})\.tbj(\.zst)?")
 _HEAD_BYTES_MAX: Final = 4_096
+LISTINGS_MAX: Final = 3
 
 
 class Head(Struct, frozen=True):
@@ -138,10 +139,22 @@ def decode_head(frame: Frame, place: Place) -> Head:
 
 
 def list_segments(folder: Path) -> list[Segment]:
-    """In order; the plain file where both are there."""
+    """In order; the compressed file where both are there.
+
+    A large folder is not listed in one instant: one that is compressed meanwhile may be missed under both names. So where one
+    is missing it is looked again.
+    """
+    for _ in range(LISTINGS_MAX):
+        found = _list_once(folder)
+        if not found or found[-1].number - found[0].number == len(found) - 1:
+            break
+    return found
+
+
+def _list_once(folder: Path) -> list[Segment]:
     found: dict[int, Segment] = {}
     with contextlib.suppress(FileNotFoundError):
-        for path in sorted(folder.iterdir(), reverse=True):  # plain after packed
+        for path in sorted(folder.iterdir()):  # packed after plain
             if match := _NAME.fullmatch(path.name):
                 found[int(match[1])] = Segment(int(match[1]), path, match[2] is not None)
     return [found[number] for number in sorted(found)]
@@ -251,7 +264,12 @@ def next_frame(data: bytes, offset: int) -> int:
 
 def walk_sealed(segment: Segment, chain: Chain) -> Iterator[Frame]:
     """The frames of a segment that another follows. Raises LocalError at the first that is damaged or does not go on."""
-    data, offset = read_segment(segment), 0
+    yield from walk_whole(segment, read_segment(segment), chain)
+
+
+def walk_whole(segment: Segment, data: bytes, chain: Chain) -> Iterator[Frame]:
+    """As `walk_sealed`, of its bytes."""
+    offset = 0
     for offset, frame in walk(data):
         chain.take(frame, Place(segment.path, offset))
         yield frame

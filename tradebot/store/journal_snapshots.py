@@ -40,6 +40,17 @@ class Snapshots:
         names = [path.stem for path in self.folder.glob("*" + SUFFIX)]
         return sorted(int(name) for name in names if name.isdecimal())
 
+    def needed(self) -> int | None:
+        """The fact behind which the journal must be there, so that a start from any of them goes on; None where none is whole."""
+        oldest = next(iter(self.sequences()), None)
+        return oldest if self.oldest() else None
+
+    def oldest(self, not_before: int = 0) -> Snapshot | None:
+        """The oldest whole one of no fewer than `not_before` facts."""
+        self.bad = []
+        wanted = (sequence for sequence in self.sequences() if sequence >= not_before)
+        return next((found for sequence in wanted if (found := self._read(sequence))), None)
+
     def save(self, sequence: int, digest: str, data: bytes) -> None:
         """Keep it, and of the older ones as many as `KEPT_MAX` leaves. Raises LocalError."""
         frame = Frame(FrameKind.BODY, 0, sequence, 0, 0, digest, body=data)

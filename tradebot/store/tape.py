@@ -77,8 +77,9 @@ def told_again(instrument: Instrument) -> Instrument:
 
 
 class Tape:
-    """Collects what `take` is given and writes a block once it is full; `told` is where the recording stands in the store.
-    `place` says under which instrument the facts of another are kept.
+    """Collects what `take` is given and writes a block once it is full; `told` is where the recording stands in the store,
+    `first` the fact behind which the journal is there: a block that began before it cannot be told again, and is left. `place`
+    says under which instrument the facts of another are kept.
     """
 
     def __init__(
@@ -88,12 +89,17 @@ class Tape:
         instruments: Sequence[Instrument],
         told: Told | None,
         place: Callable[[Instrument], Instrument],
+        first: int = 0,
     ) -> None:
         self.store, self.run_id = store, run_id
         self.places = {one.id: place(one) for one in instruments}
-        self.number = told.number if told else 1
-        self.start = told.start if told else 0
-        self.upto = told.end if told else None
+        if told and told.start < first:
+            self.number, self.start, self.upto = told.number + 1, max(told.end, first), None
+        elif told:
+            self.number, self.start, self.upto = told.number, told.start, told.end
+        else:
+            self.number, self.start, self.upto = 1, first, None
+        self.needed = self.start  # where the newest block begins that is in the store: the next writer tells it again
         self.end = self.start
         self.first_ns = 0
         self.rows = 0
@@ -127,7 +133,8 @@ class Tape:
             if len(of_one):
                 of_one["instrument"] = place.id
                 self.store.import_records(place, self._source(of_one), iter([of_one]))
-        self.number += 1 if self.end > self.start else 0
+        if self.end > self.start:
+            self.number, self.needed = self.number + 1, self.start
         self.start, self.upto, self.first_ns = self.end, None, 0
         self._parts, self.rows = [], 0
 

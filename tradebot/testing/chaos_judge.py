@@ -16,6 +16,7 @@ from msgspec import Struct
 from tradebot._core.types import FACT_DTYPE, Flag, Kind
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame, FrameKind
+from tradebot.engine.own_book import read_book
 from tradebot.engine.session import Session, commands_of
 from tradebot.node.config import config_from_dict
 from tradebot.node.facts import answers_of, frames_of
@@ -58,7 +59,7 @@ class ReadOnly:
 
     def frames(self, after_sequence: int = 0) -> Iterator[Frame]:
         assert after_sequence == 0
-        return frames_of(self.folder)
+        return frames_of(self.folder, after_sequence)
 
     def append(self, frame: Frame, must_sync: bool = False) -> None: ...
 
@@ -103,7 +104,7 @@ def read_record(folder: Path) -> Record:
     accepted: set[int] = set()
     refused: set[int] = set()
     trades: list[int] = []
-    for frame in frames_of(folder / ENGINE):
+    for frame in frames_of(folder / ENGINE, 0):
         commands = [np.frombuffer(command, FACT_DTYPE)[0] for command in commands_of(frame.outputs)]
         placed += [int(one["id"]) for one in commands if one["kind"] == Kind.PLACE_ORDER]
         for fact in answers_of(frame):
@@ -160,14 +161,16 @@ def replay_engine(folder: Path, prepared: Prepared, strategies: Sequence[Strateg
 
 
 def books_differ(session: Session, venue: PaperVenue, prepared: Prepared) -> Iterator[str]:
-    """Balances to the unit, open orders, and what each strategy counted by itself."""
+    """Balances to the unit, open positions of contracts at nothing; open orders, and what each strategy counted."""
     kernel = session.live.kernel
-    for asset, (_, total, _) in zip(prepared.plan.assets, kernel.balances(), strict=True):
-        if total != floor(venue.balances[asset]):
-            yield f"the balance of {asset} is {total} by the engine, {floor(venue.balances[asset])} by the venue"
-    ours, theirs = {int(row[0]) for row in kernel.open_orders()}, {one.client_id for one in venue.all_orders() if one.is_open}
-    for client_id in sorted(ours ^ theirs):
-        yield f"order {client_id} is open {'at the engine alone' if client_id in ours else 'at the venue alone'}"
+    own = read_book(prepared.plan, kernel)
+    for number, asset in enumerate(prepared.plan.assets):
+        theirs = floor(venue.balances[asset])
+        if (ours := own.balance(number, 0, theirs)) != theirs:
+            yield f"the balance of {asset} is {ours} by the engine, {theirs} by the venue"
+    open_ = {one.client_id for one in venue.all_orders() if one.is_open}
+    for client_id in sorted(own.orders.keys() ^ open_):
+        yield f"order {client_id} is open at the {'engine' if client_id in own.orders else 'venue'} alone"
     if session.refused:
         yield f"the engine refused answers: {session.refused[0][1]}"
 

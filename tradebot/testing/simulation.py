@@ -22,11 +22,11 @@ from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, Act, Kind, Reject
 from tradebot.domain.frames import Frame, put_frame, read_frame
-from tradebot.domain.instrument import INVERSE
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
 from tradebot.domain.orders import TradingState
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
+from tradebot.engine.own_book import read_book
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.ports import Records
 from tradebot.engine.reconciling import WHO, WHY_AGREED, WHY_WAITING, Gate
@@ -41,7 +41,6 @@ ENGINE, GATEWAY, VENUE = "engine", "gateway", "venue"
 TICK_NS: Final = 20 * MS  # how often actors are told the time
 QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
-INVERSE_UNITS: Final = 2  # an inverse contract's worth is a quotient that the ledger rounds at each trade, and the venue does not
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
@@ -136,13 +135,14 @@ class World:
         crash_at: int | None = None,
         make_session: Callable[..., tuple[Session, list[Any]]] = open_session,
         make_gateway: MakeGateway = Gateway,
+        reconcile_ns: int = RECONCILE_NS,
     ) -> None:
         self.chance = random.Random(seed)
         self.seed, self.plan, self.strategies = seed, plan, strategies
         self.faults = faults or Faults()
         self.capabilities = capabilities or Capabilities()
         self.make_session, self.make_gateway = make_session, make_gateway
-        self.crash_at = crash_at
+        self.crash_at, self.reconcile_ns = crash_at, reconcile_ns
         self.now = int(facts["time_ns"][0])
         self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self.order = 0
@@ -229,7 +229,7 @@ class World:
     def start_engine(self) -> list[Any]:
         self.epoch += 1
         session, found = self.make_session(
-            self.plan, self.strategies(), self.journals[ENGINE], "code", self.epoch, self.now, RECONCILE_NS
+            self.plan, self.strategies(), self.journals[ENGINE], "code", self.epoch, self.now, self.reconcile_ns
         )
         self.actors[ENGINE] = session
         return found
@@ -319,7 +319,7 @@ class World:
         return verdict
 
     def end_orders(self, session: Session) -> list[Any]:
-        """Cancel all; of contracts close the positions too, so that their balances can be compared."""
+        """Cancel all; of contracts close the positions too, so that nothing is locked."""
         act = Act.FLATTEN if any(one.is_contract for one in self.plan.instruments) else Act.CANCEL_ALL
         return list(session.act(act, self.now, "judge", "the end"))
 
@@ -401,16 +401,16 @@ class World:
                 yield f"the position in {instrument.name} is {held} by the engine, {theirs} by the venue"
 
     def balances_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
-        """To the unit. What an open position of a contract will be worth is in neither balance, so then there is nothing to
-        compare.
-        """
+        """To the unit, open positions of contracts at nothing on both sides."""
+        kernel = session.live.kernel
+        own = read_book(self.plan, kernel)
+        for number, asset in enumerate(self.plan.assets):
+            theirs = floor(venue.balances[asset])
+            if (ours := own.balance(number, 0, theirs)) != theirs:
+                yield f"the balance of {asset} is {ours} by the engine, {theirs} by the venue"
         if any(venue.positions.values()):
             return
-        apart = INVERSE_UNITS if any(one.kind == INVERSE for one in self.plan.instruments) else 0
-        for asset, (_, total, locked) in zip(self.plan.assets, session.live.kernel.balances(), strict=True):
-            theirs = floor(venue.balances[asset])
-            if abs(total - theirs) > apart:
-                yield f"the balance of {asset} is {total} by the engine, {theirs} by the venue"
+        for asset, (_, _, locked) in zip(self.plan.assets, kernel.balances(), strict=True):
             if locked:
                 yield f"{locked} of {asset} are still locked"
 

@@ -8,6 +8,10 @@ It is a venue, so it trusts nobody: it refuses a request whose window has passed
 it has seen as its `Capabilities` say. Its ledger is kept in plain fractions from its own fills and shares no line with ours: by
 it a judge can tell what was lost or doubled.
 
+`balances` are what was paid and received; a contract is posted there as if it had been bought, so that no choice of what a
+closing trade realised is in it. What an exchange tells is the *wallet*: that and what the open positions cost. It nets the
+strategies of the account, and closes against the average cost.
+
 No clock, no IO: it is told the time. On one axis: a fact shows here when it arrives.
 """
 
@@ -21,8 +25,9 @@ import numpy as np
 from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, Reject
+from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import NO_DIGEST, Frame, FrameKind, Journal
-from tradebot.domain.instrument import INVERSE
+from tradebot.domain.instrument import INVERSE, Instrument
 from tradebot.domain.venue import (
     DUPLICATE_ID,
     EXPIRED,
@@ -33,16 +38,18 @@ from tradebot.domain.venue import (
     Capabilities,
     Duplicates,
     OrderStatus,
+    PositionStatus,
     VenueEvent,
     VenueReply,
     VenueRequest,
 )
 from tradebot.engine.plan import Plan, make_simulator
 
-VERSION: Final = 1
+VERSION: Final = 2
 FACT_BYTES: Final = FACT_DTYPE.itemsize
 INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 NEVER_NS: Final = 2**63 - 1
+COST_PARTS: Final = 10**6  # of a money unit, in which the cost of a position is kept
 AHEAD_MAX_NS: Final = 1_000_000_000  # how far a request's time may lie ahead of the venue's
 
 Message = VenueReply | VenueEvent
@@ -71,8 +78,9 @@ class Order(Struct):
 
     def status(self) -> OrderStatus:
         return OrderStatus(
-            self.client_id, self.is_open, self.is_triggered, self.price, self.quantity, self.filled, self.trigger, self.reject
-        )
+            self.client_id, self.is_open, self.is_triggered, self.price, self.quantity, self.filled, self.trigger, self.reject,
+            int(np.frombuffer(self.place, FACT_DTYPE)[0]["instrument"]),
+        )  # fmt: skip
 
 
 class Pending(Struct):
@@ -99,6 +107,7 @@ class Saved(Struct, frozen=True, array_like=True):
     balances: dict[str, str]
     positions: list[tuple[int, int]]
     simulator: list[Any]
+    costs: list[tuple[int, str]] = []
 
 
 class PaperVenue:
@@ -116,6 +125,7 @@ class PaperVenue:
         self.income: list[bytes] = []  # what happened to positions without an order, numbered from 1 in `venue_sequence`
         self.balances = {asset: Fraction(plan.opening.get(asset, 0)) for asset in plan.assets}
         self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
+        self.costs = dict.fromkeys(self.positions, Fraction(0))  # what they were entered at
         self.pending: list[Pending] = []
         self.time_ns = self.taken = 0
         self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
@@ -163,15 +173,23 @@ class PaperVenue:
             {asset: str(total) for asset, total in self.balances.items()},
             sorted(self.positions.items()),
             self.simulator.snapshot(),
+            [(number, str(cost)) for number, cost in self.costs.items()],
         )
         self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
 
     def _restore(self, saved: Saved) -> None:
+        """Raises LocalError where an earlier version kept it."""
+        if saved.version != VERSION:
+            raise LocalError(
+                f"expected a snapshot of the paper venue of version {VERSION}, found {saved.version}: another tradebot kept it; "
+                "go on with that one, or begin another run with --new"
+            )
         self.taken, self.time_ns, self.due_ns = saved.taken, saved.time_ns, saved.due_ns
         self.starts, self.sequence = saved.starts, saved.sequence
         self.orders = {several[0].client_id: several for several in saved.orders}
         self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
         self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
+        self.costs = {number: Fraction(cost) for number, cost in saved.costs}
         self.simulator.restore(saved.simulator)
 
     @property
@@ -273,9 +291,7 @@ class PaperVenue:
         self._tell(kind, client_id, fact)
 
     def _post(self, fact: np.void) -> None:
-        """The venue's own books. Spot moves both assets; a contract, once its position is closed, has moved the sum of what its
-        trades were worth.
-        """
+        """The venue's own books. Spot moves both assets; a contract moves what its trade is worth."""
         instrument = next(one for one in self.plan.instruments if one.id == int(fact["instrument"]))
         asset = self.plan.assets[int(fact["fee_asset"])]
         self.balances[asset] -= int(fact["fee"])
@@ -283,13 +299,22 @@ class PaperVenue:
             return
         lots = int(fact["quantity"]) * (-1 if fact["flags"] & Flag.SELL else 1)
         if instrument.is_contract:
-            self.positions[instrument.id] += lots
-            worth = Fraction(*instrument.notional_ratio)
-            price = int(fact["price"])
-            self.balances[instrument.settle] -= -lots * worth / price if instrument.kind == INVERSE else lots * price * worth
+            self._post_contract(instrument, lots, int(fact["price"]))
             return
         self.balances[instrument.base] += lots * Fraction(*instrument.base_ratio)
         self.balances[instrument.quote] -= lots * int(fact["price"]) * Fraction(*instrument.notional_ratio)
+
+    def _post_contract(self, instrument: Instrument, lots: int, price: int) -> None:
+        worth, held = Fraction(*instrument.notional_ratio), self.positions[instrument.id]
+        value = -lots * worth / price if instrument.kind == INVERSE else lots * price * worth
+        self.balances[instrument.settle] -= value
+        self.costs[instrument.id] = cost_after(held, self.costs[instrument.id], lots, value)
+        self.positions[instrument.id] = held + lots
+
+    def wallet(self, asset: str) -> int:
+        """What an exchange tells as the balance, in whole money units, down: with what it tells that open positions cost."""
+        costs = [floor(self.costs[one.id]) for one in self.plan.instruments if one.is_contract and one.settle == asset]
+        return floor(self.balances[asset]) + sum(costs)
 
     # What is said
 
@@ -354,8 +379,11 @@ class PaperVenue:
             self._reply(request.request, OK, facts=b"".join(self.income[request.after :]))
         elif request.ask is Ask.TRADES:
             self._reply(request.request, OK, facts=b"".join(self._trades(request.client_id, request.since_ns)))
+        elif request.ask is Ask.POSITIONS:
+            held = [PositionStatus(one, lots, floor(self.costs[one])) for one, lots in self.positions.items() if lots]
+            self._reply(request.request, OK, positions=held)
         else:
-            self._reply(request.request, OK, balances={asset: floor(total) for asset, total in self.balances.items()})
+            self._reply(request.request, OK, balances={asset: self.wallet(asset) for asset in self.balances})
 
     def all_orders(self) -> Iterator[Order]:
         for several in self.orders.values():
@@ -375,6 +403,16 @@ class PaperVenue:
     def _flush(self) -> list[Message]:
         out, self.out = self.out, []
         return out
+
+
+def cost_after(held: int, cost: Fraction, lots: int, value: Fraction) -> Fraction:
+    """What the position that is left after a trade was entered at, by average cost; down to a part of a unit, or its digits would
+    grow with each trade. What that takes from it is realised, so that no money goes.
+    """
+    left = held + lots
+    of_held = cost * left / held if held * left > 0 else value * left / lots
+    after = cost + value if held * lots >= 0 else of_held
+    return Fraction(floor(after * COST_PARTS), COST_PARTS)
 
 
 def _apply(order: Order, fact: np.void) -> None:
