@@ -59,12 +59,18 @@ class ChildSpec(Struct, frozen=True, kw_only=True):
 
 class Backoff(Struct, frozen=True, kw_only=True):
     """How long a restart waits: not at all after a life of `steady_s` or more, else longer with each death in a row, with
-    jitter. `first_s` 0: it never waits, as in OTP.
+    jitter. One that was killed, which comes from outside, needs a life of `steady_killed_s` only. `first_s` 0: it never
+    waits, as in OTP.
     """
 
     first_s: float = 0.1
     max_s: float = 5.0
     steady_s: float = 10.0
+    steady_killed_s: float = 1.0
+
+    def is_soon(self, lived_s: float, reason: str) -> bool:
+        """Whether a death counts to those in a row."""
+        return lived_s < (min(self.steady_s, self.steady_killed_s) if reason == KILLED else self.steady_s)
 
     def delay_s(self, quick_deaths: int, chance: float) -> float:
         """After so many deaths in a row that came soon; `chance` is from 0 to 1."""

@@ -29,7 +29,8 @@ class Report(Protocol):
 class Running(Protocol):
     """One start of a child, which has begun."""
 
-    pid: int | None
+    @property
+    def pid(self) -> int | None: ...
 
     def stop(self) -> None:
         """Ask it to end."""
@@ -69,6 +70,10 @@ class InProcess:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+    def ask_where(self) -> None:
+        """Have it say what it is at (`faulthandler`), which one that hangs can."""
+        self.send_signal(signal.SIGUSR1)
 
     def send_signal(self, number: int) -> None:
         if self._process is not None:

@@ -238,8 +238,8 @@ class Supervisor:
 
     def _restart(self, child: Child) -> Work:
         """Count it, end who ends with it, and start them, at once or later."""
-        soon = self._now_ns - child.began_ns < self.spec.backoff.steady_s * NS
-        child.quick_deaths = child.quick_deaths + 1 if soon else 1
+        is_soon = self.spec.backoff.is_soon((self._now_ns - child.began_ns) / NS, child.last_reason)
+        child.quick_deaths = child.quick_deaths + 1 if is_soon else min(child.quick_deaths, 1)
         child.lie_down()
         if not self._may_restart():
             self._forget(child)

@@ -6,13 +6,13 @@ what was asked of the one that died is asked again.
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections import deque
 from typing import IO, Final
 
 import msgspec
 
+from tradebot.actors.naming import ROOM
 from tradebot.actors.offspring import Offspring, spawn
 from tradebot.actors.zygote_words import BYTES_MAX, Exited, Failed, Fork, Told
 from tradebot.domain.errors import LocalError
@@ -62,7 +62,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            words = ["-m", "tradebot.actors.zygote_main", str(theirs.fileno()), *self.modules]
+            words = ["-m", "tradebot.actors.zygote_main", str(theirs.fileno()), *self.modules, ROOM]
             self.process = spawn(words, self.log, [theirs.fileno()])
         self._line = ours
         self.starts += 1
@@ -151,7 +151,3 @@ class Zygote:
     def pid(self) -> int | None:
         return self.process.pid if self.process is not None and self.process.is_alive else None
 
-
-def life_line() -> tuple[int, int]:
-    """(to be watched by children, to be held by us): the first becomes readable when we are gone."""
-    return os.pipe()

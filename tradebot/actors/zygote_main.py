@@ -1,4 +1,4 @@
-"""`python -m tradebot.actors.zygote_main DESCRIPTOR MODULE...`: a warm process that forks others when it is asked to.
+"""`python -m tradebot.actors.zygote_main DESCRIPTOR MODULE... ROOM`: a warm process that forks others when it is asked to.
 
 It has loaded what they need and does nothing else: one thread, no loop, no ZeroMQ context, so that a fork is whole (POSIX: only
 the thread that forks is there in the child). That is looked at before each fork. What a child is to be, and its descriptors,
@@ -25,7 +25,7 @@ from tradebot.actors.zygote_words import BYTES_MAX, DESCRIPTORS, Exited, Failed,
 def main(words: list[str]) -> int:
     line = socket.socket(fileno=int(words[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for module in words[1:]:
+    for module in words[1:-1]:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # so that a child's collections do not copy the pages of what is loaded

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE
-from tradebot.actors.keeper import Keeper, Spec
+from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
 from tradebot.engine.plan import Plan
@@ -32,15 +32,12 @@ from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
-from tradebot.node.health import write_kept
+from tradebot.node.health import write_parts
 from tradebot.node.places import store_place
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
     ENGINE,
-    FEED,
     GATEWAY,
-    STORE,
-    VENUE,
     Prepared,
     current_run,
     find_current,
@@ -56,8 +53,8 @@ from tradebot.node.session_files import (
     write_whole,
 )
 from tradebot.node.strategies import fingerprint_of
+from tradebot.node.supervision import PARTS, Supervision
 
-PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
@@ -173,12 +170,13 @@ def only_root(home: Path) -> Iterator[None]:
 
 
 class Root:
-    """The keeper of a node's processes, and what it says of them."""
+    """The root of a node's processes, and what it says of them."""
 
     def __init__(self, config: Config, folder: Path, log: Any, say: Say, note: Note) -> None:
         self.config, self.folder, self.log, self.say, self.note = config, folder, log, say, note
         self.ipc = ipc_folder(folder)
         self.began_s = time.monotonic()
+        self.is_ending = False
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
 
@@ -187,41 +185,47 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        specs = [Spec(name=name, command=self.command(name)) for name in PARTS]
-        keeper = Keeper(specs, self.log, self.died, changed=lambda: write_kept(self.folder, keeper.kept.values()))
+        parts = Supervision(self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
+        starting = asyncio.create_task(parts.start())
         try:
-            await keeper.start()
-            if await self.wait_ready(keeper, ended):
+            if await self.wait_ready(parts, ended):
+                await starting
                 trading = await self.open_again()
                 notify("READY=1")
-                told = {"run_id": self.folder.name, "trading": trading, "pids": keeper.pids(), "seconds": self.age()}
+                told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told})
-                watching = asyncio.create_task(self.watch(keeper))
-                await self.wait_end(keeper, ended)
+                watching = asyncio.create_task(self.watch(parts))
+                await self.wait_end(parts, ended)
                 watching.cancel()
                 notify("STOPPING=1")
                 await self.stop()
+            why = parts.failed.result() if parts.failed.done() else None
         finally:
-            await keeper.end()
-        if keeper.failed.done():
-            why = keeper.failed.result()
+            self.is_ending = True
+            starting.cancel()
+            await parts.end()
+        if why is not None:
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
-    async def watch(self, keeper: Keeper) -> None:
+    async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
         heard = dict.fromkeys(PARTS, time.monotonic())
         while True:
             answers = await asyncio.gather(*(self.ask(name, "status") for name in PARTS))
             for name, found in zip(PARTS, answers, strict=True):
-                since = max(heard[name], keeper.kept[name].began_s)
+                part = parts.part(name)
+                if part is None or not part.is_up:  # it is starting, or waits for its start
+                    heard[name] = time.monotonic()
+                    continue
+                since = max(heard[name], part.began_ns / 1e9)
                 is_alive = found is not None or (name == ENGINE and self.suspects.is_recovering())
                 heard[name] = time.monotonic() if is_alive else since
                 if time.monotonic() - heard[name] > self.config.node.lease_s:
                     self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
                     self.note(f"{name} has been silent for more than {self.config.node.lease}: it is killed")
                     self.silent.add(name)
-                    await keeper.kill(name)
+                    await parts.kill(name)
                     heard[name] = time.monotonic()
             await asyncio.sleep(WATCH_S)
 
@@ -235,32 +239,38 @@ class Root:
     def age(self) -> float:
         return round(time.monotonic() - self.began_s, 3)
 
-    def command(self, name: str) -> Callable[[], list[str]]:
-        """The command line of a part; that of the engine has the number of this start, and whom it shuts out."""
-        words = ["-m", "tradebot.node.part_main", name, str(self.folder)]
-        if name != ENGINE:
-            return lambda: words
-        return lambda: [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
+    def words(self, clock: Clock) -> Callable[[str], list[str]]:
+        """The words of each start of a part; those of the engine have the number of this start, and whom it shuts out."""
 
-    def died(self, name: str, code: int) -> None:
+        def words_of(name: str) -> list[str]:
+            words = [name, str(self.folder), "--clock-offset", str(clock.offset_ns)]
+            if name != ENGINE:
+                return words
+            return [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
+
+        return words_of
+
+    def died(self, name: str, why: str) -> None:
         if name == ENGINE:
-            self.suspects.judge(code, name in self.silent)
+            self.suspects.judge(why, name in self.silent)
         self.silent.discard(name)
+        if self.is_ending:
+            return
         with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
-            self.say({"event": "restart", "part": name, "exit": code})
-            self.note(f"{name} ended with {code}; it is started again")
+            self.say({"event": "restart", "part": name, "reason": why})
+            self.note(f"{name} ended ({why}); it is started again")
 
     def shut_out(self, strategy: str, why: str) -> None:
         with contextlib.suppress(OSError):
             self.say({"event": "shut_out", "strategy": strategy, "why": why})
             self.note(f"strategy {strategy} is shut out: {why}; the log says where ({self.log.name}); mend it and start again")
 
-    async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
+    async def wait_ready(self, parts: Supervision, ended: asyncio.Event) -> bool:
         """Until the engine has its gateway and the gateway its venue, no order is unknown, and the books have been compared.
         False where it was told to end before.
         """
         while not ended.is_set():
-            if keeper.failed.done():
+            if parts.failed.done():
                 return False
             if time.monotonic() - self.began_s > READY_S:
                 why = self.suspects.now()
@@ -288,9 +298,9 @@ class Root:
         forget_stopped(self.folder)
         return str(found.get("trading", "unknown"))
 
-    async def wait_end(self, keeper: Keeper, ended: asyncio.Event) -> None:
+    async def wait_end(self, parts: Supervision, ended: asyncio.Event) -> None:
         asked = asyncio.create_task(ended.wait())
-        waits: list[asyncio.Future[Any]] = [asked, keeper.failed]
+        waits: list[asyncio.Future[Any]] = [asked, parts.failed]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
 
