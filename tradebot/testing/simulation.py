@@ -20,27 +20,31 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from tradebot._core.types import FACT_DTYPE, Act, Kind, Reject
-from tradebot.domain.frames import Frame, put_frame, read_frame
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind, Reject
+from tradebot.domain.frames import Frame, FrameKind, put_frame, read_frame
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
-from tradebot.domain.market import AccountFacts, Commands
+from tradebot.domain.market import AccountFacts, Commands, MarketAsked
+from tradebot.domain.market import Records as MarketRecords
 from tradebot.domain.orders import TradingState
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.own_book import read_book
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.ports import Records
 from tradebot.engine.reconciling import WHO, WHY_AGREED, WHY_WAITING, Gate
-from tradebot.engine.session import Session, commands_of, note_of, open_session
+from tradebot.engine.session import Session, commands_of, gaps_of, note_of, open_session
+from tradebot.engine.taken import market_of
 from tradebot.execution.gateway import Gateway
+from tradebot.feeds.telling import Telling
 from tradebot.strategies.strategy import Strategy
 from tradebot.venues.paper import PaperVenue
 
 MS: Final = 1_000_000
 SECOND: Final = 1_000 * MS
-ENGINE, GATEWAY, VENUE = "engine", "gateway", "venue"
+ENGINE, GATEWAY, VENUE, FEED = "engine", "gateway", "venue", "feed"
 TICK_NS: Final = 20 * MS  # how often actors are told the time
 QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
+FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where nothing is wrong
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
@@ -152,6 +156,8 @@ class World:
         self.actors: dict[str, Any] = {ENGINE: None, GATEWAY: None, VENUE: None}
         self.journals = {name: MemoryJournal(self.mark) for name in self.actors}
         self.acting: str | None = None
+        self.facts = facts
+        self.telling = Telling(1, lambda now_ns: gaps_of(plan, now_ns))
         for name in (VENUE, GATEWAY, ENGINE):
             self.start(name)
         self.feed(facts)
@@ -172,20 +178,25 @@ class World:
     def tick(self) -> None:
         for name in (VENUE, GATEWAY, ENGINE):
             self.act(name, lambda actor: actor.on_clock(self.now))
+        self.tell(self.telling.pulse())
         if self.chance.random() < self.faults.snapshot and not self.is_quiet:
             self.act(self.chance.choice((ENGINE, GATEWAY, VENUE)), lambda actor: actor.save() or [])
         self.at(self.now + TICK_NS, self.tick)
 
     def feed(self, facts: Records) -> None:
-        """Market facts at their receive time, in small batches, to engine and venue."""
+        """Market facts at their receive time, in small batches, to engine and venue, over a wire like the others."""
         at = 0
+        self.tell(self.telling.begin(self.now))
         while at < len(facts):
             count = self.chance.randrange(1, 12)
             batch = facts[at : at + count]
             body, time_ns = batch.tobytes(), int(batch["time_ns"][-1])
-            self.at(time_ns, lambda body=body: self.act(VENUE, lambda venue: venue.on_market(body, self.now)))  # type: ignore[misc]
-            self.at(time_ns, lambda body=body: self.act(ENGINE, lambda session: session.on_market(body)))  # type: ignore[misc]
+            self.at(time_ns, lambda body=body: self.tell(self.telling.tell(body)))  # type: ignore[misc]
             at += count
+
+    def tell(self, message: MarketRecords) -> None:
+        for name in (VENUE, ENGINE):
+            self.put(name, message, FEED_NS)
 
     # Life and death
 
@@ -245,7 +256,7 @@ class World:
         venue.open(self.now)
         self.actors[VENUE] = venue
         self.at(self.now + MS, lambda: self.act(GATEWAY, lambda gateway: gateway.on_venue_up(self.now)))
-        return []
+        return [venue.hearing.asked()] if venue.hearing.stream else []
 
     # The wire
 
@@ -253,9 +264,12 @@ class World:
         """Put a message on its way: it may be lost, doubled or slow. A request to a venue is not doubled: its connection is a
         stream.
         """
-        receiver = VENUE if isinstance(message, VenueRequest) else GATEWAY
+        receiver = VENUE if isinstance(message, VenueRequest) else FEED if isinstance(message, MarketAsked) else GATEWAY
         if sender == GATEWAY and receiver == GATEWAY:
             receiver = ENGINE
+        self.put(receiver, message, 3 * MS)
+
+    def put(self, receiver: str, message: Any, delay_ns: int) -> None:
         chance, faults = self.chance, self.faults
         copies = 1
         if not self.is_quiet:
@@ -263,14 +277,19 @@ class World:
             if copies and chance.random() < faults.double and not isinstance(message, VenueRequest):
                 copies = 2
         for _ in range(copies):
-            delay = chance.randrange(20_000, 3 * MS)
+            delay = chance.randrange(20_000, delay_ns)
             if not self.is_quiet and chance.random() < faults.slow:
                 delay = chance.randrange(3 * MS, 4 * SECOND)
             self.at(self.now + delay, lambda: self.deliver(receiver, message))
 
     def deliver(self, receiver: str, message: Any) -> None:
         now = self.now
-        if isinstance(message, VenueRequest):
+        if isinstance(message, MarketRecords):
+            self.act(receiver, lambda actor: actor.on_records([message], now))
+        elif isinstance(message, MarketAsked):
+            for again in self.telling.again(message, now):
+                self.put(message.name, again, FEED_NS)
+        elif isinstance(message, VenueRequest):
             self.act(VENUE, lambda venue: venue.on_request(message, now))
         elif isinstance(message, VenueReply):
             self.act(GATEWAY, lambda gateway: gateway.on_reply(message, now))
@@ -326,7 +345,7 @@ class World:
     def judge(self) -> Verdict:
         session, gateway, venue = self.actors[ENGINE], self.actors[GATEWAY], self.actors[VENUE]
         findings = [*self.unsettled(session, gateway, venue), *self.orders_differ(venue), *self.books_differ(session, venue)]
-        findings += [*self.reconciling_differs(session), *self.replay_differs(session)]
+        findings += [*self.reconciling_differs(session), *self.replay_differs(session), *self.facts_differ(session, venue)]
         return Verdict(
             seed=self.seed,
             orders=len(self.placed()),
@@ -368,6 +387,16 @@ class World:
             yield f"orders are still open at the engine: {open_}"
         for number, sequence, error in session.live.kernel.failures:
             yield f"strategy {number} raised on fact {sequence}: {error!r}"
+
+    def facts_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
+        """Engine and venue took in every market fact once and in order, whoever died and whatever was lost."""
+        told = self.facts[["kind", "instrument", "id", "price", "quantity"]]
+        for name, frames in ((ENGINE, self.journals[ENGINE].frames()), (VENUE, self.journals[VENUE].frames())):
+            bodies = b"".join(market_of(frame).tobytes() for frame in frames if frame.kind == FrameKind.FACTS)
+            taken = np.frombuffer(bodies, RECORD_DTYPE)
+            taken = taken[taken["kind"] != Kind.GAP][["kind", "instrument", "id", "price", "quantity"]]
+            if not np.array_equal(taken, told):
+                yield f"the {name} took in {len(taken)} market facts, of {len(told)}, or others"
 
     def orders_differ(self, venue: PaperVenue) -> Iterator[str]:
         """Each order that was sent is at the venue once, or the engine was told that it is not."""
