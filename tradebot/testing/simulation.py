@@ -5,14 +5,15 @@ Everything that happens comes from one seed, which a failure names: the same see
 node runs; only what they are told comes from here: the time, the messages, and a journal in memory that keeps what `append`
 returned from, as a page cache does when a process is killed.
 
-A step of an actor is cut at its marks: before and after each write into a journal, before and after each message that it sends.
-A death there loses what the actor held in memory and nothing else. At the end the faults stop, trading is halted, open orders
-are cancelled, and when all is quiet the judge compares: the venue's ledger and orders with the engine's, and the strategy's own
-count of what was filled with the venue's trades.
+Who died is started again by a supervisor as a real node has it. A step of an actor is cut at its marks: before and after each
+write into a journal, before and after each message that it sends. A death there loses what the actor held in memory and nothing
+else. At the end the faults stop, trading is halted, open orders are cancelled, and when all is quiet the judge compares: the
+venue's ledger and orders with the engine's, and the strategy's own count of what was filled with the venue's trades.
 """
 
 import heapq
 import random
+import sys
 from collections.abc import Callable, Iterator
 from math import floor
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,8 @@ import numpy as np
 from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind, Reject
+from tradebot.actors.child_spec import KILLED, Backoff, ChildSpec, SupervisorSpec
+from tradebot.actors.supervisor import NEVER_NS, Answer, Said, Start, Supervisor
 from tradebot.domain.frames import Frame, FrameKind, put_frame, read_frame
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, MarketAsked
@@ -42,6 +45,10 @@ MS: Final = 1_000_000
 SECOND: Final = 1_000 * MS
 ENGINE, GATEWAY, VENUE, FEED = "engine", "gateway", "venue", "feed"
 TICK_NS: Final = 20 * MS  # how often actors are told the time
+SUPERVISED: Final = SupervisorSpec(
+    intensity=sys.maxsize,
+    backoff=Backoff(first_s=0.05, max_s=0.4, steady_s=1.0, steady_killed_s=0.2),
+)
 QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
 FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where nothing is wrong
@@ -158,8 +165,13 @@ class World:
         self.acting: str | None = None
         self.facts = facts
         self.telling = Telling(1, lambda now_ns: gaps_of(plan, now_ns))
+        self.supervisor = Supervisor(SUPERVISED, self.chance.random)
+        self.numbers: dict[str, int] = {}  # of the start that an actor is in, or was the last
+        self.is_begun = False
+        self.do(self.supervisor.begin(self.now))
         for name in (VENUE, GATEWAY, ENGINE):
-            self.start(name)
+            self.add(name)
+        self.is_begun = True
         self.feed(facts)
         self.at(self.now + TICK_NS, self.tick)
 
@@ -209,33 +221,60 @@ class World:
             raise Crash(what)
 
     def act(self, name: str, do: Callable[[Any], list[Any]]) -> None:
-        """One step of an actor: what it gives back is sent. Where it dies, it is gone until its start."""
+        """One step of an actor: what it gives back is sent. Where it dies its supervisor hears of it."""
         if self.actors[name] is None:
             return
-        self.acting = name
         try:
-            for message in do(self.actors[name]):
+            self.step(name, lambda: do(self.actors[name]))
+        except Crash:
+            self.actors[name] = None
+            self.do(self.supervisor.exited(self.numbers[name], KILLED, self.now))
+
+    def step(self, name: str, do: Callable[[], list[Any]]) -> None:
+        """Raises Crash where the actor dies over it."""
+        self.acting = None if self.is_quiet else name
+        try:
+            for message in do():
                 self.mark("send")
                 self.send(name, message)
                 self.mark("sent")
         except Crash:
             self.crashes += 1
-            self.actors[name] = None
-            self.at(self.now + self.chance.randrange(1, self.faults.down_ns), lambda: self.start(name))
+            raise
         finally:
             self.acting = None
 
-    def start(self, name: str) -> None:
-        self.acting = None if self.is_quiet else name
+    def add(self, name: str) -> None:
+        """Have it started for the first time; one that dies over it is started again later."""
+        self.do(self.supervisor.start_child(list(self.actors).index(name), ChildSpec(id=name), self.now))
+
+    def do(self, said: list[Said]) -> None:
+        """What the supervisor says: a start takes a while, and the actor may die over it."""
+        for one in said:
+            delay_ns = self.chance.randrange(1, self.faults.down_ns)
+            if isinstance(one, Start):
+                self.numbers[one.child.id] = one.number
+                if self.is_begun:
+                    self.at(self.now + delay_ns, lambda one=one: self.start(one))  # type: ignore[misc]
+                else:
+                    self.start(one)
+            elif isinstance(one, Answer) and one.error:
+                self.at(self.now + delay_ns, lambda one=one: self.add(list(self.actors)[one.call]))  # type: ignore[misc]
+        if (due_ns := self.supervisor.next_due_ns) < NEVER_NS:
+            self.at(due_ns, lambda: self.do(self.supervisor.wake(self.now)))
+
+    def start(self, one: Start) -> None:
         try:
-            found = getattr(self, f"start_{name}")()
+            self.bring_up(one.child.id)
         except Crash:
-            self.crashes += 1
-            self.at(self.now + self.chance.randrange(1, self.faults.down_ns), lambda: self.start(name))
-            return
-        finally:
-            self.acting = None
-        self.act(name, lambda _: found)
+            self.actors[one.child.id] = None
+            self.do(self.supervisor.failed(one.number, KILLED, self.now))
+        else:
+            self.do(self.supervisor.started(one.number, self.now))
+
+    def bring_up(self, name: str) -> None:
+        """Raises Crash where it dies over it."""
+        self.step(name, getattr(self, f"start_{name}"))
 
     def start_engine(self) -> list[Any]:
         self.epoch += 1
