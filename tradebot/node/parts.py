@@ -89,7 +89,7 @@ class EnginePart(Base):
     def open(self, now_ns: int) -> Iterator[Addressed]:
         """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
-        fingerprint = fingerprint_of(self.config.strategy)
+        fingerprint = fingerprint_of(self.config.strategy, self.plan)
         calls = open_words(self.folder)
         calls[RECOVERING] = True
         self.session, found = open_session(
