@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tests.node.nodes import CONFIG, Place
+from tradebot.actors.child_spec import KILLED
 from tradebot.node.call_mark import Mark, Suspects, open_words, read_mark
 from tradebot.node.session_files import ENGINE
 from tradebot.testing.chaos_judge import judge
@@ -114,18 +115,18 @@ def test_a_killed_engine_says_nothing_of_the_strategy_that_it_was_at(tmp_path: P
     words = open_words(tmp_path)
     words[:] = 2, 77, 0
     assert read_mark(tmp_path) == Mark(1, 77, False)
-    suspects.judge(-signal.SIGKILL, was_silent=False)
-    suspects.judge(-signal.SIGTERM, was_silent=False)
-    suspects.judge(-signal.SIGKILL, was_silent=True)
+    suspects.judge(KILLED, was_silent=False)
+    suspects.judge("signal SIGTERM", was_silent=False)
+    suspects.judge(KILLED, was_silent=True)
     assert told == [] and suspects.take() is None
     words[0] = 0
-    suspects.judge(-signal.SIGSEGV, was_silent=False)
+    suspects.judge("signal SIGSEGV", was_silent=False)
     assert told == [], "it crashed outside of any callback"
     words[0] = 1
-    suspects.judge(-signal.SIGKILL, was_silent=True)
+    suspects.judge(KILLED, was_silent=True)
     assert told == [], "the first silence of another"
     words[0] = 2
-    suspects.judge(-signal.SIGKILL, was_silent=True)
+    suspects.judge(KILLED, was_silent=True)
     assert [name for name, _ in told] == ["two"]
     shut = suspects.take()
     assert shut is not None and shut.strategies == [1] and "two: " in shut.why and not shut.is_folded

@@ -14,6 +14,7 @@ import zmq
 
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import Desk, Inbox, Posts
+from tradebot.actors.running import say_ready
 from tradebot.domain.codec import Message
 
 TICK_S: Final = 0.02  # the longest that passes before a behaviour is told the time
@@ -41,8 +42,10 @@ class Part(Protocol):
 class Process:
     """Runs a part until it is told to end."""
 
-    def __init__(self, part: Part, name: str, folder: Path, life_line: int | None, clock: Clock) -> None:
-        self.part, self.name, self.folder, self.life_line = part, name, folder, life_line
+    def __init__(
+        self, part: Part, name: str, folder: Path, life_line: int | None, clock: Clock, ready: int | None = None
+    ) -> None:
+        self.part, self.name, self.folder, self.life_line, self.ready = part, name, folder, life_line, ready
         self.clock = clock
 
     async def run(self) -> None:
@@ -76,6 +79,7 @@ class Process:
         post(self.part.open(self.clock.now()))
         inbox = Inbox(context, self.folder, self.name, lambda found: post(self.part.take(found, self.clock.now())))
         desk = Desk(context, self.folder, f"{self.name}.desk", answer)
+        say_ready(self.ready)
         try:
             while not ended.is_set():
                 post(self.part.on_clock(self.clock.now()))
@@ -97,12 +101,16 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def run_process(make: Callable[[], Part], name: str, folder: Path, life_line: int | None, offset_ns: int | None) -> None:
-    """Make a part and run it on uvloop, to its end; `offset_ns` is that of its keeper's clock."""
+def run_process(
+    make: Callable[[], Part], name: str, folder: Path, life_line: int | None, offset_ns: int | None, ready: int | None = None
+) -> None:
+    """Make a part and run it on uvloop, to its end; `offset_ns` is that of its root's clock, `ready` the line on which it says
+    that it has started.
+    """
     clock = Clock(offset_ns)
     try:
         import uvloop
     except ImportError:
-        asyncio.run(Process(make(), name, folder, life_line, clock).run())
+        asyncio.run(Process(make(), name, folder, life_line, clock, ready).run())
     else:
-        uvloop.run(Process(make(), name, folder, life_line, clock).run())
+        uvloop.run(Process(make(), name, folder, life_line, clock, ready).run())

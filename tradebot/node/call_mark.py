@@ -10,7 +10,6 @@ journal/<run id>/calls     three 64-bit words: the strategy + 1, 0 outside a cal
 """
 
 import mmap
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +18,15 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tradebot.actors.child_spec import KILLED
 from tradebot.engine.session import ShutOut
 
 NAME: Final = "calls"
 WORDS: Final = 3
 STRATEGY, FACT, RECOVERING = range(WORDS)
-CRASHES: Final = frozenset(
-    -int(one) for one in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS)
-)
+OUTSIDE: Final = frozenset({KILLED, "signal SIGTERM", "signal SIGINT", "signal SIGHUP"})
+"""Ends that somebody else made."""
+
 IN_A_ROW_S: Final = 900.0  # within which two silences in callbacks of one strategy are in a row
 
 Words = npt.NDArray[np.uint64]
@@ -86,16 +86,15 @@ class Suspects:
             return ""
         return f", for a callback of strategy {self.names[mark.strategy]} on fact {mark.fact} does not return"
 
-    def judge(self, code: int, was_silent: bool) -> None:
-        """An engine died with `code`; `was_silent`: it was killed, because it did not answer."""
+    def judge(self, why: str, was_silent: bool) -> None:
+        """An engine died of `why` (`actors.running.reason_of`); `was_silent`: it was killed, because it did not answer."""
         mark = read_mark(self.folder)
         if mark.strategy is None or not mark.strategy < len(self.names):
             return
         if was_silent:
             self.note_silence(mark)
-        elif code >= 0 or code in CRASHES:
-            how = f"it ended with {code}" if code >= 0 else f"it crashed by {signal.Signals(-code).name}"
-            self.shut_out(mark, f"the engine died in a callback of it on fact {mark.fact}: {how}")
+        elif why not in OUTSIDE:
+            self.shut_out(mark, f"the engine died in a callback of it on fact {mark.fact}: {why}")
 
     def note_silence(self, mark: Mark) -> None:
         assert mark.strategy is not None

@@ -1,4 +1,4 @@
-"""How the parts of a node are: what their keeper knows of them, how far readers are behind, and what each last said of an error.
+"""How the parts of a node are: what their root knows of them, how far readers are behind, and what each last said of an error.
 
 The root writes what it knows into the run's folder whenever a part starts or dies; it answers nothing itself, so that a question
 can never hold up a restart.
@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 
-from tradebot.actors.keeper import Kept
 from tradebot.domain.errors import LocalError, NotRunning
 from tradebot.node.session_files import STORE, find_current, write_whole
 
@@ -21,18 +20,10 @@ NAME: Final = "parts.json"
 LOG_BYTES: Final = 1 << 18  # of the end of the log that are looked at
 
 
-def write_kept(folder: Path, kept: Iterable[Kept]) -> None:
-    """What the keeper knows. A disk that is full must not end a keeper: what was known before stays there then."""
-    found = {
-        one.spec.name: {
-            "pid": one.process.pid if one.process and one.process.returncode is None else None,
-            "starts": one.starts,
-            "last_exit": one.exit,
-        }
-        for one in kept
-    }
+def write_parts(folder: Path, figures: dict[str, dict[str, Any]]) -> None:
+    """What the root knows. A disk that is full must not end it: what was known before stays there then."""
     with contextlib.suppress(OSError):
-        write_whole(folder / NAME, msgspec.json.encode(found))
+        write_whole(folder / NAME, msgspec.json.encode(figures))
 
 
 def part_health(home: Path, facts: int) -> dict[str, dict[str, Any]]:
@@ -40,7 +31,7 @@ def part_health(home: Path, facts: int) -> dict[str, dict[str, Any]]:
     still to take: None of a part that reads nothing, or does not answer. Raises NotRunning where the home has no run.
     """
     folder = find_current(home)
-    kept = read_kept(folder)
+    kept = read_parts(folder)
     errors = last_errors(home / "logs" / f"{folder.name}.log", kept)
     found = {name: {**known, "behind": None, "error": errors[name]} for name, known in kept.items()}
     if STORE in found:
@@ -48,8 +39,8 @@ def part_health(home: Path, facts: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-def read_kept(folder: Path) -> dict[str, dict[str, Any]]:
-    """Empty where no keeper wrote any."""
+def read_parts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Empty where no root wrote any."""
     try:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=dict[str, dict[str, Any]])
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):

@@ -1,4 +1,4 @@
-"""`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, as the root starts it."""
+"""`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, forked from the zygote or started by itself."""
 
 import faulthandler
 import signal
@@ -7,6 +7,7 @@ import traceback
 from argparse import ArgumentParser
 from pathlib import Path
 
+from tradebot.actors.naming import name_process
 from tradebot.actors.process import run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
@@ -14,7 +15,7 @@ from tradebot.node.parts import make_part
 from tradebot.node.session_files import ipc_folder
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     parser = ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
@@ -23,8 +24,10 @@ def main() -> int:
     parser.add_argument("--why", default="")
     parser.add_argument("--fold", action="store_true")
     parser.add_argument("--life-line", type=int)
+    parser.add_argument("--ready", type=int)
     parser.add_argument("--clock-offset", type=int)
-    words = parser.parse_args()
+    words = parser.parse_args(arguments)
+    name_process([sys.executable, "-m", "tradebot.node.part_main", *arguments])
     shut = ShutOut(words.shut, words.why, words.fold) if words.shut else None
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the keeper's question to one that hangs: where?
@@ -35,6 +38,7 @@ def main() -> int:
             ipc_folder(words.folder),
             words.life_line,
             words.clock_offset,
+            words.ready,
         )
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")
@@ -47,4 +51,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

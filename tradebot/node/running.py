@@ -22,9 +22,9 @@ import msgspec
 import numpy as np
 
 from tradebot._core.types import RECORD_DTYPE
-from tradebot.actors.keeper import Keeper, Spec
+from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
-from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
+from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, TradebotError, UsageError
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
@@ -32,15 +32,13 @@ from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
-from tradebot.node.health import write_kept
+from tradebot.node.health import write_parts
 from tradebot.node.places import store_place
+from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
     ENGINE,
-    FEED,
     GATEWAY,
-    STORE,
-    VENUE,
     Prepared,
     current_run,
     find_current,
@@ -56,17 +54,19 @@ from tradebot.node.session_files import (
     write_whole,
 )
 from tradebot.node.strategies import fingerprint_of
+from tradebot.node.supervision import PARTS, Supervision
 
-PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
+RECYCLE_S: Final = 60.0  # of life before a part is started again for its memory
 TAIL_BYTES: Final = 65_536
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
+Load = Callable[[], Loaded]
 
 
 def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
@@ -84,7 +84,7 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
         )
     run_id = None if is_new else current_run(home)
     plan, ticks = prepare_ticks(config, home)
-    fingerprint = fingerprint_of(config.strategy)
+    fingerprint = fingerprint_of(config.strategy, plan)
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
     else:
@@ -140,16 +140,17 @@ def check_same(before: Prepared, plan: Plan) -> None:
             )
 
 
-def run_node(loaded: Loaded, home: Path, is_new: bool, say: Say, note: Note) -> None:
-    """Run until told to stop (SIGTERM, SIGINT). `say` gets the events, `note` words for people. Raises TimedOut where it does
-    not get ready, LocalError where its processes die too often.
+def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None:
+    """Run until told to stop (SIGTERM, SIGINT); SIGHUP has it `load` its configuration again. `say` gets the events, `note` words
+    for people. Raises TimedOut where it does not get ready, LocalError where its processes die too often.
     """
+    loaded = load()
     check_mode(loaded.config)
     with only_root(home):
         folder = prepare_run(loaded, home, is_new)
         (home / "logs").mkdir(mode=0o700, exist_ok=True)
         with (home / "logs" / f"{folder.name}.log").open("ab") as log:
-            asyncio.run(Root(loaded.config, folder, log, say, note).run())
+            asyncio.run(Root(loaded.config, folder, log, say, note, load).run())
 
 
 @contextlib.contextmanager
@@ -173,12 +174,15 @@ def only_root(home: Path) -> Iterator[None]:
 
 
 class Root:
-    """The keeper of a node's processes, and what it says of them."""
+    """The root of a node's processes, and what it says of them."""
 
-    def __init__(self, config: Config, folder: Path, log: Any, say: Say, note: Note) -> None:
+    def __init__(self, config: Config, folder: Path, log: Any, say: Say, note: Note, load: Load) -> None:
         self.config, self.folder, self.log, self.say, self.note = config, folder, log, say, note
+        self.load = load
         self.ipc = ipc_folder(folder)
         self.began_s = time.monotonic()
+        self.one_reload = asyncio.Lock()
+        self.is_ending = False
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
 
@@ -187,43 +191,97 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        specs = [Spec(name=name, command=self.command(name)) for name in PARTS]
-        keeper = Keeper(specs, self.log, self.died, changed=lambda: write_kept(self.folder, keeper.kept.values()))
+        parts = Supervision(self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
+        starting = asyncio.create_task(parts.start())
         try:
-            await keeper.start()
-            if await self.wait_ready(keeper, ended):
+            if await self.wait_ready(parts, ended):
+                await starting
                 trading = await self.open_again()
                 notify("READY=1")
-                told = {"run_id": self.folder.name, "trading": trading, "pids": keeper.pids(), "seconds": self.age()}
+                told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told})
-                watching = asyncio.create_task(self.watch(keeper))
-                await self.wait_end(keeper, ended)
+                loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload(parts)))
+                watching = asyncio.create_task(self.watch(parts))
+                await self.wait_end(parts, ended)
                 watching.cancel()
+                loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
                 await self.stop()
+            why = parts.failed.result() if parts.failed.done() else None
         finally:
-            await keeper.end()
-        if keeper.failed.done():
-            why = keeper.failed.result()
+            self.is_ending = True
+            starting.cancel()
+            await parts.end()
+        if why is not None:
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
-    async def watch(self, keeper: Keeper) -> None:
+    async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
         heard = dict.fromkeys(PARTS, time.monotonic())
         while True:
             answers = await asyncio.gather(*(self.ask(name, "status") for name in PARTS))
             for name, found in zip(PARTS, answers, strict=True):
-                since = max(heard[name], keeper.kept[name].began_s)
+                part = parts.part(name)
+                if part is None or not part.is_up:  # it is starting, or waits for its start
+                    heard[name] = time.monotonic()
+                    continue
+                since = max(heard[name], part.began_ns / 1e9)
                 is_alive = found is not None or (name == ENGINE and self.suspects.is_recovering())
                 heard[name] = time.monotonic() if is_alive else since
                 if time.monotonic() - heard[name] > self.config.node.lease_s:
                     self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
                     self.note(f"{name} has been silent for more than {self.config.node.lease}: it is killed")
                     self.silent.add(name)
-                    await keeper.kill(name)
+                    await parts.kill(name)
                     heard[name] = time.monotonic()
+            await self.check_memory(parts, memory_of)
             await asyncio.sleep(WATCH_S)
+
+    async def reload(self, parts: Supervision) -> None:
+        """Read the configuration again and start again whom its changes concern. Where it is wrong, or changes what must stay,
+        nothing happens but that it is said.
+        """
+        async with self.one_reload:
+            try:
+                changed, concerned = await self.reload_files()
+            except TradebotError as error:
+                self.say({"event": "reload_refused", "why": str(error)})
+                write_outcome(self.folder, {"accepted": False, "why": str(error)})
+                return
+            again = [name for name in PARTS if name in concerned]
+            for name in again:
+                await parts.recycle(name)
+            self.say({"event": "reloaded", "changed": changed, "parts": again})
+            write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again})
+
+    async def reload_files(self) -> tuple[list[str], set[str]]:
+        """Write down the run with its new configuration; the keys that changed, and the parts that they concern."""
+        config = self.load().config
+        changed = changes(self.config, config)
+        concerned = parts_concerned(changed)
+        before, home = read_prepared(self.folder), self.folder.parents[1]
+        plan, _ = await asyncio.to_thread(prepare_ticks, config, home) if concerned else (before.plan, None)
+        check_same(before, plan)
+        fingerprint = fingerprint_of(config.strategy, plan)
+        if fingerprint != before.fingerprint and ENGINE not in concerned:
+            changed, concerned = [*changed, "the code of a strategy"], concerned | {ENGINE}
+        write_prepared(
+            self.folder,
+            msgspec.structs.replace(before, config=config_to_dict(config), plan=plan, fingerprint=fingerprint),
+        )
+        self.config = config
+        return changed, concerned
+
+    async def check_memory(self, parts: Supervision, size_of: Callable[[int], int]) -> None:
+        """A part that has grown beyond `node.memory_mb` ends as at a stop and starts again from what it has written."""
+        limit = self.config.node.memory_mb << 20
+        for name, pid in parts.pids().items() if limit else ():
+            size = size_of(pid)
+            if size > limit and parts.age_s(name) > RECYCLE_S:
+                self.say({"event": "recycled", "part": name, "bytes": size})
+                self.note(f"{name} has grown to {size >> 20} MB: it is started again")
+                await parts.recycle(name)
 
     def last_words(self, name: str) -> str:
         """The last line of the log that is of this part, or the last at all where it said nothing by its name."""
@@ -235,32 +293,38 @@ class Root:
     def age(self) -> float:
         return round(time.monotonic() - self.began_s, 3)
 
-    def command(self, name: str) -> Callable[[], list[str]]:
-        """The command line of a part; that of the engine has the number of this start, and whom it shuts out."""
-        words = ["-m", "tradebot.node.part_main", name, str(self.folder)]
-        if name != ENGINE:
-            return lambda: words
-        return lambda: [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
+    def words(self, clock: Clock) -> Callable[[str], list[str]]:
+        """The words of each start of a part; those of the engine have the number of this start, and whom it shuts out."""
 
-    def died(self, name: str, code: int) -> None:
+        def words_of(name: str) -> list[str]:
+            words = [name, str(self.folder), "--clock-offset", str(clock.offset_ns)]
+            if name != ENGINE:
+                return words
+            return [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
+
+        return words_of
+
+    def died(self, name: str, why: str) -> None:
         if name == ENGINE:
-            self.suspects.judge(code, name in self.silent)
+            self.suspects.judge(why, name in self.silent)
         self.silent.discard(name)
+        if self.is_ending:
+            return
         with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
-            self.say({"event": "restart", "part": name, "exit": code})
-            self.note(f"{name} ended with {code}; it is started again")
+            self.say({"event": "restart", "part": name, "reason": why})
+            self.note(f"{name} ended ({why}); it is started again")
 
     def shut_out(self, strategy: str, why: str) -> None:
         with contextlib.suppress(OSError):
             self.say({"event": "shut_out", "strategy": strategy, "why": why})
             self.note(f"strategy {strategy} is shut out: {why}; the log says where ({self.log.name}); mend it and start again")
 
-    async def wait_ready(self, keeper: Keeper, ended: asyncio.Event) -> bool:
+    async def wait_ready(self, parts: Supervision, ended: asyncio.Event) -> bool:
         """Until the engine has its gateway and the gateway its venue, no order is unknown, and the books have been compared.
         False where it was told to end before.
         """
         while not ended.is_set():
-            if keeper.failed.done():
+            if parts.failed.done():
                 return False
             if time.monotonic() - self.began_s > READY_S:
                 why = self.suspects.now()
@@ -288,9 +352,9 @@ class Root:
         forget_stopped(self.folder)
         return str(found.get("trading", "unknown"))
 
-    async def wait_end(self, keeper: Keeper, ended: asyncio.Event) -> None:
+    async def wait_end(self, parts: Supervision, ended: asyncio.Event) -> None:
         asked = asyncio.create_task(ended.wait())
-        waits: list[asyncio.Future[Any]] = [asked, keeper.failed]
+        waits: list[asyncio.Future[Any]] = [asked, parts.failed]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
 
@@ -325,6 +389,14 @@ class Root:
         body = msgspec.json.encode({"verb": verb, **words})
         found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process; 0 of one that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:

@@ -1,0 +1,183 @@
+"""A tree of real processes: started in order, seen when they die, started again within milliseconds, and none left behind."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actors.children import Nursery, below, is_alive, run, until
+from tradebot.actors.child_spec import Backoff, ChildSpec, Kind, Restart, Strategy, SupervisorSpec
+from tradebot.actors.tree import Tree
+from tradebot.domain.errors import LocalError
+
+PLACES = ["fork", "spawn"]
+AT_ONCE = Backoff(first_s=0)
+
+
+def spec(*children: ChildSpec, **rules: Any) -> SupervisorSpec:
+    return SupervisorSpec(**{"intensity": 20, "backoff": AT_ONCE} | rules, children=children)
+
+
+def child(name: str, start: Any, **rules: Any) -> ChildSpec:
+    return ChildSpec(id=name, start=start, **rules)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_children_start_in_order_end_in_the_opposite_one_and_none_is_left(tmp_path: Path, place: str) -> None:
+    async def body(nursery: Nursery) -> None:
+        events: list[tuple[str, str]] = []
+        tree = Tree(
+            spec(child("a", f"{place} runs"), child("b", f"{place} runs")),
+            nursery.begin, lambda what, one, _: events.append((what, one.id)),
+        )  # fmt: skip
+        await tree.start()
+        assert events == [("start", "a"), ("started", "a"), ("start", "b"), ("started", "b")]
+        pids = [tree.process_of(one) for one in tree.children()]
+        assert pids == [nursery.pids("a")[0], nursery.pids("b")[0]]
+        await tree.stop()
+        assert events[4:] == [("stop", "b"), ("exited", "b"), ("stop", "a"), ("exited", "a")]
+        assert not any(is_alive(pid) for pid in pids if pid)
+
+    run(tmp_path, body)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_what_dies_is_started_again_and_what_it_died_of_is_known(tmp_path: Path, place: str, number: signal.Signals) -> None:
+    async def body(nursery: Nursery) -> None:
+        told: list[str] = []
+        tree = Tree(
+            spec(child("a", f"{place} runs"), child("b", f"{place} runs")),
+            nursery.begin, lambda what, _, why: told.append(why) if what == "exited" else None,
+        )  # fmt: skip
+        await tree.start()
+        first, other = nursery.pids("a")[0], nursery.pids("b")[0]
+        os.kill(first, number)
+        await until(lambda: len(nursery.pids("a")) == 2 and tree.children()[0].is_up)
+        assert told == ["killed" if number == signal.SIGKILL else f"signal {number.name}"]
+        assert nursery.pids("b") == [other] and is_alive(other), "one for one"
+        await tree.stop()
+
+    run(tmp_path, body)
+
+
+def test_killing_the_zygote_fells_nobody_and_hides_no_death(tmp_path: Path) -> None:
+    """Who was its child is ours then: its end is seen, its code known, and it is no zombie."""
+
+    async def body(nursery: Nursery) -> None:
+        told: list[str] = []
+        tree = Tree(
+            spec(child("a", "fork runs"), child("b", "fork runs")),
+            nursery.begin, lambda what, _, why: told.append(why) if what == "exited" else None,
+        )  # fmt: skip
+        await tree.start()
+        zygote, (first,), (other,) = nursery.zygote.pid, nursery.pids("a"), nursery.pids("b")
+        assert zygote is not None and first in below(zygote)
+        os.kill(zygote, signal.SIGKILL)
+        await until(lambda: first in below(os.getpid()))
+        assert is_alive(first) and is_alive(other)
+        os.kill(first, signal.SIGABRT)
+        await until(lambda: len(nursery.pids("a")) == 2 and tree.children()[0].is_up)
+        assert told == ["signal SIGABRT"] and nursery.zygote.starts == 2 and is_alive(other)
+        assert not Path(f"/proc/{first}").exists()
+        await tree.stop()
+
+    run(tmp_path, body)
+
+
+def test_a_zygote_that_dies_together_with_its_child_costs_one_restart(tmp_path: Path) -> None:
+    async def body(nursery: Nursery) -> None:
+        tree = Tree(spec(child("a", "fork runs")), nursery.begin)
+        await tree.start()
+        for count in range(2, 8):
+            zygote, pid = nursery.zygote.pid, nursery.pids("a")[-1]
+            assert zygote is not None
+            for victim in (pid, zygote) if count % 2 else (zygote, pid):
+                os.kill(victim, signal.SIGKILL)
+            await until(lambda count=count: len(nursery.pids("a")) == count and tree.children()[0].is_up)
+        assert tree.children()[0].starts == 7
+        await tree.stop()
+
+    run(tmp_path, body)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_deaf_child_and_one_that_stands_still_are_killed_in_their_time(tmp_path: Path, place: str) -> None:
+    async def body(nursery: Nursery) -> None:
+        events: list[tuple[str, str]] = []
+        tree = Tree(
+            spec(child("deaf", f"{place} deaf", shutdown_s=0.2), child("still", f"{place} runs", shutdown_s=0.5)),
+            nursery.begin, lambda what, one, _: events.append((what, one.id)),
+        )  # fmt: skip
+        await tree.start()
+        os.kill(nursery.pids("still")[0], signal.SIGSTOP)
+        await tree.stop()
+        assert events[4:] == [("stop", "still"), ("exited", "still"), ("stop", "deaf"), ("kill", "deaf"), ("exited", "deaf")]
+
+    run(tmp_path, body)
+
+
+@pytest.mark.parametrize(("how", "why"), [("fails", "exit 3"), ("late", "killed")])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_child_that_does_not_start_ends_the_tree_with_what_had_started(tmp_path: Path, place: str, how: str, why: str) -> None:
+    async def body(nursery: Nursery) -> None:
+        tree = Tree(spec(child("a", f"{place} runs"), child("b", f"{place} {how}")), nursery.begin)
+        with pytest.raises(LocalError, match=f"failed to start b: {why}"):
+            await tree.start()
+        assert not is_alive(nursery.pids("a")[0])
+
+    run(tmp_path, body)
+
+
+def test_a_tree_below_gives_up_and_the_one_above_decides(tmp_path: Path) -> None:
+    """Its intensity is reached: its children end, and it is started anew with fresh counts."""
+
+    async def body(nursery: Nursery) -> None:
+        below_spec = spec(child("x", "fork runs"), child("y", "fork runs"), intensity=1, strategy=Strategy.ONE_FOR_ALL)
+        tree = Tree(
+            spec(child("a", "fork runs"), child("below", below_spec, kind=Kind.SUPERVISOR, shutdown_s=None)), nursery.begin
+        )
+        await tree.start()
+        for count in (2, 3):
+            os.kill(nursery.pids("x")[-1], signal.SIGKILL)
+            await until(lambda count=count: len(nursery.pids("y")) == count and tree.below["below"].ready.done())
+        assert [one.starts for one in tree.children()] == [1, 2]
+        await tree.stop()
+
+    run(tmp_path, body)
+
+
+def test_children_come_and_go_while_it_runs(tmp_path: Path) -> None:
+    async def body(nursery: Nursery) -> None:
+        tree = Tree(spec(child("a", "fork runs")), nursery.begin)
+        await tree.start()
+        assert await tree.start_child(child("b", "fork runs")) == ""
+        assert await tree.start_child(child("b", "fork runs")) == "already started"
+        assert await tree.start_child(child("c", "fork fails")) == "exit 3"
+        assert await tree.delete_child("b") == "running"
+        assert await tree.terminate_child("b") == "" and not is_alive(nursery.pids("b")[0])
+        assert await tree.restart_child("b") == "" and is_alive(nursery.pids("b")[1])
+        assert await tree.terminate_child("b") == await tree.delete_child("b") == ""
+        assert await tree.restart_child("b") == "not found"
+        await tree.stop()
+        assert await tree.restart_child("a") == "ended"
+
+    run(tmp_path, body)
+
+
+def test_a_transient_child_that_is_done_stays_done_and_one_that_fails_does_not(tmp_path: Path) -> None:
+    async def body(nursery: Nursery) -> None:
+        rules = {"restart": Restart.TRANSIENT}
+        tree = Tree(spec(child("a", "fork done", **rules), child("b", "fork dies", **rules), intensity=3), nursery.begin)
+        ended = await asyncio.wait_for(_until_ended(tree), 20)
+        assert ended == "shutdown" and len(nursery.pids("a")) == 1 and len(nursery.pids("b")) == 4
+
+    run(tmp_path, body)
+
+
+async def _until_ended(tree: Tree) -> str:
+    await tree.start()
+    return await tree.ended

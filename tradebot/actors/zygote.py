@@ -1,0 +1,153 @@
+"""The zygote as its supervisor has it: asked for forks, watched, and made anew when it is gone.
+
+It is no child of the tree. Killing it fells nobody, and counts for nobody: the next fork that is asked for makes another, and
+what was asked of the one that died is asked again.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from typing import IO, Final
+
+import msgspec
+
+from tradebot.actors.naming import ROOM
+from tradebot.actors.offspring import Offspring, spawn
+from tradebot.actors.zygote_words import BYTES_MAX, Exited, Failed, Fork, Told
+from tradebot.domain.errors import LocalError
+
+TRIES: Final = 3
+WARM_S: Final = 30.0
+
+_told: Final = msgspec.msgpack.Decoder(Told)
+
+
+class Zygote:
+    """`modules` are loaded before the first fork. Forks are made one after the other."""
+
+    def __init__(self, modules: list[str], log: IO[bytes]) -> None:
+        self.modules, self.log = modules, log
+        self.process: Offspring | None = None
+        self.starts = 0
+        self._line: socket.socket | None = None
+        self._answers: deque[asyncio.Future[Offspring | None]] = deque()
+        self._children: dict[int, Offspring] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._is_closed = False
+
+    async def warm(self) -> None:
+        """Have a zygote that can fork. Raises LocalError where none comes to be."""
+        async with self._one_at_a_time:
+            await self._make_sure()
+
+    async def fork(self, target: str, words: list[str], life_line: int, ready: int) -> Offspring:
+        """A child that is `target`. Raises LocalError."""
+        body = msgspec.msgpack.encode(Fork(target, words))
+        async with self._one_at_a_time:
+            for _ in range(TRIES):
+                await self._make_sure()
+                with contextlib.suppress(OSError, ConnectionError):  # it died: the next one is asked
+                    assert self._line is not None
+                    socket.send_fds(self._line, [body], [self.log.fileno(), life_line, ready])
+                    found = await self._answer()
+                    assert found is not None
+                    return found
+        raise LocalError(f"expected a zygote that forks, found that {TRIES} of them died over it: see {self.log.name}")
+
+    async def _make_sure(self) -> None:
+        if self._line is not None:
+            return
+        assert not self._is_closed
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            words = ["-m", "tradebot.actors.zygote_main", str(theirs.fileno()), *self.modules, ROOM]
+            self.process = spawn(words, self.log, [theirs.fileno()])
+        self._line = ours
+        self.starts += 1
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
+        try:
+            await asyncio.wait_for(self._answer(), WARM_S)
+        except (TimeoutError, ConnectionError) as error:
+            self._lose()
+            raise LocalError(f"expected a zygote within {WARM_S:g} s, found none: see {self.log.name}") from error
+
+    async def _answer(self) -> Offspring | None:
+        """The next answer that is not about an end. Raises ConnectionError where the zygote dies before it."""
+        waits: asyncio.Future[Offspring | None] = asyncio.get_running_loop().create_future()
+        self._answers.append(waits)
+        return await waits
+
+    def _hear(self) -> None:
+        assert self._line is not None
+        while self._line is not None:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._line, BYTES_MAX, 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                data, descriptors = b"", []
+            if not data:
+                self._lose()
+                return
+            self._take(_told.decode(data), descriptors)
+
+    def _take(self, told: Told, descriptors: list[int]) -> None:
+        if isinstance(told, Exited):
+            child = self._children.pop(told.pid, None)
+            if child is not None:
+                child.tell(told.code)
+            return
+        answer = self._answers.popleft()
+        if isinstance(told, Failed):
+            answer.set_exception(LocalError(f"expected a fork, found: {told.why}"))
+        elif descriptors:
+            children = self._children
+            child = children[told.pid] = Offspring(told.pid, descriptors[0], lambda: told.pid in children)
+            answer.set_result(child)
+        else:
+            answer.set_result(None)
+
+    def _lose(self) -> None:
+        """It is gone: its children are ours from now on, and what was asked of it is asked of another."""
+        if self._line is not None:
+            asyncio.get_running_loop().remove_reader(self._line.fileno())
+            self._line.close()
+        self._line = None
+        self._leave()
+        while self._answers:
+            self._answers.popleft().set_exception(ConnectionError("the zygote is gone"))
+
+    def _leave(self) -> None:
+        """Its children become ours when it has ended whole, which is after its line has."""
+        assert self.process is not None
+        orphans, self._children = self._children, {}
+
+        def settle(_: object) -> None:
+            found = list(orphans.values())
+            orphans.clear()
+            for child in found:
+                child.look_again()
+
+        self.process.exited.add_done_callback(settle)
+
+    async def close(self) -> None:
+        """It ends once its line is closed."""
+        self._is_closed = True
+        if self._line is not None:
+            asyncio.get_running_loop().remove_reader(self._line.fileno())
+            self._line.close()
+            self._line = None
+            self._leave()
+        if self.process is not None:
+            try:
+                await asyncio.wait_for(asyncio.shield(self.process.exited), 2.0)
+            except TimeoutError:
+                self.process.send_signal(9)
+                await self.process.exited
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None and self.process.is_alive else None
+

@@ -1,0 +1,170 @@
+"""The tree of a node as it runs: which parts it has, where each runs, how each is started, and when it is too much.
+
+Parts are forked from a warm zygote, so that one that was killed is back within milliseconds; the store starts fresh, because its
+engine has threads and cannot be forked. Beyond what a supervisor counts, a part that ends by itself time after time ends the
+node: with growing waits between, it would never reach any intensity. A SIGKILL comes from outside and says nothing of a part.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import IO, Any, Final, Literal
+
+from msgspec import Struct
+
+from tradebot.actors.child_spec import KILLED, Backoff, ChildSpec, SupervisorSpec
+from tradebot.actors.life_line import LifeLine
+from tradebot.actors.offspring import Offspring, adopt_orphans, spawn
+from tradebot.actors.running import InProcess, Report, Running
+from tradebot.actors.supervisor import Child
+from tradebot.actors.tree import Tree
+from tradebot.actors.zygote import Zygote
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
+
+PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
+SUPERVISOR: Final = SupervisorSpec(intensity=20, period_s=10.0, backoff=Backoff(first_s=0.1, max_s=5.0, steady_s=10.0))
+MAIN: Final = "tradebot.node.part_main"
+WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
+START_S: Final = 600.0  # an engine steps its journal again before it has started; one that hangs is seen by its silence
+STOP_S: Final = 5.0
+ENDS_MAX: Final = 6
+STEADY_S: Final = 10.0
+KILLS_MAX: Final = 20  # of one part while the tree starts
+WORDS_S: Final = 0.1  # that a process has to say where it hangs
+
+Words = Callable[[str], list[str]]
+"""The words of a part's start, made anew for each."""
+
+
+class PartStart(Struct, frozen=True):
+    """How a part comes to be."""
+
+    place: Literal["fork", "spawn"]
+
+
+class Supervision:
+    """The parts of a node in this loop. `words` makes the command line of a part's start; `died` hears of every death, with
+    its reason; `changed` is called after each start and each death.
+    """
+
+    def __init__(
+        self, log: IO[bytes], words: Words, died: Callable[[str, str], None], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        adopt_orphans()
+        self.log, self.words, self.died, self.changed = log, words, died, changed
+        self.zygote = Zygote(WARM, log)
+        self.life_line = LifeLine()
+        self.tree = Tree(SUPERVISOR, self.begin, self.told)
+        self.last_reasons: dict[str, str] = {}
+        self.ends: dict[str, int] = {}
+        self.recycled: set[str] = set()  # who is told to end, to be started again
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.tree.ended.add_done_callback(self._ended)
+
+    async def start(self) -> None:
+        """Start the parts in order. One that is killed from outside meanwhile is started again; of what fails by itself `failed`
+        tells.
+        """
+        await self.tree.start()
+        for name in PARTS:
+            error = await self.start_part(name)
+            if error and not self.failed.done():
+                self.fail(f"{name} could not be started: {error}")
+            if error:
+                return
+
+    async def start_part(self, name: str) -> str:
+        place: Literal["fork", "spawn"] = "spawn" if name == STORE else "fork"
+        child = ChildSpec(id=name, start=PartStart(place), shutdown_s=STOP_S)
+        for _ in range(KILLS_MAX):
+            error = await self.tree.start_child(child)
+            if error != KILLED:
+                break
+        return error
+
+    async def end(self) -> None:
+        """End every part, the last started first; what does not end in time is killed."""
+        await self.tree.stop()
+        await self.zygote.close()
+        self.life_line.close()
+
+    def begin(self, child: ChildSpec, report: Report) -> Running:
+        async def make(ready: int) -> Offspring:
+            words = self.words(child.id)
+            if child.start.place == "fork":
+                return await self.zygote.fork(f"{MAIN}:main", words, self.life_line.watched, ready)
+            own = ["--life-line", str(self.life_line.watched), "--ready", str(ready)]
+            return spawn(["-m", MAIN, *words, *own], self.log, [self.life_line.watched, ready])
+
+        return InProcess(make, report, START_S)
+
+    def told(self, what: str, child: ChildSpec, why: str) -> None:
+        if what in ("exited", "failed") and self.tree.machine.reason is None and child.id not in self.recycled:
+            self.last_reasons[child.id] = why
+            self.count(child.id, why)
+            self.died(child.id, why)
+        if what in ("start", "started", "exited", "failed"):
+            asyncio.get_running_loop().call_soon(self.changed)  # when the tree has taken it in
+
+    def count(self, name: str, why: str) -> None:
+        """How many times in a row a part has ended by itself, soon after its start."""
+        is_own = why != KILLED and self.age_s(name) < STEADY_S
+        self.ends[name] = self.ends.get(name, 0) + 1 if is_own else 0
+        if self.ends[name] >= ENDS_MAX:
+            self.fail(f"{name} ended {ENDS_MAX} times in a row")
+
+    def fail(self, why: str) -> None:
+        if not self.failed.done():
+            self.failed.set_result(why)
+
+    def _ended(self, _: object) -> None:
+        self.fail(f"its parts died more than {SUPERVISOR.intensity} times within {SUPERVISOR.period_s:g} s")
+
+    async def recycle(self, name: str) -> None:
+        """End a part as at a stop, and start it again; that is nobody's failure and counts for none."""
+        self.recycled.add(name)
+        error = await self.tree.terminate_child(name)
+        self.recycled.discard(name)
+        if error:
+            return  # the tree has ended
+        for _ in range(KILLS_MAX):
+            error = await self.tree.restart_child(name)
+            if error != KILLED:
+                break
+        if error and error != "ended":
+            self.fail(f"{name} could not be started again: {error}")
+
+    def age_s(self, name: str) -> float:
+        """Seconds since its start."""
+        found = self.tree.machine.find(name)
+        return (time.monotonic_ns() - found.began_ns) / 1e9 if found else 0.0
+
+    async def kill(self, name: str) -> None:
+        """Kill a part that hangs, after it had a moment to say where; it is started again as any that died."""
+        found = self.tree.machine.find(name)
+        running = self.tree.running.get(found.number) if found else None
+        if isinstance(running, InProcess):
+            running.ask_where()
+            await asyncio.sleep(WORDS_S)
+            running.kill()
+
+    def part(self, name: str) -> Child | None:
+        return self.tree.machine.find(name)
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of what runs now."""
+        found = {child.spec.id: self.tree.process_of(child) for child in self.tree.children()}
+        return {name: pid for name, pid in found.items() if pid is not None}
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """By part: process id, state, starts, and the reason of its last end."""
+        pids = self.pids()
+        return {
+            one.spec.id: {
+                "pid": pids.get(one.spec.id), "state": one.state, "starts": one.starts,
+                "last_exit": self.last_reasons.get(one.spec.id),
+            }
+            for one in self.tree.children()
+        }  # fmt: skip
+
+
