@@ -4,16 +4,22 @@ A mailbox is bounded at both ends. What nobody takes is refused to the sender, w
 again by their own protocol, of market facts the hole is told. A message is one msgspec Struct; there are no envelopes.
 
 The sockets are ipc files in a folder that only the user may enter. Reading is driven by the loop: the descriptor of a ZeroMQ
-socket tells of a change once, so what is there is always taken to the end.
+socket tells of a change once, so what is there is always taken to the end. An actor in the loop of the sender is told by the same
+call, through the ring that it has there (`mail.pyx`).
+
+What pyzmq's own methods add in Python around a call is half of what a message costs here, so the calls below it are used.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import zmq
+from zmq.backend import Socket as Plain
 
+from tradebot.actors.mail import Mail
 from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
@@ -25,11 +31,62 @@ def address(folder: Path, name: str) -> str:
     return f"ipc://{folder / name}"
 
 
-def has_more(socket: "zmq.Socket[bytes]") -> bool:
+NOBLOCK: Final = int(zmq.NOBLOCK)
+SNDMORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+EVENTS: Final = int(zmq.EVENTS)
+RCVMORE: Final = int(zmq.RCVMORE)
+POLLIN: Final = int(zmq.POLLIN)
+POLLOUT: Final = int(zmq.POLLOUT)
+
+Socket = zmq.Socket[bytes]
+get = cast(Callable[[Socket, int], int], Plain.get)
+receive, put = Plain.recv, Plain.send
+
+
+def has_more(socket: Socket) -> bool:
     """Whether a message waits at a socket."""
-    events = socket.getsockopt(zmq.EVENTS)
-    assert isinstance(events, int)
-    return bool(events & zmq.POLLIN)
+    return bool(get(socket, EVENTS) & POLLIN)
+
+
+def take_waiting(socket: Socket, most: int) -> list[bytes]:
+    """Messages of one frame that wait, at most so many. Fewer: none is left, and the descriptor will tell of the next.
+
+    To ask whether there is more costs as much as three messages, and to be told that there is none as an exception three times
+    that: so one that comes alone is asked after, and a flood is read until it ends.
+    """
+    if not has_more(socket):
+        return []
+    found = [receive(socket, NOBLOCK)]
+    if most > 1 and has_more(socket):
+        with contextlib.suppress(zmq.Again):
+            while len(found) < most:
+                found.append(receive(socket, NOBLOCK))
+    return found
+
+
+def take_frames(socket: Socket) -> list[bytes]:
+    """One message that waits, frame by frame."""
+    found = [receive(socket, NOBLOCK)]
+    while get(socket, RCVMORE):
+        found.append(receive(socket, NOBLOCK))
+    return found
+
+
+def put_frames(socket: Socket, *frames: bytes) -> bool:
+    """Send a message; False where there is no room for it.
+
+    A socket may say that it is full because it has not yet heard that its peer has read: it hears so when it is asked what it
+    is ready for.
+    """
+    try:
+        put(socket, frames[0], SNDMORE if len(frames) > 1 else NOBLOCK)
+    except zmq.Again:
+        if not get(socket, EVENTS) & POLLOUT:
+            return False
+        put(socket, frames[0], SNDMORE if len(frames) > 1 else NOBLOCK)
+    for at in range(1, len(frames)):  # once its first frame is taken, a message is taken whole
+        put(socket, frames[at], SNDMORE if at + 1 < len(frames) else NOBLOCK)
+    return True
 
 
 class Inbox:
@@ -47,12 +104,13 @@ class Inbox:
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        found: list[Message] = []
-        while len(found) < DRAIN_MAX and has_more(self._socket):
-            found.append(message_from_bytes(self._socket.recv(zmq.NOBLOCK)))
-        if found:
-            self._take(found)
+        if self._socket.closed:
+            return
+        found = take_waiting(self._socket, DRAIN_MAX)
+        if len(found) == DRAIN_MAX:
             self._loop.call_soon(self._drain)
+        if found:
+            self._take([message_from_bytes(one) for one in found])
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
@@ -60,20 +118,23 @@ class Inbox:
 
 
 class Posts:
-    """The mailboxes of others."""
+    """The mailboxes of others, in this loop or behind a socket: who sends does not see which."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self._context, self._folder = context, folder
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._here: dict[str, Mail] = {}
+
+    def hold(self, name: str, mail: Mail) -> None:
+        """From now on an actor of that name is in this loop; one that was started again takes the place of the one before."""
+        self._here[name] = mail
 
     def send(self, name: str, message: Message) -> bool:
         """Put a message into a mailbox; False where it is full, and nothing was put there."""
-        socket = self._sockets.get(name) or self._open(name)
-        try:
-            socket.send(to_bytes(message), zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
+        mail = self._here.get(name)
+        if mail is not None:
+            return mail.tell(message)
+        return put_frames(self._sockets.get(name) or self._open(name), to_bytes(message))
 
     def _open(self, name: str) -> "zmq.Socket[bytes]":
         socket = self._context.socket(zmq.PUSH)
@@ -88,7 +149,9 @@ class Posts:
 
 
 class Desk:
-    """Where an actor is asked questions: one answer for each, in order of arrival. Bodies are bytes."""
+    """Where an actor is asked questions: one answer for each, in order of arrival, in the envelope of its question. Bodies are
+    bytes.
+    """
 
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, answer: Callable[[bytes], bytes]
@@ -101,9 +164,14 @@ class Desk:
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        while has_more(self._socket):
-            client, *_, body = self._socket.recv_multipart(zmq.NOBLOCK)
-            self._socket.send_multipart([client, b"", self._answer(body)], zmq.NOBLOCK)
+        if self._socket.closed:
+            return
+        for _ in range(DRAIN_MAX):
+            if not has_more(self._socket):
+                return
+            *envelope, body = take_frames(self._socket)
+            put_frames(self._socket, *envelope, self._answer(body))
+        self._loop.call_soon(self._drain)
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
