@@ -10,7 +10,7 @@ from pathlib import Path
 import zmq
 
 from tradebot.actors.mail import Mail, Questions
-from tradebot.actors.mailbox import RECONNECT_MS, address, has_more, put_frames, take_frames
+from tradebot.actors.mailbox import NUMBER_BYTES, RECONNECT_MS, address, has_more, put_frames, take_frames
 from tradebot.domain.errors import Refused
 
 
@@ -35,9 +35,9 @@ class Asking:
             return mail.ask(body, timeout_s)
         socket = self._sockets.get(name) or self._open(name)
         question = self._questions.begin(body, timeout_s)
-        if not put_frames(socket, question.number.to_bytes(8, "little"), body):
+        if not put_frames(socket, question.number.to_bytes(NUMBER_BYTES, "little") + body):
             self._questions.fail(question.number, Refused(f"expected room at the desk {name}, found none: ask again later"))
-        if has_more(socket):  # sending may have taken in what the descriptor was to tell
+        if has_more(socket):  # sending may have taken in what the descriptor was to tell, also that its peer is another now
             self._loop.call_soon(self._drain, socket)
         return question.future
 
@@ -50,8 +50,8 @@ class Asking:
 
     def _drain(self, socket: "zmq.Socket[bytes]") -> None:
         while not socket.closed and has_more(socket):
-            number, *_, body = take_frames(socket)
-            self._questions.answer(int.from_bytes(number, "little"), body)
+            found = take_frames(socket)[0]
+            self._questions.answer(int.from_bytes(found[:NUMBER_BYTES], "little"), found[NUMBER_BYTES:])
 
     def close(self) -> None:
         for socket in self._sockets.values():

@@ -25,6 +25,7 @@ from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 DRAIN_MAX: Final = 256  # messages before others get their turn
 HIGH_WATER: Final = 10_000  # messages that wait at either end
 RECONNECT_MS: Final = 10  # between two looks for an actor that is down
+NUMBER_BYTES: Final = 8  # of a question, before its body, and of its answer
 
 
 def address(folder: Path, name: str) -> str:
@@ -149,9 +150,7 @@ class Posts:
 
 
 class Desk:
-    """Where an actor is asked questions: one answer for each, in order of arrival, in the envelope of its question. Bodies are
-    bytes.
-    """
+    """Where an actor is asked questions: one answer for each, in order of arrival. Bodies are bytes."""
 
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, answer: Callable[[bytes], bytes]
@@ -169,9 +168,17 @@ class Desk:
         for _ in range(DRAIN_MAX):
             if not has_more(self._socket):
                 return
-            *envelope, body = take_frames(self._socket)
-            put_frames(self._socket, *envelope, self._answer(body))
+            self._answer_one(receive(self._socket, NOBLOCK), take_frames(self._socket))
         self._loop.call_soon(self._drain)
+
+    def _answer_one(self, client: bytes, frames: list[bytes]) -> None:
+        """A question of one frame begins with its number, as `Asking` sends it; one in an envelope is a REQ socket's."""
+        if len(frames) == 1:
+            question = frames[0]
+            put_frames(self._socket, client, question[:NUMBER_BYTES] + self._answer(question[NUMBER_BYTES:]))
+        else:
+            *envelope, body = frames
+            put_frames(self._socket, client, *envelope, self._answer(body))
 
     def close(self) -> None:
         self._loop.remove_reader(self._socket.fileno())
