@@ -204,6 +204,7 @@ async def ask_raw(context: Context, folder: Path, count: int) -> Times:
         loop.call_soon(drain)
         await asyncio.wait_for(done, 60.0)
     loop.remove_reader(socket.fileno())
+    socket.close(linger=0)
     return times[1:]
 
 
@@ -275,6 +276,7 @@ async def flood_raw(context: Context, folder: Path, count: int) -> Times:
     with peer("flood_raw", folder, other_core(), count):
         await asyncio.wait_for(arrived.done, 60.0)
     loop.remove_reader(socket.fileno())
+    socket.close(linger=0)
     return [arrived.each_ns]
 
 

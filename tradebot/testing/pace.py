@@ -17,7 +17,7 @@ NS: Final = 1_000_000_000
 class _Interval(ctypes.Structure):
     """struct itimerspec: interval and first beat, each in seconds and nanoseconds."""
 
-    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns")]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns")]
 
 
 class Pace:

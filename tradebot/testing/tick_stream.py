@@ -10,6 +10,7 @@ from tradebot.domain.market import RECORDS_MAX
 from tradebot.store import synthetic
 
 MESSAGES_PER_S: Final = 1_000  # at most; faster, and a message holds more facts
+RATE_MAX: Final = MESSAGES_PER_S * RECORDS_MAX
 ORDERS_PER_S: Final = 200  # at most
 BID: Final = 5_000_000
 ASK: Final = 5_000_002
@@ -54,7 +55,7 @@ class Stream(Struct, frozen=True, kw_only=True):
 def stream_of(rate: int, seconds: float) -> Stream:
     """Facts at that rate. Messages of one fact, up to so many a second; above that they hold more."""
     facts = max(1, -(-rate // MESSAGES_PER_S))
-    assert facts <= RECORDS_MAX
+    assert rate <= RATE_MAX
     messages_per_s = rate / facts
     return Stream(
         facts=facts,
