@@ -11,7 +11,7 @@ import tradebot._core
 
 CORE = Path(tradebot._core.__file__).parent
 MODULES = sorted(path.stem for path in CORE.glob("*.pyx"))
-COMPILED = [*(f"tradebot._core.{name}" for name in MODULES), "tradebot.actors.mail"]
+COMPILED = [*(f"tradebot._core.{name}" for name in MODULES), "tradebot.actors.mail", "tradebot.actors.wire"]
 
 
 def stub_of(name: str) -> ast.Module:
@@ -55,7 +55,8 @@ def check_arguments(node: ast.FunctionDef, compiled: object) -> None:
         found = list(inspect.signature(compiled).parameters)
     except (TypeError, ValueError):
         return
-    assert [one.arg for one in [*node.args.args, *node.args.kwonlyargs]] == found
+    named = [*node.args.args, *filter(None, [node.args.vararg]), *node.args.kwonlyargs]
+    assert [one.arg for one in named] == found
 
 
 def test_every_compiled_module_is_in_the_one_list_of_setup() -> None:

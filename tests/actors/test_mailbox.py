@@ -91,26 +91,3 @@ def test_a_question_gets_its_answer_and_nobody_at_the_desk_is_none(tmp_path: Pat
 
     run(tmp_path, body)
     assert ask(tmp_path, "nobody", b"?", 0.1) is None
-
-
-@pytest.mark.parametrize(("events", "is_sent"), [(zmq.POLLOUT, True), (0, False)])
-def test_a_socket_that_says_it_is_full_is_asked_once_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: int, is_sent: bool
-) -> None:
-    """It may not have heard yet that its reader has read; when that reaches it is not ours to time."""
-    sent: list[bytes] = []
-
-    def put(_: object, body: bytes, flags: int) -> None:
-        tries.append(body)
-        if len(tries) == 1:
-            raise zmq.Again
-        sent.append(body)
-
-    tries: list[bytes] = []
-    monkeypatch.setattr(mailbox, "put", put)
-    monkeypatch.setattr(mailbox, "get", lambda *_: events)
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    posts = Posts(context, tmp_path)
-    assert posts.send("a", Records(1, 1, b"")) is is_sent and len(sent) == is_sent
-    posts.close()
-    context.destroy(linger=0)

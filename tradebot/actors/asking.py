@@ -10,7 +10,8 @@ from pathlib import Path
 import zmq
 
 from tradebot.actors.mail import Mail, Questions
-from tradebot.actors.mailbox import NUMBER_BYTES, RECONNECT_MS, address, has_more, put_frames, take_frames
+from tradebot.actors.mailbox import DRAIN_MAX, NUMBER_BYTES, RECONNECT_MS, address
+from tradebot.actors.wire import Wire
 from tradebot.domain.errors import Refused
 
 
@@ -21,7 +22,7 @@ class Asking:
         self._context, self._folder = context, folder
         self._loop = asyncio.get_running_loop()
         self._questions = Questions(self._loop)
-        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._wires: dict[str, Wire] = {}
         self._here: dict[str, Mail] = {}
 
     def hold(self, name: str, mail: Mail) -> None:
@@ -33,27 +34,30 @@ class Asking:
         mail = self._here.get(name)
         if mail is not None:
             return mail.ask(body, timeout_s)
-        socket = self._sockets.get(name) or self._open(name)
+        wire = self._wires.get(name) or self._open(name)
         question = self._questions.begin(body, timeout_s)
-        if not put_frames(socket, question.number.to_bytes(NUMBER_BYTES, "little") + body):
+        if not wire.put(question.number.to_bytes(NUMBER_BYTES, "little") + body):
             self._questions.fail(question.number, Refused(f"expected room at the desk {name}, found none: ask again later"))
-        if has_more(socket):  # sending may have taken in what the descriptor was to tell, also that its peer is another now
-            self._loop.call_soon(self._drain, socket)
+        self._drain(wire)  # sending may have taken in what the descriptor was to tell, also that its peer is another now
         return question.future
 
-    def _open(self, name: str) -> "zmq.Socket[bytes]":
+    def _open(self, name: str) -> Wire:
         socket = self._context.socket(zmq.DEALER)
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(address(self._folder, name))
-        self._loop.add_reader(socket.fileno(), self._drain, socket)
-        return self._sockets.setdefault(name, socket)
+        wire = self._wires[name] = Wire(socket)
+        self._loop.add_reader(socket.fileno(), self._drain, wire)
+        return wire
 
-    def _drain(self, socket: "zmq.Socket[bytes]") -> None:
-        while not socket.closed and has_more(socket):
-            found = take_frames(socket)[0]
-            self._questions.answer(int.from_bytes(found[:NUMBER_BYTES], "little"), found[NUMBER_BYTES:])
+    def _drain(self, wire: Wire) -> None:
+        """Who asked hears of it later, in its own turn: a future calls nobody."""
+        found = wire.take(DRAIN_MAX)
+        for one in found:
+            self._questions.answer(int.from_bytes(one[:NUMBER_BYTES], "little"), one[NUMBER_BYTES:])
+        if len(found) == DRAIN_MAX:
+            self._loop.call_soon(self._drain, wire)
 
     def close(self) -> None:
-        for socket in self._sockets.values():
-            self._loop.remove_reader(socket.fileno())
-            socket.close(linger=0)
+        for wire in self._wires.values():
+            self._loop.remove_reader(wire.socket.fileno())
+            wire.close(0)

@@ -6,20 +6,17 @@ again by their own protocol, of market facts the hole is told. A message is one 
 The sockets are ipc files in a folder that only the user may enter. Reading is driven by the loop: the descriptor of a ZeroMQ
 socket tells of a change once, so what is there is always taken to the end. An actor in the loop of the sender is told by the same
 call, through the ring that it has there (`mail.pyx`).
-
-What pyzmq's own methods add in Python around a call is half of what a message costs here, so the calls below it are used.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import zmq
-from zmq.backend import Socket as Plain
 
 from tradebot.actors.mail import Mail
+from tradebot.actors.wire import Wire
 from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
@@ -32,90 +29,31 @@ def address(folder: Path, name: str) -> str:
     return f"ipc://{folder / name}"
 
 
-NOBLOCK: Final = int(zmq.NOBLOCK)
-SNDMORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
-EVENTS: Final = int(zmq.EVENTS)
-RCVMORE: Final = int(zmq.RCVMORE)
-POLLIN: Final = int(zmq.POLLIN)
-POLLOUT: Final = int(zmq.POLLOUT)
-
-Socket = zmq.Socket[bytes]
-get = cast(Callable[[Socket, int], int], Plain.get)
-receive, put = Plain.recv, Plain.send
-
-
-def has_more(socket: Socket) -> bool:
-    """Whether a message waits at a socket."""
-    return bool(get(socket, EVENTS) & POLLIN)
-
-
-def take_waiting(socket: Socket, most: int) -> list[bytes]:
-    """Messages of one frame that wait, at most so many. Fewer: none is left, and the descriptor will tell of the next.
-
-    To ask whether there is more costs as much as three messages, and to be told that there is none as an exception three times
-    that: so one that comes alone is asked after, and a flood is read until it ends.
-    """
-    if not has_more(socket):
-        return []
-    found = [receive(socket, NOBLOCK)]
-    if most > 1 and has_more(socket):
-        with contextlib.suppress(zmq.Again):
-            while len(found) < most:
-                found.append(receive(socket, NOBLOCK))
-    return found
-
-
-def take_frames(socket: Socket) -> list[bytes]:
-    """One message that waits, frame by frame."""
-    found = [receive(socket, NOBLOCK)]
-    while get(socket, RCVMORE):
-        found.append(receive(socket, NOBLOCK))
-    return found
-
-
-def put_frames(socket: Socket, *frames: bytes) -> bool:
-    """Send a message; False where there is no room for it.
-
-    A socket may say that it is full because it has not yet heard that its peer has read: it hears so when it is asked what it
-    is ready for.
-    """
-    try:
-        put(socket, frames[0], SNDMORE if len(frames) > 1 else NOBLOCK)
-    except zmq.Again:
-        if not get(socket, EVENTS) & POLLOUT:
-            return False
-        put(socket, frames[0], SNDMORE if len(frames) > 1 else NOBLOCK)
-    for at in range(1, len(frames)):  # once its first frame is taken, a message is taken whole
-        put(socket, frames[at], SNDMORE if at + 1 < len(frames) else NOBLOCK)
-    return True
-
-
 class Inbox:
     """The mailbox of an actor; `take` is called with each drain, within the loop."""
 
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, take: Callable[[list[Message]], None]
     ) -> None:
-        self._socket = context.socket(zmq.PULL)
-        self._socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
-        self._socket.bind(address(folder, name))
+        socket = context.socket(zmq.PULL)
+        socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
+        socket.bind(address(folder, name))
+        self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        if self._socket.closed:
-            return
-        found = take_waiting(self._socket, DRAIN_MAX)
+        found = self._wire.take(DRAIN_MAX)
         if len(found) == DRAIN_MAX:
             self._loop.call_soon(self._drain)
         if found:
             self._take([message_from_bytes(one) for one in found])
 
     def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close(linger=0)
+        self._loop.remove_reader(self._descriptor)
+        self._wire.close(0)
 
 
 class Posts:
@@ -123,7 +61,7 @@ class Posts:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self._context, self._folder = context, folder
-        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._wires: dict[str, Wire] = {}
         self._here: dict[str, Mail] = {}
 
     def hold(self, name: str, mail: Mail) -> None:
@@ -135,18 +73,18 @@ class Posts:
         mail = self._here.get(name)
         if mail is not None:
             return mail.tell(message)
-        return put_frames(self._sockets.get(name) or self._open(name), to_bytes(message))
+        return (self._wires.get(name) or self._open(name)).put(to_bytes(message))
 
-    def _open(self, name: str) -> "zmq.Socket[bytes]":
+    def _open(self, name: str) -> Wire:
         socket = self._context.socket(zmq.PUSH)
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(address(self._folder, name))
-        return self._sockets.setdefault(name, socket)
+        return self._wires.setdefault(name, Wire(socket))
 
     def close(self) -> None:
-        for socket in self._sockets.values():
-            socket.close(linger=100)
+        for wire in self._wires.values():
+            wire.close(100)
 
 
 class Desk:
@@ -155,34 +93,33 @@ class Desk:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, answer: Callable[[bytes], bytes]
     ) -> None:
-        self._socket = context.socket(zmq.ROUTER)
-        self._socket.bind(address(folder, name))
+        socket = context.socket(zmq.ROUTER)
+        socket.bind(address(folder, name))
+        self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._answer = answer
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        if self._socket.closed:
-            return
         for _ in range(DRAIN_MAX):
-            if not has_more(self._socket):
+            frames = self._wire.take_frames()
+            if not frames:
                 return
-            self._answer_one(receive(self._socket, NOBLOCK), take_frames(self._socket))
+            self._answer_one(*frames)
         self._loop.call_soon(self._drain)
 
-    def _answer_one(self, client: bytes, frames: list[bytes]) -> None:
+    def _answer_one(self, client: bytes, *frames: bytes) -> None:
         """A question of one frame begins with its number, as `Asking` sends it; one in an envelope is a REQ socket's."""
-        if len(frames) == 1:
-            question = frames[0]
-            put_frames(self._socket, client, question[:NUMBER_BYTES] + self._answer(question[NUMBER_BYTES:]))
+        *envelope, question = frames
+        if envelope:
+            self._wire.put(client, *envelope, self._answer(question))
         else:
-            *envelope, body = frames
-            put_frames(self._socket, client, *envelope, self._answer(body))
+            self._wire.put(client, question[:NUMBER_BYTES] + self._answer(question[NUMBER_BYTES:]))
 
     def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close(linger=100)
+        self._loop.remove_reader(self._descriptor)
+        self._wire.close(100)
 
 
 def ask(folder: Path, name: str, body: bytes, timeout_s: float) -> bytes | None:

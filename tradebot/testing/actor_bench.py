@@ -32,14 +32,14 @@ from tradebot.actors.asking import Asking
 from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
 from tradebot.actors.life_line import LifeLine
 from tradebot.actors.mail import Mail, Question
-from tradebot.actors.mailbox import HIGH_WATER, NOBLOCK, Inbox, address, has_more, take_frames
+from tradebot.actors.mailbox import HIGH_WATER, Inbox, address
 from tradebot.actors.offspring import Offspring, adopt_orphans
 from tradebot.actors.running import InLoop, InProcess, Report, Running
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import Refused
-from tradebot.testing.actor_peers import BODY, DESK, INBOX, RAW_DESK, RAW_INBOX, WARM
+from tradebot.testing.actor_peers import BODY, DESK, INBOX, NOBLOCK, RAW_DESK, RAW_INBOX, WARM, has_more
 
 PEERS: Final = "tradebot.testing.actor_peers"
 NEVER_GIVES_UP: Final = SupervisorSpec(intensity=1_000_000, period_s=1.0, backoff=Backoff(first_s=0.0))
@@ -406,7 +406,7 @@ class Caller:
 
     def drain(self) -> None:
         while has_more(self.socket):
-            pid = int(take_frames(self.socket)[-1])
+            pid = int(self.socket.recv_multipart(NOBLOCK)[-1])
             if pid != self.pid:
                 self.pid = pid
                 self.changed.set()

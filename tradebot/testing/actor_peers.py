@@ -17,14 +17,22 @@ import uvloop
 import zmq
 from zmq.backend import Socket as Plain
 
-from tradebot.actors.mailbox import HIGH_WATER, NOBLOCK, Desk, Posts, address, has_more
+from tradebot.actors.mailbox import HIGH_WATER, Desk, Posts, address
 from tradebot.actors.running import say_ready
 from tradebot.domain.market import Records
 
 WARM: Final = ["tradebot.testing.actor_peers", "tradebot.node.part_main", "tradebot.node.parts"]
+NOBLOCK: Final = int(zmq.NOBLOCK)
+EVENTS: Final = int(zmq.EVENTS)
+POLLIN: Final = int(zmq.POLLIN)
 BODY: Final = b"x" * 100
 DESK, RAW_DESK, INBOX, RAW_INBOX = "desk", "raw.desk", "inbox", "raw.inbox"
 FULL_S: Final = 0.0002  # before a sender tries again
+
+
+def has_more(socket: "zmq.Socket[bytes]") -> bool:
+    """Whether a message waits at a bare socket."""
+    return bool(int(Plain.get(socket, EVENTS)) & POLLIN)
 
 
 def answer(folder: Path, began: Callable[[], None] = lambda: None) -> None:
