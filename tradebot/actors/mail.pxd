@@ -36,4 +36,6 @@ cdef class Questions:
     cdef double _timer_due_s
     cdef uint64_t _last
 
+    cdef Question _begin(self, body, double timeout_s)
+    cdef bint _answer(self, uint64_t number, value) except -1
     cdef int _set_timer(self, double due_s) except -1

@@ -11,6 +11,8 @@ open, not one each. What is told is not copied: messages are frozen.
 A mailbox belongs to its loop. Telling from another thread is a bug.
 """
 
+from asyncio import InvalidStateError
+
 cimport cython
 
 from tradebot.domain.errors import Refused, TimedOut
@@ -44,7 +46,7 @@ cdef class Mail:
         """A future of the answer that the actor gives to the `Question` it takes. It fails with TimedOut when none comes in time,
         and with Refused where there is no room.
         """
-        cdef Question question = self._questions.begin(body, timeout_s)
+        cdef Question question = self._questions._begin(body, timeout_s)
         if not self._put(question):
             self._questions.fail(question.number, Refused("expected room in a mailbox, found it full: ask again later"))
         return question.future
@@ -118,12 +120,13 @@ cdef class Mail:
 
 
 @cython.final
+@cython.freelist(64)
 cdef class Question:
     """What an actor is asked, and where its answer goes."""
 
     def answer(self, value) -> bool:
         """Answer it; False where nobody waits any more."""
-        return self._questions.answer(self.number, value)
+        return self._questions._answer(self.number, value)
 
 
 @cython.final
@@ -136,6 +139,22 @@ cdef class Questions:
 
     def begin(self, body, double timeout_s) -> Question:
         """A new question, open from now on."""
+        return self._begin(body, timeout_s)
+
+    def answer(self, uint64_t number, value) -> bool:
+        """Answer the question of that number; False where nobody waits for it any more."""
+        return self._answer(number, value)
+
+    def fail(self, uint64_t number, error) -> None:
+        """End a question with an error."""
+        cdef Question question = self._open.pop(number, None)
+        if question is not None and not question.future.done():
+            question.future.set_exception(error)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    cdef Question _begin(self, body, double timeout_s):
         cdef Question question = Question.__new__(Question)
         self._last += 1
         question.number, question.body, question.future = self._last, body, self._create_future()
@@ -146,22 +165,15 @@ cdef class Questions:
             self._set_timer(question._due_s)
         return question
 
-    def answer(self, uint64_t number, value) -> bool:
-        """Answer the question of that number; False where nobody waits for it any more."""
-        cdef Question question = self._open.pop(number, None)
-        if question is None or question.future.done():
+    cdef bint _answer(self, uint64_t number, value) except -1:
+        found = self._open.pop(number, None)
+        if found is None:
             return False
-        question.future.set_result(value)
+        try:
+            (<Question>found).future.set_result(value)
+        except InvalidStateError:  # who asked has stopped waiting
+            return False
         return True
-
-    def fail(self, uint64_t number, error) -> None:
-        """End a question with an error."""
-        cdef Question question = self._open.pop(number, None)
-        if question is not None and not question.future.done():
-            question.future.set_exception(error)
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     cdef int _set_timer(self, double due_s) except -1:
         if self._timer is not None:

@@ -8,7 +8,7 @@ use pyzmq's inner calls too, so that what is compared is what we add.
     ipc          a question to a desk; raw: a drained socket that answers, and one that asks again when it has its answer
     restart      in_process: an actor of a tree crashes, until it answers again. process: SIGKILL of one of a tree with a zygote,
                  until it answers; raw: the same of a child that a warm process forks anew, with a drained socket
-    messages     made, encoded, sent, taken and decoded one by one; raw: the same bytes sent and drained
+    messages     encoded, sent, taken and decoded one by one; raw: as many bytes sent and drained
 """
 
 import asyncio

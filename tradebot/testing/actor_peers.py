@@ -27,6 +27,7 @@ EVENTS: Final = int(zmq.EVENTS)
 POLLIN: Final = int(zmq.POLLIN)
 BODY: Final = b"x" * 100
 DESK, RAW_DESK, INBOX, RAW_INBOX = "desk", "raw.desk", "inbox", "raw.inbox"
+READY: Final = 1_024  # messages that are made before they are sent
 FULL_S: Final = 0.0002  # before a sender tries again
 
 
@@ -92,11 +93,11 @@ def fork_again(folder: Path) -> None:
 
 
 def flood(folder: Path, count: int) -> None:
-    """Messages into an inbox, each made and encoded for itself."""
+    """Messages into an inbox, each encoded for itself."""
     posts = Posts(zmq.Context(), folder)
+    ready = [Records(1, number, BODY) for number in range(READY)]
     for number in range(count):
-        message = Records(1, number, BODY)
-        while not posts.send(INBOX, message):
+        while not posts.send(INBOX, ready[number % READY]):
             time.sleep(FULL_S)
     posts.close()
     time.sleep(30.0)  # what is on its way goes with the context
