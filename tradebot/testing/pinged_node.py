@@ -57,9 +57,10 @@ def prepare(folder: Path) -> None:
     file = folder / "node.toml"
     file.write_text(CONFIG.format(venue=instrument.venue, symbol=instrument.symbol))
     config = load_config([file], {}, []).config
+    plan = make_plan(config, [instrument], 0)
     prepared = Prepared(
-        run_id="bench", config=config_to_dict(config), plan=make_plan(config, [instrument], 0),
-        fingerprint=fingerprint_of(config.strategy), ticks=0,
+        run_id="bench", config=config_to_dict(config), plan=plan,
+        fingerprint=fingerprint_of(config.strategy, plan), ticks=0,
     )  # fmt: skip
     write_prepared(folder, prepared)
     ipc_folder(folder).mkdir(exist_ok=True, mode=0o700)
