@@ -78,17 +78,22 @@ def test_a_full_one_refuses_and_what_it_took_arrives(pipe: Pair) -> None:
 
 
 def test_nobody_is_refused_by_old_news_of_a_full_mailbox(pipe: Pair) -> None:
-    """The socket hears late that its reader has read. A refusal is one where it was asked and said no: so no sooner is one told
-    than there is still no room.
+    """A socket looks for news of its reader about once a millisecond; between two looks it says that it is full when it is not.
+    News take a moment to come, and a busy machine may let the millisecond pass: so many of the rounds count, not one.
     """
     reader, writer = pipe
-    refused = wrong = 0
-    for number in range(3_000):
-        if not writer.put(b"%d" % number):
-            refused += 1
-            wrong += bool(int(writer.socket.get(zmq.EVENTS)) & zmq.POLLOUT)
-            reader.take(100)
-    assert refused and wrong < max(3, refused / 10), "some room may come in between"
+    refused = sent = taken = 0
+    for _ in range(60):
+        while writer.put(b"x"):
+            sent += 1
+        while taken < sent:
+            taken += len(reader.take(100))
+        until_ns = time.perf_counter_ns() + 300_000
+        while time.perf_counter_ns() < until_ns:
+            pass
+        is_sent = writer.put(b"x")
+        sent, refused = sent + is_sent, refused + (not is_sent)
+    assert refused < 20
 
 
 def test_a_closed_one_takes_nothing_in_and_gives_nothing_out(pipe: Pair) -> None:
