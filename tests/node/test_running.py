@@ -4,6 +4,7 @@ The market is a seeded one that trades soon after its start, told twenty times a
 file of each test's own, so that they can be edited between two starts.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -155,6 +156,20 @@ def test_an_edited_strategy_goes_on_from_true_positions_and_orders(place: Place)
     assert place.ask("status")["refused_answers"] == []
 
 
+def test_a_start_with_the_same_configuration_needs_no_store(place: Place) -> None:
+    """What the store is to hold waits in the journal until it is back."""
+    run_id = place.start()
+    place.wait_orders(2)
+    assert place.stop() == EXIT_DONE
+    with (place.node.home / "data.owner").open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # it has an owner who does not answer
+        assert place.start() == run_id
+        assert place.ask("status")["trading"] == "active"
+        place.wait(lambda: place.ask("status")["parts"][STORE]["is_written"] is False)
+    place.wait(lambda: place.ask("status")["parts"][STORE]["is_written"])
+    place.wait(lambda: place.ask("status")["parts"][STORE]["behind"] < 1_000)
+
+
 def test_another_account_is_another_run(place: Place) -> None:
     run_id = place.start()
     assert place.stop() == EXIT_DONE
@@ -199,3 +214,24 @@ def test_a_home_whose_path_is_too_long_for_a_socket_runs_as_any_other(
         assert place.stop() == EXIT_DONE
     finally:
         place.node.close()
+
+
+def test_parts_that_live_together_trade_die_and_go_on_as_others_do(place: Place) -> None:
+    """One process instead of four: any of its parts that raises is started again in it; killed, it goes on from its journals."""
+    place.node.config.write_text(place.node.config.read_text().replace("node = {", 'node = { place = "together",'))
+    place.strategy.write_text(RESTING)
+    assert place.node.root is None
+    place.node.start()
+    place.node.find()
+    place.node.wait_trading()
+    place.wait_orders(2)
+    (pid,) = place.node.pids("trading")
+    assert place.node.pids(ENGINE) == [] and sorted(place.ask("status")["parts"]) == [STORE, "trading"]
+    os.kill(pid, signal.SIGKILL)
+    place.node.wait_trading()
+    place.wait_orders(2)
+    assert place.ask("status")["epoch"] == 2
+    assert place.ask("reconcile")["equal"]
+    assert place.ask("replay", place.node.folder.name, "--verify")["identical"]
+    assert place.stop() == EXIT_DONE and place.node.pids("trading") == []
+    assert judge(place.node.folder).findings == []

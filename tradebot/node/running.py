@@ -24,7 +24,17 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
-from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, TradebotError, UsageError
+from tradebot.domain.errors import (
+    BadContainer,
+    ConfigError,
+    LocalError,
+    NotBuiltYet,
+    NotRunning,
+    Refused,
+    TimedOut,
+    TradebotError,
+    UsageError,
+)
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
@@ -54,7 +64,8 @@ from tradebot.node.session_files import (
     write_whole,
 )
 from tradebot.node.strategies import fingerprint_of
-from tradebot.node.supervision import PARTS, Supervision
+from tradebot.node.supervision import Supervision
+from tradebot.node.tree_shape import TRADING, parts_of, process_of
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -83,6 +94,8 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
             "`tradebot resume --after-kill` lifts it"
         )
     run_id = None if is_new else current_run(home)
+    if run_id is not None and (folder := prepared_before(home, run_id, config)):
+        return folder
     plan, ticks = prepare_ticks(config, home)
     fingerprint = fingerprint_of(config.strategy, plan)
     if run_id is None:
@@ -91,15 +104,45 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
         check_same(read_prepared(run_folder(home, run_id)), plan)
     folder = run_folder(home, run_id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    np.save(folder / "ticks.npy", ticks)
+    write_ticks(folder / "ticks.npy", ticks)
     values = config_to_dict(config)
     write_prepared(folder, Prepared(run_id=run_id, config=values, plan=plan, fingerprint=fingerprint, ticks=len(ticks)))
     write_whole(home / "journal" / "current", f"{run_id}\n".encode())
+    make_ipc(folder)
+    return folder
+
+
+def write_ticks(path: Path, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
+    """Whole or not at all, on the disk before the call returns."""
+    new = path.with_name("ticks.new")
+    with new.open("wb") as file:
+        np.save(file, ticks)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def prepared_before(home: Path, run_id: str, config: Config) -> Path | None:
+    """The folder of a run that was prepared with this very configuration, which needs no store to go on; else None."""
+    folder = run_folder(home, run_id)
+    try:
+        before = read_prepared(folder)
+    except BadContainer:
+        return None
+    if before.config != config_to_dict(config) or not (folder / "ticks.npy").exists():
+        return None
+    fingerprint = fingerprint_of(config.strategy, before.plan)
+    write_prepared(folder, msgspec.structs.replace(before, fingerprint=fingerprint))
+    make_ipc(folder)
+    return folder
+
+
+def make_ipc(folder: Path) -> None:
+    """The folder of the run's mailboxes. Raises LocalError where another user has made it."""
     ipc = ipc_folder(folder)
     ipc.mkdir(mode=0o700, exist_ok=True)
     if ipc.stat().st_uid != os.getuid():
         raise LocalError(f"expected {ipc} to be ours, found another user's; remove it")
-    return folder
 
 
 def check_mode(config: Config) -> None:
@@ -191,7 +234,8 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        parts = Supervision(self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
+        names = parts_of(self.config.node.place)
+        parts = Supervision(names, self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
         starting = asyncio.create_task(parts.start())
         try:
             if await self.wait_ready(parts, ended):
@@ -218,16 +262,16 @@ class Root:
 
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
-        heard = dict.fromkeys(PARTS, time.monotonic())
+        heard = dict.fromkeys(parts.names, time.monotonic())
         while True:
-            answers = await asyncio.gather(*(self.ask(name, "status") for name in PARTS))
-            for name, found in zip(PARTS, answers, strict=True):
+            answers = await asyncio.gather(*(self.ask(ENGINE if name == TRADING else name, "status") for name in parts.names))
+            for name, found in zip(parts.names, answers, strict=True):
                 part = parts.part(name)
                 if part is None or not part.is_up:  # it is starting, or waits for its start
                     heard[name] = time.monotonic()
                     continue
                 since = max(heard[name], part.began_ns / 1e9)
-                is_alive = found is not None or (name == ENGINE and self.suspects.is_recovering())
+                is_alive = found is not None or (name in (ENGINE, TRADING) and self.suspects.is_recovering())
                 heard[name] = time.monotonic() if is_alive else since
                 if time.monotonic() - heard[name] > self.config.node.lease_s:
                     self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
@@ -249,7 +293,8 @@ class Root:
                 self.say({"event": "reload_refused", "why": str(error)})
                 write_outcome(self.folder, {"accepted": False, "why": str(error)})
                 return
-            again = [name for name in PARTS if name in concerned]
+            processes = {process_of(part, self.config.node.place) for part in concerned}
+            again = [name for name in parts.names if name in processes]
             for name in again:
                 await parts.recycle(name)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
@@ -298,14 +343,14 @@ class Root:
 
         def words_of(name: str) -> list[str]:
             words = [name, str(self.folder), "--clock-offset", str(clock.offset_ns)]
-            if name != ENGINE:
+            if name not in (ENGINE, TRADING):
                 return words
             return [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
 
         return words_of
 
     def died(self, name: str, why: str) -> None:
-        if name == ENGINE:
+        if name in (ENGINE, TRADING):
             self.suspects.judge(why, name in self.silent)
         self.silent.discard(name)
         if self.is_ending:

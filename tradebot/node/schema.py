@@ -439,8 +439,8 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sync: Annotated[
         Literal["none", "place", "each"],
         Meta(
-            description="When the journal is flushed to the disk: never (a killed process loses nothing, a power cut may), "
-            "before an order is placed, or at each batch."
+            description="When journals are flushed to the disk: never (a killed process loses nothing, a power cut may), "
+            "before anything of an order is told, or at each batch."
         ),
     ] = "place"
     write: Annotated[
@@ -500,6 +500,13 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "30s"
 
+    place: Annotated[
+        Literal["apart", "together"],
+        Meta(
+            description="Where the parts that trade live: apart, each in a process of its own, or together in one, where they "
+            "reach each other faster, and what crashes or hangs takes all of them with it."
+        ),
+    ] = "apart"
     memory_mb: Annotated[
         int,
         Meta(

@@ -15,10 +15,10 @@ import uvloop
 import zmq
 
 from tradebot._core.types import FACT_DTYPE, Kind
+from tradebot.actors.cell import TICK_S
 from tradebot.actors.clock import Clock
 from tradebot.actors.mail import Mail
 from tradebot.actors.mailbox import Posts, ask
-from tradebot.actors.process import TICK_S
 from tradebot.domain.errors import LocalError, TimedOut
 from tradebot.domain.market import Records
 from tradebot.engine.session import commands_of
