@@ -42,7 +42,7 @@ TOUCHED_BY = {
     "clickhouse_connect": {"store", "testing"},
     "chdb": {"store"},
     "ccxt": {"venues"},
-    "zmq": {"actors", "security"},
+    "zmq": {"actors", "security", "testing"},
     "rich": {"cli"},
     "pyarrow": {"store", "testing"},
     "pandas": set(),

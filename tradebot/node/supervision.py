@@ -7,26 +7,24 @@ node: with growing waits between, it would never reach any intensity. A SIGKILL 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any, Final, Literal
 
 from msgspec import Struct
 
-from tradebot.actors.child_spec import KILLED, Backoff, ChildSpec, SupervisorSpec
+from tradebot.actors.child_spec import KILLED, ChildSpec
 from tradebot.actors.life_line import LifeLine
 from tradebot.actors.offspring import Offspring, adopt_orphans, spawn
 from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.node.session_files import STORE
+from tradebot.node.tree_shape import STOP_S, SUPERVISOR
 
-PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
-SUPERVISOR: Final = SupervisorSpec(intensity=20, period_s=10.0, backoff=Backoff(first_s=0.1, max_s=5.0, steady_s=10.0))
 MAIN: Final = "tradebot.node.part_main"
 WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
 START_S: Final = 600.0  # an engine steps its journal again before it has started; one that hangs is seen by its silence
-STOP_S: Final = 5.0
 ENDS_MAX: Final = 6
 STEADY_S: Final = 10.0
 KILLS_MAX: Final = 20  # of one part while the tree starts
@@ -48,9 +46,15 @@ class Supervision:
     """
 
     def __init__(
-        self, log: IO[bytes], words: Words, died: Callable[[str, str], None], changed: Callable[[], None] = lambda: None
+        self,
+        names: Sequence[str],
+        log: IO[bytes],
+        words: Words,
+        died: Callable[[str, str], None],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         adopt_orphans()
+        self.names = names
         self.log, self.words, self.died, self.changed = log, words, died, changed
         self.zygote = Zygote(WARM, log)
         self.life_line = LifeLine()
@@ -66,7 +70,7 @@ class Supervision:
         tells.
         """
         await self.tree.start()
-        for name in PARTS:
+        for name in self.names:
             error = await self.start_part(name)
             if error and not self.failed.done():
                 self.fail(f"{name} could not be started: {error}")

@@ -181,8 +181,9 @@ class Node:
         self.signal(ROOT, signal.SIGSTOP)  # so that nobody starts the feed again
         self.signal(FEED, signal.SIGKILL)
         self.ask(ENGINE, "state", state="HALTED", who="chaos", why="the end")
-        for _ in range(CANCELS_MAX):
-            self.ask(ENGINE, "act", act="CANCEL_ALL", who="chaos", why="the end")
+        for count in range(CANCELS_MAX):
+            act = "CANCEL_ALL" if count < CANCELS_MAX // 2 else "FLATTEN"
+            self.ask(ENGINE, "act", act=act, who="chaos", why="the end")
             self.wait_quiet()
             if not (self.ask(ENGINE, "orders") or {"orders": True})["orders"]:
                 break  # a cancel that came too late may have left a position bare, which is guarded again
