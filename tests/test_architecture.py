@@ -42,7 +42,7 @@ TOUCHED_BY = {
     "clickhouse_connect": {"store", "testing"},
     "chdb": {"store"},
     "ccxt": {"venues"},
-    "zmq": {"actors", "security"},
+    "zmq": {"actors", "security", "client"},  # the client stands alone: it must run where there is no node and no core
     "rich": {"cli"},
     "pyarrow": {"store", "testing"},
     "pandas": set(),

@@ -53,7 +53,7 @@ from tradebot.node.session_files import (
     write_whole,
 )
 from tradebot.node.strategies import fingerprint_of
-from tradebot.node.supervision import PARTS, Supervision
+from tradebot.node.supervision import Supervision, parts_of
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -177,6 +177,7 @@ class Root:
         self.ipc = ipc_folder(folder)
         self.began_s = time.monotonic()
         self.is_ending = False
+        self.names = parts_of(config)
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
 
@@ -185,7 +186,8 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        parts = Supervision(self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
+        words = self.words(Clock())
+        parts = Supervision(self.names, self.log, words, self.died, lambda: write_parts(self.folder, parts.figures()))
         starting = asyncio.create_task(parts.start())
         try:
             if await self.wait_ready(parts, ended):
@@ -193,7 +195,7 @@ class Root:
                 trading = await self.open_again()
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
-                self.say({**await self.readiness(), **told})
+                self.say({**await self.readiness(), **told, **self.reached_at()})
                 watching = asyncio.create_task(self.watch(parts))
                 await self.wait_end(parts, ended)
                 watching.cancel()
@@ -208,12 +210,19 @@ class Root:
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
+    def reached_at(self) -> dict[str, Any]:
+        """Where clients reach the node, and by which key they know it."""
+        from tradebot.node.api_part import told_address
+
+        api = self.config.node.api
+        return {} if api is None else {"api": told_address(api, self.folder.resolve().parents[1])}
+
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
-        heard = dict.fromkeys(PARTS, time.monotonic())
+        heard = dict.fromkeys(self.names, time.monotonic())
         while True:
-            answers = await asyncio.gather(*(self.ask(name, "status") for name in PARTS))
-            for name, found in zip(PARTS, answers, strict=True):
+            answers = await asyncio.gather(*(self.ask(name, "status") for name in self.names))
+            for name, found in zip(self.names, answers, strict=True):
                 part = parts.part(name)
                 if part is None or not part.is_up:  # it is starting, or waits for its start
                     heard[name] = time.monotonic()

@@ -7,7 +7,7 @@ node: with growing waits between, it would never reach any intensity. A SIGKILL 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any, Final, Literal
 
 from msgspec import Struct
@@ -19,9 +19,11 @@ from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.node.schema import Config
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE
 
 PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
+"""Those of every node; where the configuration has clients, the part that they reach comes behind them."""
 SUPERVISOR: Final = SupervisorSpec(intensity=20, period_s=10.0, backoff=Backoff(first_s=0.1, max_s=5.0, steady_s=10.0))
 MAIN: Final = "tradebot.node.part_main"
 WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
@@ -36,6 +38,11 @@ Words = Callable[[str], list[str]]
 """The words of a part's start, made anew for each."""
 
 
+def parts_of(config: Config) -> tuple[str, ...]:
+    """The parts of a node in the order of their start."""
+    return PARTS if config.node.api is None else (*PARTS, API)
+
+
 class PartStart(Struct, frozen=True):
     """How a part comes to be."""
 
@@ -48,10 +55,15 @@ class Supervision:
     """
 
     def __init__(
-        self, log: IO[bytes], words: Words, died: Callable[[str, str], None], changed: Callable[[], None] = lambda: None
+        self,
+        names: Sequence[str],
+        log: IO[bytes],
+        words: Words,
+        died: Callable[[str, str], None],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         adopt_orphans()
-        self.log, self.words, self.died, self.changed = log, words, died, changed
+        self.names, self.log, self.words, self.died, self.changed = names, log, words, died, changed
         self.zygote = Zygote(WARM, log)
         self.life_line = LifeLine()
         self.tree = Tree(SUPERVISOR, self.begin, self.told)
@@ -65,7 +77,7 @@ class Supervision:
         tells.
         """
         await self.tree.start()
-        for name in PARTS:
+        for name in self.names:
             error = await self.start_part(name)
             if error and not self.failed.done():
                 self.fail(f"{name} could not be started: {error}")
@@ -106,12 +118,12 @@ class Supervision:
             asyncio.get_running_loop().call_soon(self.changed)  # when the tree has taken it in
 
     def count(self, name: str, why: str) -> None:
-        """How many times in a row a part has ended by itself, soon after its start."""
+        """How many times in a row a part has ended by itself, soon after its start. Clients that reach nothing end no node."""
         found = self.tree.machine.find(name)
         lived_s = (time.monotonic_ns() - found.began_ns) / 1e9 if found else 0.0
         is_own = why != KILLED and lived_s < STEADY_S
         self.ends[name] = self.ends.get(name, 0) + 1 if is_own else 0
-        if self.ends[name] >= ENDS_MAX:
+        if self.ends[name] >= ENDS_MAX and name != API:
             self.fail(f"{name} ended {ENDS_MAX} times in a row")
 
     def fail(self, why: str) -> None:

@@ -1,0 +1,111 @@
+"""A node that clients reach over tcp: what they see, what they may do by role, and that nothing they send disturbs it.
+
+A node of real processes with keys of three roles; the library is the client, and where a peer misbehaves, a bare socket.
+"""
+
+import signal
+
+import pytest
+
+from tests.node.reached import Reached
+from tradebot.client import Fact, Gap, KeyRefused, NoNode, RequestRefused, RoleRefused, State
+from tradebot.client.curve import make_keys
+from tradebot.domain.wire import Code
+from tradebot.node.session_files import API, ENGINE
+from tradebot.testing.chaos_judge import judge
+
+
+def test_clients_ask_listen_and_steer_by_their_role(reached: Reached) -> None:
+    reached.start()
+    place = reached.place
+    place.wait_orders(2)
+    with reached.client("viewer") as viewer, reached.client("operator") as operator, reached.client("admin") as admin:
+        assert viewer.ask("hello")["role"] == "viewer"
+        status = viewer.status()
+        assert (status.run_id, status.trading, status.orders_open) == (place.node.folder.name, "active", 2)
+        assert {one.is_guard for one in viewer.orders()} == {True, False}
+        assert [one.quantity for one in viewer.positions()] == ["0.01000000"]
+        assert [one["event"] for one in viewer.fills()] == ["order_filled"]
+        explained = viewer.ask("explain", order=viewer.fills()[0]["order"])
+        assert explained["state"] == "filled" and explained["life"]
+        assert viewer.ask("reconcile")["equal"] is True
+        for verb in ("pause", "resume", "cancel-all", "flatten", "kill"):
+            with pytest.raises(RoleRefused, match="the-viewer"):
+                viewer.control(verb)
+        for verb in ("flatten", "kill"):
+            with pytest.raises(RoleRefused, match="expected admin"):
+                operator.control(verb)
+        assert operator.control("pause", why="lunch").by == ENGINE
+        assert viewer.status().trading == "halted", "an answer is no older than the last control"
+        operator.control("resume", why="back")
+        operator.control("cancel-all", why="tidy")
+        assert [one["is_guard"] for one in place.wait_orders(1)] == [True]
+        admin.control("flatten", why="home")
+        assert place.wait_orders(0) == []
+        assert place.controls() == [
+            ("the-operator", "lunch"), ("the-operator", "back"), ("the-operator", "tidy"), ("the-admin", "home"),
+            ("the-admin", "home"),
+        ]  # fmt: skip
+        admin.control("kill", why="enough")
+        with pytest.raises(RequestRefused, match="enough") as caught:
+            operator.control("resume")
+        assert caught.value.code == Code.KILLED
+    found = reached.status()
+    assert found["refused"] == {"role": 7, "killed": 1} and found["refused_by_name"]["the-viewer"] == 5
+    assert judge(place.node.folder).findings == []
+
+
+def test_subscribers_hear_the_last_value_at_once_and_every_fact_after(reached: Reached) -> None:
+    reached.start()
+    reached.place.wait_orders(2)
+    with reached.client("viewer") as viewer, reached.client("operator") as operator:
+        told = viewer.subscribe(["state", "facts"], silence_s=10)
+        first = next(told)
+        assert isinstance(first, State) and first.is_running and len(first.orders) == 2
+        operator.control("pause", why="lunch")
+        fact = next(one for one in told if isinstance(one, Fact))
+        assert (fact.event, fact.raw["who"], fact.raw["why"]) == ("trading_state_changed", "the-operator", "lunch")
+        late = viewer.subscribe(["facts.trading_state_changed"], silence_s=10)
+        again = next(late)
+        assert isinstance(again, Fact) and again == fact
+        metrics = next(viewer.subscribe(["metrics"], silence_s=10))
+        assert not isinstance(metrics, Gap) and metrics.raw["trading"] == "halted"
+
+
+def test_a_part_that_was_killed_is_back_and_its_clients_with_it(reached: Reached) -> None:
+    """Also of an engine that was killed its clients hear again; trading goes on without them."""
+    reached.start()
+    place = reached.place
+    place.wait_orders(2)
+    with reached.client("viewer", timeout_s=20.0) as viewer:
+        told = viewer.subscribe(["state"], silence_s=20)
+        first = next(told)
+        assert isinstance(first, State)
+        place.node.signal(API, signal.SIGKILL)
+        assert viewer.status().epoch == 1
+        found = next(one for one in told if isinstance(one, Gap))
+        assert found == Gap(topic="state", missed=None)
+        place.node.signal(ENGINE, signal.SIGKILL)
+        place.node.wait_trading()
+        reached.wait(lambda: viewer.status().epoch == 2)
+    assert {one["part"] for one in place.events() if one["event"] == "restart"} == {API, ENGINE}
+    assert place.stop() == 0
+
+
+def test_who_is_not_on_the_list_and_who_talks_to_nobody_are_told_so(reached: Reached) -> None:
+    reached.start()
+    with reached.client("viewer") as viewer:
+        viewer.status()
+    reached.keys["viewer"] = make_keys()
+    with reached.client("viewer", timeout_s=1.0) as stranger, pytest.raises(KeyRefused, match="does not"):
+        stranger.status()
+    with reached.client("viewer", timeout_s=1.0) as stranger, pytest.raises(KeyRefused):
+        next(stranger.subscribe(["state"], silence_s=1.0))
+    assert reached.status()["keys_denied"] > 0
+    reached.server_key = make_keys()[0]
+    with reached.client("admin", timeout_s=1.0) as client, pytest.raises(KeyRefused, match="server key"):
+        client.control("kill")
+    assert reached.status()["handshakes_failed"] > 0
+    assert reached.place.stop() == 0
+    with reached.client("admin", timeout_s=0.5) as client, pytest.raises(NoNode, match="found nobody"):
+        client.status()

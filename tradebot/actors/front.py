@@ -1,0 +1,66 @@
+"""The tcp side of a process: who is let in, the desk for requests and the stream, on one ZeroMQ context of its own."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import zmq
+
+from tradebot.actors.asking import Questions
+from tradebot.actors.curve import Context, Gate
+from tradebot.actors.requests import Requests, Take
+from tradebot.actors.streams import Stream
+from tradebot.domain.errors import LocalError
+
+TRIES: Final = 20  # to bind: who had the address before may be about to end
+AGAIN_S: Final = 0.1
+
+
+class Front:
+    """`names` are those of the public keys that may enter. Raises LocalError where an address cannot be had."""
+
+    def __init__(self, names: Mapping[str, str], secret: str, requests_at: str, streams_at: str, take: Take) -> None:
+        self._context: Context = zmq.Context()
+        self._questions: list[Questions] = []
+        self.gate = Gate(self._context, names)
+        self.requests = tried(lambda: Requests(self._context, requests_at, secret, take))
+        self.stream = tried(lambda: Stream(self._context, streams_at, secret))
+
+    def questions(self, folder: Path, name: str, timeout_s: float) -> Questions:
+        """To the desk of another actor, on the same context."""
+        made = Questions(self._context, folder, name, timeout_s)
+        self._questions.append(made)
+        return made
+
+    def figures(self) -> dict[str, int]:
+        """Who is there, and what was refused before it was read."""
+        peers = (self.requests.peers, self.stream.peers)
+        return {
+            "connected": sum(one.connected for one in peers),
+            "accepted": sum(one.accepted for one in peers),
+            "keys_denied": self.gate.denied,
+            "handshakes_failed": sum(one.failed for one in peers),
+            "garbage": self.requests.garbage + self.stream.garbage,
+            "answers_lost": self.requests.lost,
+            "subscriptions": self.stream.subscriptions,
+            "told": self.stream.told,
+        }
+
+    def close(self) -> None:
+        for one in self._questions:
+            one.close()
+        self.requests.close()
+        self.stream.close()
+        self.gate.close()
+        self._context.destroy(linger=0)
+
+
+def tried(make: Callable[[], Any]) -> Any:
+    for _ in range(TRIES):
+        try:
+            return make()
+        except LocalError as error:
+            last = error
+        time.sleep(AGAIN_S)
+    raise last
