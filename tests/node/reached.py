@@ -33,12 +33,12 @@ class Reached:
         self.place = place
         self.keys = {role: make_keys() for role in ROLES}
         self.address = f"tcp://127.0.0.1:{free_port()}"
-        clients = "".join(
-            f'\n[[node.api.client]]\nname = "the-{role}"\nkey = "{public}"\nrole = "{role}"\n'
-            for role, (public, _) in self.keys.items()
+        clients = ", ".join(
+            f'{{ name = "the-{role}", key = "{public}", role = "{role}" }}' for role, (public, _) in self.keys.items()
         )
+        api = f'api = {{ address = "{self.address}", client = [{clients}] }}'
         config = place.node.config
-        config.write_text(config.read_text() + f'\n[node.api]\naddress = "{self.address}"\n{clients}')
+        config.write_text(config.read_text().replace("snapshot_facts", f"{api}, snapshot_facts", 1))
         self.server_key = ""
 
     def start(self) -> None:

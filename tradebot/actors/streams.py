@@ -14,7 +14,8 @@ from tradebot.actors.curve import Context, Peers, bind_secured
 from tradebot.actors.drain import Drain, Frames
 
 HIGH_WATER: Final = 500  # messages that wait for one subscriber
-SUBSCRIPTION_BYTES_MAX: Final = 128
+TOPIC_BYTES_MAX: Final = 128
+FRAME_BYTES_MAX: Final = 1_024  # a handshake of CURVE needs some 500; whoever sends more is cut off by libzmq
 TOPICS_MAX: Final = 256
 
 Encode = Callable[[int], bytes]
@@ -26,7 +27,7 @@ class Stream:
         self._socket = context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES_MAX)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
         self.peers = Peers(self._socket)
         bind_secured(self._socket, address, secret)
         self._sequences: dict[bytes, int] = {}
@@ -59,7 +60,7 @@ class Stream:
     def _hear(self, frames: Frames) -> None:
         """A subscription or its end, or what is neither."""
         body = frames[0].bytes
-        if len(frames) != 1 or body[:1] not in (b"\0", b"\1"):
+        if len(frames) != 1 or body[:1] not in (b"\0", b"\1") or len(body) > TOPIC_BYTES_MAX:
             self.garbage += 1
         elif body[:1] == b"\1":
             self.subscriptions += 1
