@@ -4,7 +4,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import msgspec
@@ -132,18 +132,11 @@ def test_stalled_subscribers_hold_nobody_up(reached: Reached) -> None:
     reached.start()
     reached.place.wait_orders(2)
     clients: list[Client] = [reached.client("viewer") for _ in range(10)]
-    with bare(reached, zmq.SUB, streams_of(reached)) as one:
-        context = one.context
-        stalled = [one]
-        for _ in range(9):
-            peer = context.socket(zmq.SUB)
-            peer.curve_serverkey = reached.server_key.encode()
-            peer.curve_publickey, peer.curve_secretkey = (key.encode() for key in reached.keys["viewer"])
-            stalled.append(peer)
-            peer.connect(streams_of(reached))
-        for peer in stalled:
-            peer.setsockopt(zmq.RCVHWM, 1)
-            peer.setsockopt(zmq.SUBSCRIBE, b"")
+    with ExitStack() as stack:
+        for _ in range(10):
+            stalled = stack.enter_context(bare(reached, zmq.SUB, streams_of(reached)))
+            stalled.setsockopt(zmq.RCVHWM, 1)
+            stalled.setsockopt(zmq.SUBSCRIBE, b"")
         reached.wait(lambda: reached.status()["connected"] >= 10)
         told = [client.subscribe(["state"], silence_s=10) for client in clients]
         for _ in range(3):

@@ -8,6 +8,7 @@ is on each of its messages. Where no handler is there, nobody is let in.
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ DOMAIN: Final = b"tradebot"
 ZAP_FRAMES: Final = 7  # version, request, domain, address, identity, mechanism, key
 HANDSHAKE_MS: Final = 5_000  # a peer that does not get through it by then is cut off
 KEEPALIVE_S: Final = 30
+BINDS_MAX: Final = 20
+AGAIN_S: Final = 0.1
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
@@ -68,8 +71,10 @@ def check_private(path: Path) -> None:
         raise LocalError(f"expected {path} to be the user's alone, found that others may read it: chmod {mode} it")
 
 
-def bind_secured(socket: "zmq.Socket[bytes]", address: str, secret: str) -> None:
-    """Bind behind CURVE and the list. Raises LocalError where the address cannot be had."""
+def bind_secured(socket: "zmq.Socket[bytes]", address: str, secret: str) -> "Peers":
+    """Bind behind CURVE and the list; who comes and goes from then on. Raises LocalError where the address cannot be had, and
+    closes the socket.
+    """
     socket.curve_server = True
     socket.curve_secretkey = secret.encode()
     socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
@@ -78,11 +83,29 @@ def bind_secured(socket: "zmq.Socket[bytes]", address: str, secret: str) -> None
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S)
     assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
+    peers = Peers(socket)
     try:
-        socket.bind(address)
+        _bind(socket, address)
     except zmq.ZMQError as error:
+        peers.close()
+        socket.close(linger=0)
         why = "another program has it" if error.errno == errno.EADDRINUSE else str(error)
         raise LocalError(f"expected to bind {address}, found: {why}; choose another node.api.address") from error
+    return peers
+
+
+def _bind(socket: "zmq.Socket[bytes]", address: str) -> None:
+    """Some times where another has the address: it may be one of ours that is about to end."""
+    for _ in range(BINDS_MAX - 1):
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(AGAIN_S)
+        else:
+            return
+    socket.bind(address)
 
 
 class Gate:
@@ -122,7 +145,7 @@ EVENTS: Final = {
 
 
 class Peers:
-    """Counts who came to a socket, who went, and whose handshake came to nothing. Made before the socket is bound."""
+    """Counts who came to a socket, who went, and whose handshake came to nothing."""
 
     def __init__(self, socket: "zmq.Socket[bytes]") -> None:
         self._counts = dict.fromkeys(EVENTS.values(), 0)
@@ -137,7 +160,7 @@ class Peers:
 
     @property
     def connected(self) -> int:
-        return max(0, self._counts["accepted"] - self._counts["disconnected"] - self._counts["failed"])
+        return self._counts["accepted"] - self._counts["disconnected"]  # the second is told of every one, whatever became of it
 
     @property
     def failed(self) -> int:

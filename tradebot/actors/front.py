@@ -1,9 +1,7 @@
 """The tcp side of a process: who is let in, the desk for requests and the stream, on one ZeroMQ context of its own."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
 
 import zmq
 
@@ -13,9 +11,6 @@ from tradebot.actors.requests import Requests, Take
 from tradebot.actors.streams import Stream
 from tradebot.domain.errors import LocalError
 
-TRIES: Final = 20  # to bind: who had the address before may be about to end
-AGAIN_S: Final = 0.1
-
 
 class Front:
     """`names` are those of the public keys that may enter. Raises LocalError where an address cannot be had."""
@@ -24,8 +19,13 @@ class Front:
         self._context: Context = zmq.Context()
         self._questions: list[Questions] = []
         self.gate = Gate(self._context, names)
-        self.requests = tried(lambda: Requests(self._context, requests_at, secret, take))
-        self.stream = tried(lambda: Stream(self._context, streams_at, secret))
+        try:
+            self.requests = Requests(self._context, requests_at, secret, take)
+            self.stream = Stream(self._context, streams_at, secret)
+        except LocalError:
+            self.gate.close()
+            self._context.destroy(linger=0)
+            raise
 
     def questions(self, folder: Path, name: str, timeout_s: float) -> Questions:
         """To the desk of another actor, on the same context."""
@@ -54,13 +54,3 @@ class Front:
         self.stream.close()
         self.gate.close()
         self._context.destroy(linger=0)
-
-
-def tried(make: Callable[[], Any]) -> Any:
-    for _ in range(TRIES):
-        try:
-            return make()
-        except LocalError as error:
-            last = error
-        time.sleep(AGAIN_S)
-    raise last

@@ -8,7 +8,7 @@ from typing import Final
 
 import zmq
 
-from tradebot.actors.curve import Context, Peers, bind_secured
+from tradebot.actors.curve import Context, bind_secured
 from tradebot.actors.drain import Drain, Frames
 
 HIGH_WATER: Final = 200  # messages that wait at either end, of one client
@@ -28,8 +28,7 @@ class Requests:
         self._socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self.peers = Peers(self._socket)
-        bind_secured(self._socket, address, secret)
+        self.peers = bind_secured(self._socket, address, secret)
         self.lost = self.garbage = 0
         self._drain = Drain(self._socket, self._hear)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import zmq
 
-from tradebot.actors.curve import Context, Peers, bind_secured
+from tradebot.actors.curve import Context, bind_secured
 from tradebot.actors.drain import Drain, Frames
 
 HIGH_WATER: Final = 500  # messages that wait for one subscriber
@@ -28,8 +28,7 @@ class Stream:
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
-        self.peers = Peers(self._socket)
-        bind_secured(self._socket, address, secret)
+        self.peers = bind_secured(self._socket, address, secret)
         self._sequences: dict[bytes, int] = {}
         self._last: dict[bytes, bytes] = {}
         self._wanted: dict[bytes, None] = {}
