@@ -40,7 +40,8 @@ for await (const [name, body] of stream) {
   if (before && before.start === start && sequence <= before.sequence) continue; // said again for another who came late
   if (before && (before.start !== start || Number(sequence) > Number(before.sequence) + 1)) console.log("gap", topic);
   last.set(topic, { start, sequence });
-  console.log(topic, String(sequence), what.text ?? what.run_id ?? what.facts_per_s);
+  const said = Array.isArray(what) ? what.map((one) => one.text).join("; ") : what.run_id ?? what.facts_per_s;
+  console.log(topic, String(sequence), said);
   if (++told === Number(count)) break;
 }
 stream.close();

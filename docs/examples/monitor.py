@@ -57,7 +57,8 @@ def main(address, server_key, key_file, count="0"):
             print("gap", topic.decode(), flush=True)
         last[topic] = (start, sequence)
         told += 1
-        print(topic.decode(), sequence, what.get("text") or what.get("run_id") or what.get("facts_per_s"), flush=True)
+        said = [one["text"] for one in what] if isinstance(what, list) else what.get("run_id") or what["facts_per_s"]
+        print(topic.decode(), sequence, said, flush=True)
     context.destroy(linger=0)
 
 

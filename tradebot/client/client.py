@@ -10,7 +10,7 @@ lost with the connection; a control never is, for it might be done twice.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -173,14 +173,13 @@ def told_of(topic: str, message: wire.Told, counts: dict[str, tuple[int, int]]) 
         yield Gap(topic=topic, missed=None)
     elif 0 < last < message.sequence - 1:
         yield Gap(topic=topic, missed=message.sequence - 1 - last)
-    yield _MAKERS[type(message)](topic, message.sequence, message.time_ns, message.body)
-
-
-_MAKERS: Final[dict[type, Callable[[str, int, int, dict[str, Any]], Told]]] = {
-    wire.State: state_of,
-    wire.Fact: fact_of,
-    wire.Metrics: metrics_of,
-}
+    if isinstance(message, wire.Facts):
+        for event in message.body:
+            yield fact_of(topic, message.sequence, message.time_ns, event)
+    elif isinstance(message, wire.State):
+        yield state_of(topic, message.sequence, message.time_ns, message.body)
+    else:
+        yield metrics_of(topic, message.sequence, message.time_ns, message.body)
 
 
 def check_topic(topic: str) -> str:

@@ -63,7 +63,9 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 class Fact(Struct, frozen=True, kw_only=True):
-    """One thing that happened. `fact` is its place in the run; what else it has, such as price and order, is in `raw`."""
+    """One thing that happened; those that came together have one `sequence`. `fact` is its place in the run; what else it has,
+    such as price and order, is in `raw`.
+    """
 
     topic: str
     sequence: int

@@ -113,14 +113,14 @@ class State(Struct, frozen=True, tag=20, array_like=True):
     body: dict[str, Any]
 
 
-class Fact(Struct, frozen=True, tag=21, array_like=True):
-    """One thing that happened, as `tradebot logs --json` has it."""
+class Facts(Struct, frozen=True, tag=21, array_like=True):
+    """What happened of one kind since the message before, each as `tradebot logs --json` has it."""
 
     version: int
     stream: int
     sequence: int
     time_ns: int
-    body: dict[str, Any]
+    body: list[dict[str, Any]]
 
 
 class Metrics(Struct, frozen=True, tag=22, array_like=True):
@@ -135,7 +135,7 @@ class Metrics(Struct, frozen=True, tag=22, array_like=True):
 
 Request = Ask | Control
 Reply = Answer | Refusal
-Told = State | Fact | Metrics
+Told = State | Facts | Metrics
 
 _requests = msgspec.msgpack.Decoder(Request)
 _replies = msgspec.msgpack.Decoder(Reply)

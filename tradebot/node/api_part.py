@@ -29,7 +29,7 @@ from tradebot.domain.wire import (
     VERSION,
     Answer,
     Code,
-    Fact,
+    Facts,
     Metrics,
     Refusal,
     State,
@@ -47,6 +47,8 @@ from tradebot.node.schema import Api
 from tradebot.node.session_files import API, ENGINE, GATEWAY, ipc_folder, read_prepared
 
 STATE_S: Final = 0.5
+FACTS_S: Final = 0.1  # those of a kind in this time are one message: it goes to each client, behind a cipher of its own
+EVENTS_MAX: Final = 200  # in one message
 METRICS_S: Final = 1.0
 REPEAT_S: Final = 0.1  # between two times that last messages are said again
 DESK_S: Final = 2.0
@@ -87,7 +89,7 @@ class ApiPart(Base):
         self.refused_by_name: Counter[str] = Counter()
         self.pace = Pace(RATE, BURST)
         self.tasks: set[asyncio.Task[None]] = set()
-        self.due: dict[str, float] = dict.fromkeys((STATE, METRICS, "repeat"), 0.0)
+        self.due: dict[str, float] = dict.fromkeys((STATE, FACTS, METRICS, "repeat"), 0.0)
         self.facts: tuple[float, int] | None = None
 
     def open(self, now_ns: int) -> Iterable[Addressed]:
@@ -150,8 +152,8 @@ class ApiPart(Base):
     # Streams
 
     def on_clock(self, now_ns: int) -> Iterable[Addressed]:
-        for event in self.news.take():
-            self.publish(f"{FACTS}.{event['event']}", Fact, event, now_ns)
+        if self.is_due(FACTS, FACTS_S):
+            self.tell_facts(now_ns)
         has_subscribers = self.front.stream.peers.connected > 0
         if self.is_due(STATE, STATE_S) and has_subscribers:
             self.begin(self.tell_state(now_ns))
@@ -170,6 +172,14 @@ class ApiPart(Base):
             return False
         self.due[name] = now + every_s
         return True
+
+    def tell_facts(self, now_ns: int) -> None:
+        kinds: dict[str, list[dict[str, Any]]] = {}
+        for event in self.news.take():
+            kinds.setdefault(event["event"], []).append(event)
+        for kind, events in kinds.items():
+            for at in range(0, len(events), EVENTS_MAX):
+                self.publish(f"{FACTS}.{kind}", Facts, events[at : at + EVENTS_MAX], now_ns)
 
     async def tell_state(self, now_ns: int) -> None:
         self.publish(STATE, State, await self.view.now(), now_ns)
@@ -194,10 +204,10 @@ class ApiPart(Base):
             return None
         return round((facts - before[1]) / (self.facts[0] - before[0]), 1)
 
-    def publish(self, topic: str, make: type[Told], body: dict[str, Any], now_ns: int) -> None:
+    def publish(self, topic: str, make: type[Told], body: Any, now_ns: int) -> None:
         self.front.stream.publish(topic, partial(self.encoded, make, body, now_ns))
 
-    def encoded(self, make: type[Told], body: dict[str, Any], now_ns: int, sequence: int) -> bytes:
+    def encoded(self, make: type[Told], body: Any, now_ns: int, sequence: int) -> bytes:
         return encode(make(VERSION, self.stream_id, sequence, now_ns, body))
 
     def close(self) -> None:
