@@ -33,12 +33,14 @@ from tradebot.node.session_files import API, ENGINE, GATEWAY, VENUE, ipc_folder
 
 GOAL_RATIO = 1.5
 SETTLE_S = 2.0
+CLIENTS_NICE = 10  # their own work is no burden of the node: elsewhere they have a machine of their own
 Times = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def crowd(address: str, server_key: str, keys: tuple[str, str], count: int, ready: Event, end: Event, heard: Any) -> None:
     """All clients of a phase: every other one never reads."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.nice(CLIENTS_NICE)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     context.setsockopt(zmq.MAX_SOCKETS, count + 10)
     poller, sockets = zmq.Poller(), []

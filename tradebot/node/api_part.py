@@ -47,7 +47,7 @@ from tradebot.node.schema import Api
 from tradebot.node.session_files import API, ENGINE, GATEWAY, ipc_folder, read_prepared
 
 STATE_S: Final = 0.5
-FACTS_S: Final = 0.1  # those of a kind in this time are one message: it goes to each client, behind a cipher of its own
+FACTS_S: Final = 0.2  # those of a kind in this time are one message: it goes to each client, behind a cipher of its own
 EVENTS_MAX: Final = 200  # in one message
 METRICS_S: Final = 1.0
 REPEAT_S: Final = 0.1  # between two times that last messages are said again
