@@ -104,6 +104,7 @@ def measure(clients: int, orders: int, rate: float, pairs: int) -> dict[str, Any
         phases: list[tuple[int, int, bool]] = []
         heard = 0
         push(folder, orders // 4, rate)  # warms up
+        used_s = processor_s(parts[-1].pid)
         for number in range(2 * pairs):
             if number % 2:
                 with Crowd(api["streams"], api["key"], keys, clients) as people:
@@ -114,12 +115,19 @@ def measure(clients: int, orders: int, rate: float, pairs: int) -> dict[str, Any
             else:
                 phases.append(phase(folder, orders, rate, False))
         api = figures(folder)
+        used_s = processor_s(parts[-1].pid) - used_s
         for part in reversed(parts):
             part.terminate()
             part.wait()
         trips = round_trips(folder)
     without, with_ = (times_of(trips, [one for one in phases if one[2] is is_with]) for is_with in (False, True))
-    return {"without": without, "with": with_, "heard": heard, "api": api, "phases": len(phases)}
+    return {"without": without, "with": with_, "heard": heard, "api": api, "phases": len(phases), "used_s": used_s}
+
+
+def processor_s(pid: int) -> float:
+    """What a process and its threads have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def figures(folder: Path) -> dict[str, Any] | None:
@@ -160,7 +168,8 @@ def main() -> None:
     print(f"order round trip at {rate:g} orders a second, {int(clients)} clients, half of them stalled, {found['phases']} phases")
     print(show("  without clients", found["without"]))
     print(show("  with them", found["with"]), f"p99 {ratio:.2f} times (goal: at most {GOAL_RATIO})")
-    print(f"  those that read heard {found['heard']:,} messages; the api part told {found['api']['told']:,}")
+    print(f"  those that read heard {found['heard']:,} messages; the api part told {found['api']['told']:,} in {found['used_s']:.1f} s "
+          "of processor time")
 
 
 if __name__ == "__main__":

@@ -176,6 +176,19 @@ def test_a_library_is_touched_by_one_package(library: str) -> None:
     assert wrong == []
 
 
+def test_only_curve_binds_to_what_others_than_the_user_may_reach() -> None:
+    """All other sockets are bound to a file in a folder of the user's, by `mailbox`, or within the process."""
+    binds = [
+        f"{file.name}: {ast.unparse(node.args[0])}"
+        for file in sources(".py")
+        if package_of(file) in TOUCHED_BY["zmq"]
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".bind", ".bind_to_random_port"))
+    ]
+    ours = {"curve.py: address", "curve.py: ZAP", "mailbox.py: address(folder, name)"}
+    assert set(binds) == ours
+
+
 def test_the_core_uses_no_mathematics_that_differs_between_machines() -> None:
     """Of libm only what IEEE 754 fixes to the last bit."""
     exact = {"sqrt", "fabs", "floor", "ceil", "isnan", "isfinite", "NAN", "INFINITY"}

@@ -4,12 +4,15 @@ A node of real processes with keys of three roles; the library is the client, an
 """
 
 import signal
+import socket
+from contextlib import suppress
 
 import pytest
 
 from tests.node.reached import Reached
 from tradebot.client import Fact, Gap, KeyRefused, Metrics, NoNode, RequestRefused, RoleRefused, State
 from tradebot.client.curve import make_keys
+from tradebot.domain.errors import EXIT_FAILED
 from tradebot.domain.wire import Code
 from tradebot.node.session_files import API, ENGINE
 from tradebot.testing.chaos_judge import judge
@@ -91,6 +94,37 @@ def test_a_part_that_was_killed_is_back_and_its_clients_with_it(reached: Reached
         reached.wait(lambda: viewer.status().epoch == 2)
     assert {one["part"] for one in place.events() if one["event"] == "restart"} == {API, ENGINE}
     assert place.stop() == 0
+
+
+def test_a_part_that_cannot_have_its_address_ends_no_node(reached: Reached) -> None:
+    """A part that dies while trading goes on is tried until it can."""
+    reached.start()
+    place = reached.place
+    place.wait_orders(2)
+    host, _, port = reached.address.removeprefix("tcp://").rpartition(":")
+    with socket.socket() as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.node.signal(API, signal.SIGKILL)
+        while True:  # between the death of the one and the bind of the next
+            with suppress(OSError):
+                thief.bind((host, int(port)))
+                break
+        thief.listen()
+        reached.wait(lambda: len([one for one in place.events() if one.get("part") == API]) >= 3)
+        assert "another program has it" in place.ask("status")["parts"][API]["error"]
+        assert place.ask("status")["trading"] == "active"
+    with reached.client("viewer", timeout_s=20.0) as viewer:
+        assert viewer.status().epoch == 1
+    assert place.stop() == 0
+
+
+def test_a_node_does_not_start_without_the_address_that_it_is_to_have(reached: Reached) -> None:
+    host, _, port = reached.address.removeprefix("tcp://").rpartition(":")
+    with socket.socket() as other:
+        other.bind((host, int(port)))
+        other.listen()
+        said = reached.place.start_refused(EXIT_FAILED)
+    assert f"expected port {port}" in said and "another program has it; choose another node.api.address" in said
 
 
 def test_who_is_not_on_the_list_and_who_talks_to_nobody_are_told_so(reached: Reached) -> None:

@@ -152,6 +152,7 @@ class Unread(ValueError):
 
 
 def encode(message: Request | Reply | Told) -> bytes:
+    """A message as bytes."""
     return _encoder.encode(message)
 
 

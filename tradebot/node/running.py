@@ -8,6 +8,7 @@ comes under an older one.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -25,6 +26,7 @@ from tradebot._core.types import RECORD_DTYPE
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
+from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
@@ -54,6 +56,7 @@ from tradebot.node.session_files import (
 )
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision, parts_of
+from tradebot.node.values import Endpoint
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -61,6 +64,7 @@ ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
 TAIL_BYTES: Final = 65_536
+ADDRESS_S: Final = 2.0
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
@@ -187,6 +191,7 @@ class Root:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         words = self.words(Clock())
+        await self.check_address()
         parts = Supervision(self.names, self.log, words, self.died, lambda: write_parts(self.folder, parts.figures()))
         starting = asyncio.create_task(parts.start())
         try:
@@ -209,6 +214,20 @@ class Root:
         if why is not None:
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    async def check_address(self) -> None:
+        """Before anything is started. Raises LocalError where another program has what clients are to reach."""
+        if self.config.node.api is None:
+            return
+        endpoint = self.config.node.api.endpoint
+        until = time.monotonic() + ADDRESS_S  # the part of a root that was killed just now may be about to end
+        while (taken := taken_port(endpoint)) and time.monotonic() < until and not self.is_ending:
+            await asyncio.sleep(POLL_S)
+        if taken:
+            raise LocalError(
+                f"expected port {taken} of {endpoint.host} for clients, found that another program has it; choose another "
+                "node.api.address"
+            )
 
     def reached_at(self) -> dict[str, Any]:
         """Where clients reach the node, and by which key they know it."""
@@ -344,6 +363,20 @@ class Root:
         body = msgspec.json.encode({"verb": verb, **words})
         found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
+
+
+def taken_port(endpoint: Endpoint) -> int | None:
+    """The port of requests or streams that cannot be bound, because another has it."""
+    for port in (endpoint.port, endpoint.port + STREAMS_PORT_AFTER):
+        for *kind, _, address in socket.getaddrinfo(endpoint.host.strip("*[]") or None, port, type=socket.SOCK_STREAM)[:1]:
+            with socket.socket(*kind) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    line.bind(address)
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return port
+    return None
 
 
 def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:
