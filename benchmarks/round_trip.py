@@ -65,7 +65,7 @@ def prepare(folder: Path, sync: str, more: str = "") -> None:
     config = load_config([file], {}, []).config
     plan = make_plan(config, [instrument], 0)
     prepared = Prepared(
-        run_id="bench", config=config_to_dict(config), plan=plan, fingerprint=fingerprint_of(config.strategy), ticks=0
+        run_id="bench", config=config_to_dict(config), plan=plan, fingerprint=fingerprint_of(config.strategy, plan), ticks=0
     )
     write_prepared(folder, prepared)
     ipc_folder(folder).mkdir(exist_ok=True, mode=0o700)

@@ -115,6 +115,13 @@ def test_who_comes_late_gets_the_last_message_of_its_topics_and_their_numbers() 
         front.stream.repeat()
         front.stream.publish("state", lambda number: b"%d:c" % number)
         assert await received(late) == [b"state", b"3:c"], "said again once, for the subscription"
+        front.stream.forget("state")
+        later = found.socket(zmq.SUB)
+        later.setsockopt(zmq.SUBSCRIBE, b"state")
+        await wait(lambda: front.stream.subscriptions == 3)
+        front.stream.repeat()
+        front.stream.publish("state", lambda number: b"%d:d" % number)
+        assert await received(later) == [b"state", b"4:d"], "what is old is not told as new"
 
     run(body)
 

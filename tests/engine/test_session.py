@@ -183,6 +183,20 @@ def test_a_run_whose_strategies_were_edited_replays_from_its_first_fact(with_sna
     assert found.digest == again.live.kernel.digest_text
 
 
+@pytest.mark.parametrize("rate", [(0, 0), (1, SECOND), (2, 60 * SECOND), (9, 60 * SECOND)])
+def test_limits_may_be_changed_between_two_starts(rate: tuple[int, int]) -> None:
+    """What was sent before counts against the new rate, as far back as that looks."""
+    kept, other = journal(), plan(1, [BTC], rate_orders=rate[0], rate_interval_ns=max(1, rate[1]))
+    session, _ = open_session(plan(1, [BTC], rate_orders=3, rate_interval_ns=60 * SECOND), [Buyer({})], kept, "one", 1, START)
+    session.on_market(MARKET.tobytes())
+    session.on_market(row(1.1, Kind.TRADE, 201, 1).tobytes())
+    session.save()
+    again, _ = open_session(other, [Buyer({})], kept, "limits", 2, START + 2 * SECOND)
+    again.on_market(row(3, Kind.TRADE, 201, 1).tobytes())
+    refused = {int(one["reject"]) for one in np.frombuffer(list(kept.frames())[-1].outputs, FACT_DTYPE) if one["reject"]}
+    assert refused == ({Reject.ORDER_RATE_TOO_HIGH} if rate[0] == 2 else set())
+
+
 def test_a_poison_fact_quarantines_and_does_not_kill_twice() -> None:
     kept = journal()
     session, _ = start(kept, 1, Raises({}))

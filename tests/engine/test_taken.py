@@ -48,7 +48,7 @@ def test_frames_come_apart_as_a_walk_over_their_slots_does(frames: list[Frame]) 
         assert list(zip(sequences, map(np.void.tobytes, events[of_answers]), strict=True)) == answers
         assert events[~of_answers].tobytes() == frame.outputs
         seen += len(events)
-    assert seen > 100
+    assert seen > 50
 
 
 def test_numbers_rise_through_a_run_and_name_the_cause(frames: list[Frame]) -> None:

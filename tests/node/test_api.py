@@ -76,6 +76,17 @@ def test_subscribers_hear_the_last_value_at_once_and_every_fact_after(reached: R
         assert found.facts and found.raw["behind"] is not None
 
 
+def test_who_comes_when_all_had_gone_is_told_how_it_stands_now(reached: Reached) -> None:
+    reached.start()
+    reached.place.wait_orders(2)
+    with reached.client("viewer") as viewer, reached.client("operator") as operator:
+        assert isinstance(next(viewer.subscribe(["state"], silence_s=10)), State)
+        reached.wait(lambda: reached.status()["connected"] == 0)
+        operator.control("pause")
+        first = next(viewer.subscribe(["state"], silence_s=10))
+        assert isinstance(first, State) and first.status is not None and first.status.trading == "halted"
+
+
 def test_a_part_that_was_killed_is_back_and_its_clients_with_it(reached: Reached) -> None:
     """Also of an engine that was killed its clients hear again; trading goes on without them."""
     reached.start()
@@ -116,6 +127,20 @@ def test_a_part_that_cannot_have_its_address_ends_no_node(reached: Reached) -> N
     with reached.client("viewer", timeout_s=20.0) as viewer:
         assert viewer.status().epoch == 1
     assert place.stop() == 0
+
+
+def test_a_key_that_is_taken_out_is_shut_out_by_a_reload(reached: Reached) -> None:
+    reached.start()
+    config = reached.place.node.config
+    with reached.client("operator") as operator:
+        operator.control("pause")
+    text = config.read_text()
+    config.write_text(text.replace(reached.keys["operator"][0], make_keys()[0]))
+    assert reached.place.ask("reload")["parts"] == [API]
+    with reached.client("viewer", timeout_s=20.0) as viewer:
+        assert viewer.status().trading == "halted"
+    with reached.client("operator", timeout_s=1.0) as operator, pytest.raises(KeyRefused):
+        operator.control("resume")
 
 
 def test_a_node_does_not_start_without_the_address_that_it_is_to_have(reached: Reached) -> None:

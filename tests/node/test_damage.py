@@ -18,7 +18,7 @@ from tradebot.domain.errors import EXIT_FAILED
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
 from tradebot.store.journal_segments import walk
-from tradebot.testing.chaos import ROOT
+from tradebot.testing.chaos import ROOT, ZYGOTE
 from tradebot.testing.chaos_judge import judge
 
 FREE: Final = resource.RLIM_INFINITY
@@ -29,7 +29,8 @@ HURRIED: Final = CONFIG.replace("FILE:Resting", "tradebot.testing.hurried:Hurrie
 
 def fill_disk(place: Place, name: str) -> None:
     """That process can write to its log alone, and those that take its place only to small files."""
-    for pid, size in [(place.node.pids(ROOT)[0], SMALL), (place.node.pids(name)[0], SMALLEST)]:
+    makers = place.node.pids(ROOT) + place.node.pids(ZYGOTE)
+    for pid, size in [*((one, SMALL) for one in makers), (place.node.pids(name)[0], SMALLEST)]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, FREE))
 
 
@@ -63,7 +64,7 @@ def test_a_full_disk_ends_the_part_and_it_goes_on_once_there_is_room(place: Plac
     start_hurried(place)
     fill_disk(place, name)
     place.wait(lambda: [one for one in place.events() if one["event"] == "restart"])
-    for pid in place.node.pids(ROOT) + place.node.pids(name):
+    for pid in place.node.pids(ROOT) + place.node.pids(ZYGOTE) + place.node.pids(name):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (FREE, FREE))
     place.node.wait_trading()
     place.wait(lambda: not place.ask("status")["commands_waiting"])

@@ -14,13 +14,14 @@ from tradebot._core.frames import HEADER_BYTES
 from tradebot._core.types import FACT_DTYPE, Kind
 from tradebot.cli.main import main
 from tradebot.domain.errors import EXIT_DONE, EXIT_USAGE, LocalError
-from tradebot.node.session_files import VENUE
+from tradebot.node.session_files import ENGINE, VENUE
+from tradebot.testing import chaos_judge
 from tradebot.testing.chaos import Wish, percentile, run
 from tradebot.testing.chaos_judge import Record, doubles, judge, losses
 
 KEYS = [
-    "kills", "faults", "orders", "lost", "doubled", "unknown_left", "ledger_equal", "replay_identical", "recovery_ms_p50",
-    "recovery_ms_p99",
+    "kills", "faults", "orders", "lost", "doubled", "unknown_left", "ledger_equal", "replay_identical", "facts_equal",
+    "recovery_ms_p50", "recovery_ms_p99",
 ]  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def test_twenty_kills_lose_and_double_nothing(killed: tuple[Path, dict[str, Any]
     assert list(found) == KEYS
     assert (found["kills"], found["faults"]) == (20, 2) and found["orders"] > 20
     assert (found["lost"], found["doubled"], found["unknown_left"]) == (0, 0, 0)
-    assert found["ledger_equal"] and found["replay_identical"]
+    assert found["ledger_equal"] and found["replay_identical"] and found["facts_equal"]
     assert 0 < found["recovery_ms_p50"] <= found["recovery_ms_p99"]
 
 
@@ -56,6 +57,18 @@ def test_the_judge_sees_a_venue_that_lost_its_last_orders(killed: tuple[Path, di
     found = judge(folder)
     assert found.lost or found.doubled
     assert not found.ledger_equal and found.replay_identical
+
+
+def test_the_judge_sees_market_facts_that_one_did_not_take_in(
+    killed: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed[0]
+    found = chaos_judge.market_by_stream(folder / VENUE)
+    stream = max(found, key=lambda one: len(found[one]))
+    found[stream] = np.delete(found[stream], 3)
+    other = chaos_judge.market_by_stream(folder / ENGINE)
+    monkeypatch.setattr(chaos_judge, "market_by_stream", lambda path: found if path.name == VENUE else other)
+    assert [one for one in chaos_judge.facts_differ(folder) if str(stream) in one]
 
 
 def test_the_judge_sees_an_engine_that_would_do_something_else(

@@ -246,7 +246,7 @@ def test_a_difference_is_found_halts_trading_and_is_never_adopted(spoil: Any, wo
     assert gateway.strangers == ({77} if spoil is stranger else set())
     with pytest.raises(Refused, match="books that agree"):
         session.set_trading_state(TradingState.ACTIVE, one.now, "ann", "go on")
-    one.start(ENGINE)
+    one.bring_up(ENGINE)
     one.run_until(one.now + 5_000_000_000)
     again = one.actors[ENGINE]
     assert again is not session and again.live.kernel.trading_state == TradingState.HALTED, "a start does not forget it"
@@ -258,7 +258,7 @@ def test_no_order_is_sent_before_the_books_were_compared() -> None:
     one.actors[GATEWAY] = None  # the gateway is not there for a while
     one.run_until(int(LONG["time_ns"][200]))
     assert one.placed() == [] and one.actors[ENGINE].reconciling.gate == "waiting"
-    one.start(GATEWAY)
+    one.bring_up(GATEWAY)
     one.run_until(int(LONG["time_ns"][-1]))
     assert len(one.placed()) > 20 and one.actors[ENGINE].reconciling.gate == "open"
 

@@ -173,11 +173,15 @@ cdef object rate_to_list(const RateC* rate):
 
 
 cdef int rate_from_list(RateC* rate, object state) except -1:
+    """Also where the limit is another by now: the last send times that it looks at are kept."""
     cdef uint32_t at
-    assert len(state[1]) == rate.count
-    rate.at = state[0]
+    rate.at, times = state
+    if len(times) != rate.count:
+        times = [0] * rate.count + times[rate.at :] + times[: rate.at]      # the oldest first
+        times = times[len(times) - rate.count :]
+        rate.at = 0
     for at in range(rate.count):
-        rate.times[at] = state[1][at]
+        rate.times[at] = times[at]
     return 0
 
 

@@ -42,6 +42,10 @@ class Stream:
         body = self._last[name] = encode(sequence)
         self._send(name, body)
 
+    def forget(self, topic: str) -> None:
+        """What was last said of it is no longer so: who comes next waits for the next message."""
+        self._last.pop(topic.encode(), None)
+
     def repeat(self) -> None:
         """Say the last messages again for what was subscribed since the last call; called at the publisher's pace."""
         if self._wanted:

@@ -11,11 +11,13 @@ from tradebot.cli.output import json_text
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
 
 RECONCILE_S: Final = 10.0
+RELOAD_S: Final = 60.0
 
 
 def add(verbs: Verbs) -> None:
     running = verbs.add("run", run, "run a node as a configuration says, until told to stop")
     running.add_argument("--new", action="store_true", help="begin another run instead of going on with the home's")
+    verbs.add("reload", reload, "have the running node read its configuration again, and start again whom the changes concern")
     verbs.add("status", status, "how the home's node stands")
     verbs.add("positions", positions, "positions of the running node")
     verbs.add("orders", orders, "open orders of the running node")
@@ -44,14 +46,38 @@ def _why(parser: Parser) -> None:
 
 def run(call: Call) -> int:
     """One line of JSON for each event; words for people go to stderr."""
-    loaded = call.load_config()
     from tradebot.node.running import run_node
 
     def say(event: dict[str, Any]) -> None:
         call.output.line(json_text(event))
         sys.stdout.flush()
 
-    run_node(loaded, call.make_home(), call.words.new, say, call.output.note)
+    call.load_config()  # a file that is wrong leaves no folder behind
+    run_node(call.load_config, call.make_home(), call.words.new, say, call.output.note)
+    return EXIT_DONE
+
+
+def reload(call: Call) -> int:
+    """Has the root read its configuration again, and tells what became of it."""
+    import os
+    import signal
+    import time
+
+    from tradebot.domain.errors import TimedOut
+    from tradebot.node.reloading import described, read_outcome, root_of
+    from tradebot.node.session_files import find_current
+
+    folder, root = find_current(call.home), root_of(call.home)
+    before = read_outcome(folder).get("number", 0)
+    os.kill(root, signal.SIGHUP)
+    until = time.monotonic() + RELOAD_S
+    while (found := read_outcome(folder)).get("number", 0) == before:
+        if time.monotonic() > until:
+            raise TimedOut(f"expected a node that reloads within {RELOAD_S:g} s, found none: see its log")
+        time.sleep(0.05)
+    if not found["accepted"]:
+        raise Refused(found["why"])
+    call.output.answer(found, lambda: call.output.line(described(found["changed"], found["parts"])))
     return EXIT_DONE
 
 

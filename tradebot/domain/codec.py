@@ -6,7 +6,7 @@ import msgspec
 
 from tradebot.domain.control import SetTradingState
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
-from tradebot.domain.market import AccountFacts, Commands, Records
+from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.venue import VenueEvent, VenueReply, VenueRequest
 
 Message = (
@@ -21,6 +21,7 @@ Message = (
     | Fenced
     | BooksAsked
     | VenueBooks
+    | MarketAsked
     | VenueRequest
     | VenueReply
     | VenueEvent

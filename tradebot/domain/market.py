@@ -52,12 +52,26 @@ class AccountFacts(Struct, frozen=True, tag=3, array_like=True):
 
 
 class Records(Struct, frozen=True, tag=1, array_like=True):
-    """Records of market facts as they left one source, in its order. `sequence` is the sender's own count."""
+    """Records of market facts as they left one source, in its order. `sequence` is the sender's own count within a `stream`,
+    which is new after each of its starts; `is_new`: it begins with gaps, so that nothing before it matters. Without `data` it
+    only says how far the sender has come.
+    """
 
     version: int
     sequence: int
     data: bytes
+    stream: int = 0
+    is_new: bool = False
 
     def array(self) -> npt.NDArray[np.void]:
         """The records, without copying. Raises ValueError where the bytes are no whole number of records."""
         return np.frombuffer(self.data, dtype=RECORD_DTYPE)
+
+
+class MarketAsked(Struct, frozen=True, tag=11, array_like=True):
+    """The actor `name` has heard a feed up to message `after` of `stream`, and asks for what comes next."""
+
+    version: int
+    name: str
+    stream: int
+    after: int

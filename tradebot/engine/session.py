@@ -26,10 +26,11 @@ from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Flag, Kind
 from tradebot.domain.errors import Diverged, LocalError, Refused
 from tradebot.domain.frames import Frame, FrameKind, Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
-from tradebot.domain.market import AccountFacts, Commands
+from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.orders import OrderState, TradingState
 from tradebot.engine.plan import ACCOUNT, Plan, make_live
 from tradebot.engine.reconciling import ASK_AGAIN_NS, IN_STEP_NS, WHO, WHY_AGREED, WHY_WAITING, Gate, Reconciling
+from tradebot.feeds.hearing import Hearing
 from tradebot.strategies.strategy import Strategy
 
 VERSION: Final = 1
@@ -39,16 +40,18 @@ SLOT_BYTES: Final = RECORD_DTYPE.itemsize
 FILLS: Final = (Kind.ORDER_FILLED, Kind.LIQUIDATED)
 COMMANDS_MAX: Final = 256  # in one message
 HOLE_NS: Final = 10_000_000  # after which answers are asked for again
+NAME: Final = "engine"  # by which a feed knows whom to tell again
 KEEPER: Final = "root"  # who shuts strategies out
 SAY_AGAIN_NS: Final = 500_000_000  # after which commands that the gateway has not taken are said again
 
-Message = Commands | AnswersTaken | EngineUp | BooksAsked
+Message = Commands | AnswersTaken | EngineUp | BooksAsked | MarketAsked
 
 
 class Note(Struct, frozen=True, omit_defaults=True):
     """What a frame holds beside facts and outputs. `fingerprint` and `anew` are of a frame that opens an epoch; `answers` is
     the last answer taken; `refused` are answers that could not be taken in, with the reason; `who` and `why` are of a control.
-    `is_gate`: the control holds trading shut until the books are compared, and is nobody's wish.
+    `is_gate`: the control holds trading shut until the books are compared, and is nobody's wish. `stream` and `heard` are how far
+    the feed was heard, 0 where it was not heard now.
     """
 
     fingerprint: str = ""
@@ -58,6 +61,8 @@ class Note(Struct, frozen=True, omit_defaults=True):
     who: str = ""
     why: str = ""
     is_gate: bool = False
+    stream: int = 0
+    heard: int = 0
 
 
 class ShutOut(Struct, frozen=True):
@@ -83,6 +88,8 @@ class Saved(Struct, frozen=True, array_like=True):
     waiting: list[tuple[int, bytes]]
     kernel: list[Any]
     wanted: int = -1
+    stream: int = 0
+    heard: int = 0
 
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -91,7 +98,8 @@ _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
 class Session:
     """One engine over one account, from `open_session`.
 
-    `refused` are answers that could not be taken in: trading is halted then, because our books and the venue's differ.
+    `refused` are answers that could not be taken in: trading is halted then, because our books and the venue's differ. `unusable`
+    are messages of the feed that are none of this run, with the reason.
     `is_fenced`: another engine holds the account, and this one has to stop.
     """
 
@@ -100,6 +108,8 @@ class Session:
     ) -> None:
         self.plan = plan
         self.reconciling = Reconciling(reconcile_ns, epoch)
+        self.hearing = Hearing(NAME)
+        self.unusable: list[tuple[int, str]] = []
         self.live = make_live(plan, strategies)
         self.journal = journal
         self.fingerprint = fingerprint
@@ -138,17 +148,40 @@ class Session:
         if shut is not None:
             who, why = KEEPER, shut.why
         note = Note(fingerprint=self.fingerprint, anew=anew, who=who, why=why, is_gate=is_gated)
-        return [*self.commit(note), self.up()]
+        return [*self.commit(note), self.up(), *([self.hearing.asked()] if self.hearing.stream else [])]
 
     def up(self) -> EngineUp:
         return EngineUp(VERSION, ACCOUNT, self.epoch, self.answers_taken)
 
-    def on_market(self, data: bytes) -> list[Message]:
+    def on_records(self, messages: Iterable[Records], now_ns: int) -> list[Message]:
+        """What a feed tells: each message once and in order; what was lost is asked for. In the place of a message that is none
+        of this run a gap is taken, and it is told in `unusable`: told again it would be no better.
+        """
+        taken = [one for one in messages if self.hearing.take(one)]
+        try:
+            found = self.on_market(b"".join([one.data for one in taken]), self.heard()) if taken else []
+        except ValueError:
+            found = [said for one in taken for said in self.on_one(one, now_ns)]
+        asked = self.hearing.ask(now_ns)
+        return found if asked is None else [*found, asked]
+
+    def on_one(self, message: Records, now_ns: int) -> list[Message]:
+        try:
+            return self.on_market(message.data, self.heard())
+        except ValueError as error:
+            self.unusable.append((message.sequence, str(error)))
+            return self.on_market(gaps_of(self.plan, now_ns), self.heard())
+
+    def heard(self) -> Note | None:
+        """How far the feed was heard, for the frame of what it told."""
+        return Note(stream=self.hearing.stream, heard=self.hearing.sequence) if self.hearing.stream else None
+
+    def on_market(self, data: bytes, note: Note | None = None) -> list[Message]:
         """Market facts as they arrived: whole records. Raises ValueError, and takes none of them, where one is none of this
         run.
         """
         self.live.arrive(data)
-        return self.commit()
+        return self.commit(note)
 
     def on_clock(self, now_ns: int) -> list[Message]:
         """Time has come to `now_ns`: timers fire, and what was not heard is said again."""
@@ -321,7 +354,7 @@ class Session:
         kernel = self.live.kernel
         saved = Saved(
             VERSION, self.fingerprint, self.epoch, self.answers_taken, self.commands, list(self.waiting), kernel.snapshot(),
-            self.wanted,
+            self.wanted, self.hearing.stream, self.hearing.sequence,
         )  # fmt: skip
         self.journal.save_snapshot(kernel.sequence, kernel.digest_text, _encoder.encode(saved))
 
@@ -335,6 +368,7 @@ class Session:
         self.wanted = self.live.kernel.trading_state if saved.wanted < 0 else saved.wanted
         self.reconciling.since_ns = self.live.kernel.time_ns  # fills before it are in the snapshot, and not among the frames
         self.waiting = deque(saved.waiting)
+        self.hearing.stand_at(saved.stream, saved.heard)
 
     def take_again(self, frame: Frame, is_folded: bool) -> None:
         """One frame of the journal: stepped again, or folded. Raises Diverged where it comes to something else than was
@@ -358,6 +392,8 @@ class Session:
         self.refused += note.refused
         if (note.who or note.refused) and not note.is_gate:
             self.wanted = self.live.kernel.trading_state
+        if note.stream:
+            self.hearing.stand_at(note.stream, note.heard)
         if note.answers:
             for fact in answers_in(frame.facts):
                 self.note_fill(fact)
@@ -421,6 +457,14 @@ def first_replayed(frames: Iterable[Frame], fingerprint: str, saved: Saved | Non
         elif note.fingerprint and note.anew:
             first = at
     return min(first, count)
+
+
+def gaps_of(plan: Plan, now_ns: int) -> bytes:
+    """A GAP fact for each instrument: nothing that was known of its book holds any more."""
+    found = np.zeros(len(plan.instruments), RECORD_DTYPE)
+    found["kind"], found["instrument"] = Kind.GAP, [one.id for one in plan.instruments]
+    found["time_ns"] = found["venue_ns"] = now_ns
+    return found.tobytes()
 
 
 def note_of(frame: Frame) -> Note:

@@ -155,7 +155,10 @@ class ApiPart(Base):
         if self.is_due(FACTS, FACTS_S):
             self.tell_facts(now_ns)
         has_subscribers = self.front.stream.peers.connected > 0
-        if self.is_due(STATE, STATE_S) and has_subscribers:
+        if not has_subscribers:  # nothing is asked for them, and what was said to the last ones grows old
+            self.front.stream.forget(STATE)
+            self.front.stream.forget(METRICS)
+        elif self.is_due(STATE, STATE_S):
             self.begin(self.tell_state(now_ns))
         if self.is_due(METRICS, METRICS_S):
             if memory_bytes() > MEMORY_MAX:

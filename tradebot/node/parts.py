@@ -14,18 +14,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from tradebot._core.types import RECORD_DTYPE, Act, Kind
+from tradebot._core.types import Act, Kind
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
-from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, Records
+from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.orders import OrderFlag, OrderState, TradingState
 from tradebot.domain.units import money_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.reconciling import as_told
-from tradebot.engine.session import ShutOut, open_session
+from tradebot.engine.session import ShutOut, gaps_of, open_session
 from tradebot.execution.gateway import Gateway, Timing
+from tradebot.feeds.telling import Telling
 from tradebot.node.api_part import ApiPart
 from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
@@ -41,6 +42,7 @@ from tradebot.venues.paper import PaperVenue
 VERSION: Final = 1
 WINDOW_NS: Final = 1_000_000_000
 MARGIN_NS: Final = 200_000_000
+PULSE_NS: Final = 500_000_000  # of silence, after which a feed says how far it has told
 SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
 
 
@@ -90,7 +92,7 @@ class EnginePart(Base):
     def open(self, now_ns: int) -> Iterator[Addressed]:
         """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
         strategies = [make_strategy(use) for use in self.config.strategy]
-        fingerprint = fingerprint_of(self.config.strategy)
+        fingerprint = fingerprint_of(self.config.strategy, self.plan)
         calls = open_words(self.folder)
         calls[RECOVERING] = True
         self.session, found = open_session(
@@ -98,26 +100,26 @@ class EnginePart(Base):
         )
         calls[RECOVERING] = False
         self.saved_at = self.session.live.kernel.sequence
-        return self.to_gateway(found)
+        return self.address(found)
 
-    def to_gateway(self, found: Iterable[Any]) -> Iterator[Addressed]:
-        return ((GATEWAY, one) for one in found)
+    def address(self, found: Iterable[Any]) -> Iterator[Addressed]:
+        return ((FEED if isinstance(one, MarketAsked) else GATEWAY, one) for one in found)
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         """Market facts that came together are one batch; the rest is taken one by one, in order."""
         found: list[Any] = []
-        market: list[bytes] = []
+        market: list[Records] = []
         for message in messages:
             if isinstance(message, Records):
-                market.append(message.data)
+                market.append(message)
                 continue
             if market:
-                found += self.session.on_market(b"".join(market))
+                found += self.session.on_records(market, now_ns)
                 market = []
             found += self.take_one(message, now_ns)
         if market:
-            found += self.session.on_market(b"".join(market))
-        return self.to_gateway(found)
+            found += self.session.on_records(market, now_ns)
+        return self.address(found)
 
     def take_one(self, message: Message, now_ns: int) -> list[Any]:
         if isinstance(message, AccountFacts):
@@ -152,7 +154,7 @@ class EnginePart(Base):
             found.append(self.session.up())
         if self.session.live.kernel.sequence - self.saved_at >= self.config.node.snapshot_facts:
             self.save()
-        return self.to_gateway(found)
+        return self.address(found)
 
     def save(self) -> None:
         keep_snapshot(ENGINE, self.session.save)
@@ -176,10 +178,10 @@ class EnginePart(Base):
         if verb == "books":
             return books_of(self.session, self.plan)
         if verb == "state":
-            found += self.to_gateway(self.session.set_trading_state(TradingState[question["state"]], now_ns, who, why))
+            found += self.address(self.session.set_trading_state(TradingState[question["state"]], now_ns, who, why))
         elif verb == "act":
             said = self.session.act(Act[question["act"]], now_ns, who, why)
-            found += self.to_gateway(said)
+            found += self.address(said)
             counts = {"cancels": count_of(said, Kind.CANCEL_ORDER), "closes": count_of(said, Kind.PLACE_ORDER)}
             return {"accepted": True, "by": ENGINE, **counts}
         else:
@@ -201,6 +203,7 @@ class EnginePart(Base):
             "orders_open": len(kernel.open_orders()),
             "fills": kernel.fills,
             "refused_answers": [why for _, why, _ in self.session.refused],
+            "unusable": [f"message {number} of the feed: {why}" for number, why in self.session.unusable],
             "quarantined": self.quarantined(),
             "has_gateway": self.has_gateway,
             "reconcile": as_told(self.session.reconciling),
@@ -337,15 +340,17 @@ class VenuePart(Base):
         self.venue.open(now_ns)
         self.saved_at = self.venue.taken
         yield GATEWAY, VenueEvent(VERSION, self.venue.stream, 0, now_ns, b"")
+        if self.venue.hearing.stream:
+            yield FEED, self.venue.hearing.asked()
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         found: list[Any] = []
         for message in messages:
             if isinstance(message, Records):
-                found += self.venue.on_market(message.data, now_ns)
+                found += self.venue.on_records([message], now_ns)
             elif isinstance(message, VenueRequest):
                 found += self.venue.on_request(message, now_ns)
-        return ((GATEWAY, one) for one in found)
+        return ((FEED if isinstance(one, MarketAsked) else GATEWAY, one) for one in found)
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         if self.venue.taken - self.saved_at >= self.snapshot_facts:
@@ -371,8 +376,8 @@ class VenuePart(Base):
 class FeedPart(Base):
     """Stored facts told as if they happened now: in a loop, at a settable speed, stamped when they leave.
 
-    Each round begins with a GAP, so that no book of the round before is left standing; so does what follows facts that a full
-    mailbox refused.
+    Each round begins with a gap, so that no book of the round before is left standing. What a full mailbox refused, or a process
+    that died had not taken in, is told again when it asks.
     """
 
     name = FEED
@@ -381,18 +386,22 @@ class FeedPart(Base):
         prepared = read_prepared(folder)
         node = config_from_dict(prepared.config).node
         self.ticks = np.load(folder / "ticks.npy", mmap_mode="r")
-        self.instruments = [one.id for one in prepared.plan.instruments]
+        self.plan: Plan = prepared.plan
         self.speed, self.rounds = node.speed, node.rounds
-        self.at = self.round = self.sequence = self.told = 0
-        self.began_ns = 0
-        self.has_hole: set[str] = set()
+        self.at = self.round = self.told = self.again = 0
+        self.began_ns = self.told_ns = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
-        self.began_ns = now_ns
-        return self.tell(self.gaps(now_ns))
+        self.began_ns = self.told_ns = now_ns
+        self.telling = Telling(now_ns, lambda time_ns: gaps_of(self.plan, time_ns))
+        return self.to_both(self.telling.begin(now_ns))
 
-    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
-        return ()
+    def take(self, messages: list[Message], now_ns: int) -> Iterator[Addressed]:
+        for asked in messages:
+            if isinstance(asked, MarketAsked):
+                for message in self.telling.again(asked, now_ns):
+                    self.again += 1
+                    yield asked.name, message
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         """Everything that is due by now."""
@@ -402,38 +411,31 @@ class FeedPart(Base):
             for at in range(self.at, end, RECORDS_MAX):
                 batch = np.array(self.ticks[at : min(at + RECORDS_MAX, end)])
                 batch["time_ns"] = batch["venue_ns"] = now_ns
-                yield from self.tell(batch)
+                self.told, self.told_ns = self.told + len(batch), now_ns
+                yield from self.to_both(self.telling.tell(batch.tobytes()))
             self.at = max(self.at, end)
             if self.at < len(self.ticks):
-                return
+                break
             self.round, self.at, self.began_ns = self.round + 1, 0, now_ns
-            yield from self.tell(self.gaps(now_ns))
+            yield from self.to_both(self.telling.begin(now_ns))
+        if now_ns - self.told_ns >= PULSE_NS:
+            self.told_ns = now_ns
+            yield from self.to_both(self.telling.pulse())
 
-    def gaps(self, now_ns: int) -> np.ndarray[Any, np.dtype[np.void]]:
-        found = np.zeros(len(self.instruments), RECORD_DTYPE)
-        found["kind"], found["instrument"] = Kind.GAP, self.instruments
-        found["time_ns"] = found["venue_ns"] = now_ns
-        return found
-
-    def tell(self, batch: np.ndarray[Any, np.dtype[np.void]]) -> Iterator[Addressed]:
-        self.sequence += 1
-        self.told += len(batch)
-        for name in (VENUE, ENGINE):
-            body = batch.tobytes()
-            if name in self.has_hole:
-                self.has_hole.discard(name)
-                body = self.gaps(int(batch["time_ns"][0])).tobytes() + body
-            yield name, Records(VERSION, self.sequence, body)
-
-    def refused(self, name: str, message: Message) -> None:
-        super().refused(name, message)
-        self.has_hole.add(name)
+    def to_both(self, message: Records) -> Iterator[Addressed]:
+        return ((name, message) for name in (VENUE, ENGINE))
 
     def close(self) -> None:
         pass
 
     def status(self) -> dict[str, Any]:
-        return {"told": self.told, "round": self.round, "refused": self.full, "is_done": 0 < self.rounds <= self.round}
+        return {
+            "told": self.told,
+            "told_again": self.again,
+            "round": self.round,
+            "refused": self.full,
+            "is_done": 0 < self.rounds <= self.round,
+        }
 
 
 def count_of(messages: Iterable[Any], kind: Kind) -> int:

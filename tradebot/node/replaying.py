@@ -59,7 +59,7 @@ def replay_node(folder: Path) -> dict[str, object]:
     start = snapshot.sequence if snapshot else 0
     found = replay_journal(prepared.plan, strategies, Written(folder, start), snapshot)
     difference = found.first_difference
-    if difference is not None and fingerprint_of(config.strategy) != found.fingerprint:
+    if difference is not None and fingerprint_of(config.strategy, prepared.plan) != found.fingerprint:
         difference += "; the code or the parameters of the strategies, or tradebot itself, have changed since"
     return {
         "run_id": prepared.run_id,

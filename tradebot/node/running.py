@@ -25,7 +25,7 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
-from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, UsageError
+from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, TradebotError, UsageError
 from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
@@ -36,6 +36,7 @@ from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import write_parts
 from tradebot.node.places import store_place
+from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
     ENGINE,
@@ -63,11 +64,13 @@ STOP_S: Final = 5.0
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
+RECYCLE_S: Final = 60.0  # of life before a part is started again for its memory
 TAIL_BYTES: Final = 65_536
 ADDRESS_S: Final = 2.0
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
+Load = Callable[[], Loaded]
 
 
 def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
@@ -85,7 +88,7 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
         )
     run_id = None if is_new else current_run(home)
     plan, ticks = prepare_ticks(config, home)
-    fingerprint = fingerprint_of(config.strategy)
+    fingerprint = fingerprint_of(config.strategy, plan)
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
     else:
@@ -141,16 +144,17 @@ def check_same(before: Prepared, plan: Plan) -> None:
             )
 
 
-def run_node(loaded: Loaded, home: Path, is_new: bool, say: Say, note: Note) -> None:
-    """Run until told to stop (SIGTERM, SIGINT). `say` gets the events, `note` words for people. Raises TimedOut where it does
-    not get ready, LocalError where its processes die too often.
+def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None:
+    """Run until told to stop (SIGTERM, SIGINT); SIGHUP has it `load` its configuration again. `say` gets the events, `note` words
+    for people. Raises TimedOut where it does not get ready, LocalError where its processes die too often.
     """
+    loaded = load()
     check_mode(loaded.config)
     with only_root(home):
         folder = prepare_run(loaded, home, is_new)
         (home / "logs").mkdir(mode=0o700, exist_ok=True)
         with (home / "logs" / f"{folder.name}.log").open("ab") as log:
-            asyncio.run(Root(loaded.config, folder, log, say, note).run())
+            asyncio.run(Root(loaded.config, folder, log, say, note, load).run())
 
 
 @contextlib.contextmanager
@@ -176,10 +180,12 @@ def only_root(home: Path) -> Iterator[None]:
 class Root:
     """The root of a node's processes, and what it says of them."""
 
-    def __init__(self, config: Config, folder: Path, log: Any, say: Say, note: Note) -> None:
+    def __init__(self, config: Config, folder: Path, log: Any, say: Say, note: Note, load: Load) -> None:
         self.config, self.folder, self.log, self.say, self.note = config, folder, log, say, note
+        self.load = load
         self.ipc = ipc_folder(folder)
         self.began_s = time.monotonic()
+        self.one_reload = asyncio.Lock()
         self.is_ending = False
         self.names = parts_of(config)
         self.silent: set[str] = set()  # killed because they did not answer
@@ -201,9 +207,11 @@ class Root:
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told, **self.reached_at()})
+                loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload(parts)))
                 watching = asyncio.create_task(self.watch(parts))
                 await self.wait_end(parts, ended)
                 watching.cancel()
+                loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
                 await self.stop()
             why = parts.failed.result() if parts.failed.done() else None
@@ -255,7 +263,53 @@ class Root:
                     self.silent.add(name)
                     await parts.kill(name)
                     heard[name] = time.monotonic()
+            await self.check_memory(parts, memory_of)
             await asyncio.sleep(WATCH_S)
+
+    async def reload(self, parts: Supervision) -> None:
+        """Read the configuration again and start again whom its changes concern. Where it is wrong, or changes what must stay,
+        nothing happens but that it is said.
+        """
+        async with self.one_reload:
+            try:
+                changed, concerned = await self.reload_files()
+            except TradebotError as error:
+                self.say({"event": "reload_refused", "why": str(error)})
+                write_outcome(self.folder, {"accepted": False, "why": str(error)})
+                return
+            again = [name for name in self.names if name in concerned]
+            for name in again:
+                await parts.recycle(name)
+            self.say({"event": "reloaded", "changed": changed, "parts": again})
+            write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again})
+
+    async def reload_files(self) -> tuple[list[str], set[str]]:
+        """Write down the run with its new configuration; the keys that changed, and the parts that they concern."""
+        config = self.load().config
+        changed = changes(self.config, config)
+        concerned = parts_concerned(changed)
+        before, home = read_prepared(self.folder), self.folder.parents[1]
+        plan, _ = await asyncio.to_thread(prepare_ticks, config, home) if concerned else (before.plan, None)
+        check_same(before, plan)
+        fingerprint = fingerprint_of(config.strategy, plan)
+        if fingerprint != before.fingerprint and ENGINE not in concerned:
+            changed, concerned = [*changed, "the code of a strategy"], concerned | {ENGINE}
+        write_prepared(
+            self.folder,
+            msgspec.structs.replace(before, config=config_to_dict(config), plan=plan, fingerprint=fingerprint),
+        )
+        self.config = config
+        return changed, concerned
+
+    async def check_memory(self, parts: Supervision, size_of: Callable[[int], int]) -> None:
+        """A part that has grown beyond `node.memory_mb` ends as at a stop and starts again from what it has written."""
+        limit = self.config.node.memory_mb << 20
+        for name, pid in parts.pids().items() if limit else ():
+            size = size_of(pid)
+            if size > limit and parts.age_s(name) > RECYCLE_S:
+                self.say({"event": "recycled", "part": name, "bytes": size})
+                self.note(f"{name} has grown to {size >> 20} MB: it is started again")
+                await parts.recycle(name)
 
     def last_words(self, name: str) -> str:
         """The last line of the log that is of this part, or the last at all where it said nothing by its name."""
@@ -377,6 +431,14 @@ def taken_port(endpoint: Endpoint) -> int | None:
                     if error.errno == errno.EADDRINUSE:
                         return port
     return None
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process; 0 of one that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:

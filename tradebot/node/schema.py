@@ -549,6 +549,14 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "30s"
 
+    memory_mb: Annotated[
+        int,
+        Meta(
+            description="Megabytes of memory beyond which a process of the node ends as at a stop and starts again; 0: never.",
+            ge=0,
+        ),
+    ] = 0
+
     api: Annotated[
         Api | None, Meta(description="Where clients reach the node over tcp, always behind CURVE; absent: nowhere.")
     ] = None

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.engine.plan import Plan
 from tradebot.node import identity
 from tradebot.node.schema import StrategyUse
 from tradebot.research.watchdog import limited
@@ -55,11 +56,14 @@ def source_hash(strategy: type[Strategy]) -> str:
     return hashlib.sha256(Path(inspect.getfile(strategy)).read_bytes()).hexdigest()
 
 
-def fingerprint_of(uses: Sequence[StrategyUse]) -> str:
-    """Names code and parameters of the strategies, and of the engine: what decides whether a journal can be stepped again."""
+def fingerprint_of(uses: Sequence[StrategyUse], plan: Plan) -> str:
+    """Names code and parameters of the strategies, the plan with its limits and costs, and the engine: what decides whether a
+    journal can be stepped again.
+    """
     return identity.identity(
         [
             identity.code_hash(),
+            hashlib.sha256(msgspec.msgpack.encode(plan)).hexdigest(),
             [[source_hash(load_class(use)), msgspec.to_builtins(make_strategy(use).params)] for use in uses],
         ]
     )

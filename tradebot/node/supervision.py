@@ -69,6 +69,7 @@ class Supervision:
         self.tree = Tree(SUPERVISOR, self.begin, self.told)
         self.last_reasons: dict[str, str] = {}
         self.ends: dict[str, int] = {}
+        self.recycled: set[str] = set()  # who is told to end, to be started again
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.tree.ended.add_done_callback(self._ended)
 
@@ -110,7 +111,7 @@ class Supervision:
         return InProcess(make, report, START_S)
 
     def told(self, what: str, child: ChildSpec, why: str) -> None:
-        if what in ("exited", "failed") and self.tree.machine.reason is None:
+        if what in ("exited", "failed") and self.tree.machine.reason is None and child.id not in self.recycled:
             self.last_reasons[child.id] = why
             self.count(child.id, why)
             self.died(child.id, why)
@@ -119,9 +120,7 @@ class Supervision:
 
     def count(self, name: str, why: str) -> None:
         """How many times in a row a part has ended by itself, soon after its start. Clients that reach nothing end no node."""
-        found = self.tree.machine.find(name)
-        lived_s = (time.monotonic_ns() - found.began_ns) / 1e9 if found else 0.0
-        is_own = why != KILLED and lived_s < STEADY_S
+        is_own = why != KILLED and self.age_s(name) < STEADY_S
         self.ends[name] = self.ends.get(name, 0) + 1 if is_own else 0
         if self.ends[name] >= ENDS_MAX and name != API:
             self.fail(f"{name} ended {ENDS_MAX} times in a row")
@@ -132,6 +131,25 @@ class Supervision:
 
     def _ended(self, _: object) -> None:
         self.fail(f"its parts died more than {SUPERVISOR.intensity} times within {SUPERVISOR.period_s:g} s")
+
+    async def recycle(self, name: str) -> None:
+        """End a part as at a stop, and start it again; that is nobody's failure and counts for none."""
+        self.recycled.add(name)
+        error = await self.tree.terminate_child(name)
+        self.recycled.discard(name)
+        if error:
+            return  # the tree has ended
+        for _ in range(KILLS_MAX):
+            error = await self.tree.restart_child(name)
+            if error != KILLED:
+                break
+        if error and error != "ended":
+            self.fail(f"{name} could not be started again: {error}")
+
+    def age_s(self, name: str) -> float:
+        """Seconds since its start."""
+        found = self.tree.machine.find(name)
+        return (time.monotonic_ns() - found.began_ns) / 1e9 if found else 0.0
 
     async def kill(self, name: str) -> None:
         """Kill a part that hangs, after it had a moment to say where; it is started again as any that died."""

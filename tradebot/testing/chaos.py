@@ -31,8 +31,9 @@ from tradebot.store.client import open_store
 from tradebot.testing.chaos_judge import Judgement, judge
 
 ROOT: Final = "root"
+ZYGOTE: Final = "zygote"
 PARTS: Final = (ENGINE, GATEWAY, VENUE, FEED, STORE)
-WEIGHTS: Final = {ENGINE: 5, GATEWAY: 5, VENUE: 5, FEED: 2, STORE: 2, ROOT: 2}
+WEIGHTS: Final = {ENGINE: 5, GATEWAY: 5, VENUE: 5, FEED: 2, STORE: 2, ROOT: 2, ZYGOTE: 2}
 EVENTS: Final = 20_000
 BACK_S: Final = 60.0  # the longest until it trades again
 QUIET_S: Final = 30.0
@@ -93,6 +94,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             "unknown_left": found.unknown_left,
             "ledger_equal": found.ledger_equal,
             "replay_identical": found.replay_identical,
+            "facts_equal": found.facts_equal,
             "recovery_ms_p50": percentile(self.recovery_ms, 0.5),
             "recovery_ms_p99": percentile(self.recovery_ms, 0.99),
         }
@@ -131,9 +133,11 @@ class Node:
         raise TimedOut(f"expected a node that starts within {BACK_S:g} s, found none: see {self.errors.name}")
 
     def pids(self, name: str) -> list[int]:
-        """The processes of a part, the root's where it is named."""
+        """The processes of a part; also those of the root and of its zygote."""
         assert self.root is not None
-        return [self.root.pid] if name == ROOT else list(_processes_of(name, self.folder))
+        if name == ROOT:
+            return [self.root.pid]
+        return list(_zygotes_of(self.root.pid) if name == ZYGOTE else _processes_of(name, self.folder))
 
     def signal(self, name: str, number: signal.Signals) -> bool:
         """Whether there was such a process."""
@@ -221,6 +225,14 @@ def _processes_of(name: str, folder: Path) -> Iterator[int]:
                 yield int(path.parent.name)
 
 
+def _zygotes_of(root: int) -> Iterator[int]:
+    """Children of a root that fork others. A fork bears their words too, until it has its own; its parent is another."""
+    with contextlib.suppress(OSError):
+        for word in Path(f"/proc/{root}/task/{root}/children").read_text().split():
+            if b"tradebot.actors.zygote_main" in Path(f"/proc/{word}/cmdline").read_bytes():
+                yield int(word)
+
+
 class Chaos:
     """The kills of one run."""
 
@@ -262,6 +274,8 @@ class Chaos:
         """Kill a part at this moment; when that was. One that is not there yet is waited for."""
         name = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         while not self.node.signal(name, signal.SIGKILL):
+            if name == ZYGOTE:
+                break  # the one before was killed, and nothing has had to be forked since
             time.sleep(LOOK_S)
         killed = time.monotonic()
         if name == ROOT:

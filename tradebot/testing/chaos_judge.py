@@ -10,6 +10,7 @@ from math import floor
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -17,7 +18,9 @@ from tradebot._core.types import FACT_DTYPE, Flag, Kind
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import Frame, FrameKind
 from tradebot.engine.own_book import read_book
+from tradebot.engine.ports import Records
 from tradebot.engine.session import Session, commands_of
+from tradebot.engine.taken import market_of
 from tradebot.node.config import config_from_dict
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.parts import capabilities_of
@@ -27,6 +30,7 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.venues.paper import PaperVenue
 
 AHEAD_NS: Final = 1
+MARKET_SLOTS: Final = ["kind", "instrument", "id", "price", "quantity"]
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -48,6 +52,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     unknown_left: int
     ledger_equal: bool
     replay_identical: bool
+    facts_equal: bool
     findings: list[str]
 
 
@@ -78,6 +83,7 @@ def judge(folder: Path) -> Judgement:
     unknown = [f"order {one} was never answered" for one in record.placed if one not in record.accepted | record.refused]
     strategies = [make_strategy(use) for use in config_from_dict(prepared.config).strategy]
     session, replay = replay_engine(folder, prepared, strategies)
+    facts = list(facts_differ(folder))
     books = [*books_differ(session, venue, prepared), *counts_differ(strategies, venue)] if session else []
     return Judgement(
         orders=len(record.placed),
@@ -87,7 +93,8 @@ def judge(folder: Path) -> Judgement:
         unknown_left=len(unknown),
         ledger_equal=session is not None and not books,
         replay_identical=not replay,
-        findings=[*lost, *doubled, *unknown, *books, *replay],
+        facts_equal=not facts,
+        findings=[*lost, *doubled, *unknown, *books, *replay, *facts],
     )
 
 
@@ -115,6 +122,35 @@ def read_record(folder: Path) -> Record:
             elif fact["kind"] == Kind.ORDER_FILLED:
                 trades.append(int(fact["trade_id"]))
     return Record(placed=placed, accepted=accepted, refused=refused, trades=trades)
+
+
+def facts_differ(folder: Path) -> Iterator[str]:
+    """Engine and venue took in the same market facts of each start of the feed; one may have been told more of it at its end."""
+    engine, venue = market_by_stream(folder / ENGINE), market_by_stream(folder / VENUE)
+    if not engine.keys() & venue.keys():
+        yield "engine and venue heard no feed in common"
+    for stream in sorted(engine.keys() & venue.keys()):
+        count = min(len(engine[stream]), len(venue[stream]))
+        if not np.array_equal(engine[stream][:count], venue[stream][:count]):
+            yield f"engine and venue took in other market facts of the feed's start {stream}, of {count} that both have"
+
+
+def market_by_stream(folder: Path) -> dict[int, Records]:
+    """The market facts of a journal, by the start of the feed that told them, without their stamps."""
+    found: dict[int, list[Records]] = {}
+    for frame in frames_of(folder, 0):
+        stream = stream_of(frame)
+        if stream:
+            found.setdefault(stream, []).append(market_of(frame)[MARKET_SLOTS])
+    return {stream: np.concatenate(parts) for stream, parts in found.items()}
+
+
+def stream_of(frame: Frame) -> int:
+    """Which start of the feed a frame's market facts are of; 0 where it has none. Both kinds of journal say it in the body."""
+    if frame.kind != FrameKind.FACTS or not frame.body:
+        return 0
+    body = msgspec.msgpack.decode(frame.body)
+    return int(body.get("stream", 0) if isinstance(body, dict) else body[0])
 
 
 def losses(record: Record, venue: PaperVenue) -> Iterator[str]:

@@ -5,14 +5,15 @@ Everything that happens comes from one seed, which a failure names: the same see
 node runs; only what they are told comes from here: the time, the messages, and a journal in memory that keeps what `append`
 returned from, as a page cache does when a process is killed.
 
-A step of an actor is cut at its marks: before and after each write into a journal, before and after each message that it sends.
-A death there loses what the actor held in memory and nothing else. At the end the faults stop, trading is halted, open orders
-are cancelled, and when all is quiet the judge compares: the venue's ledger and orders with the engine's, and the strategy's own
-count of what was filled with the venue's trades.
+Who died is started again by a supervisor as a real node has it. A step of an actor is cut at its marks: before and after each
+write into a journal, before and after each message that it sends. A death there loses what the actor held in memory and nothing
+else. At the end the faults stop, trading is halted, open orders are cancelled, and when all is quiet the judge compares: the
+venue's ledger and orders with the engine's, and the strategy's own count of what was filled with the venue's trades.
 """
 
 import heapq
 import random
+import sys
 from collections.abc import Callable, Iterator
 from math import floor
 from typing import Any, Final, NamedTuple
@@ -20,27 +21,37 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from tradebot._core.types import FACT_DTYPE, Act, Kind, Reject
-from tradebot.domain.frames import Frame, put_frame, read_frame
+from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Act, Kind, Reject
+from tradebot.actors.child_spec import KILLED, Backoff, ChildSpec, SupervisorSpec
+from tradebot.actors.supervisor import NEVER_NS, Answer, Said, Start, Supervisor
+from tradebot.domain.frames import Frame, FrameKind, put_frame, read_frame
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
-from tradebot.domain.market import AccountFacts, Commands
+from tradebot.domain.market import AccountFacts, Commands, MarketAsked
+from tradebot.domain.market import Records as MarketRecords
 from tradebot.domain.orders import TradingState
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.own_book import read_book
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.ports import Records
 from tradebot.engine.reconciling import WHO, WHY_AGREED, WHY_WAITING, Gate
-from tradebot.engine.session import Session, commands_of, note_of, open_session
+from tradebot.engine.session import Session, commands_of, gaps_of, note_of, open_session
+from tradebot.engine.taken import market_of
 from tradebot.execution.gateway import Gateway
+from tradebot.feeds.telling import Telling
 from tradebot.strategies.strategy import Strategy
 from tradebot.venues.paper import PaperVenue
 
 MS: Final = 1_000_000
 SECOND: Final = 1_000 * MS
-ENGINE, GATEWAY, VENUE = "engine", "gateway", "venue"
+ENGINE, GATEWAY, VENUE, FEED = "engine", "gateway", "venue", "feed"
 TICK_NS: Final = 20 * MS  # how often actors are told the time
+SUPERVISED: Final = SupervisorSpec(
+    intensity=sys.maxsize,
+    backoff=Backoff(first_s=0.05, max_s=0.4, steady_s=1.0, steady_killed_s=0.2),
+)
 QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
+FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where nothing is wrong
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
@@ -152,8 +163,15 @@ class World:
         self.actors: dict[str, Any] = {ENGINE: None, GATEWAY: None, VENUE: None}
         self.journals = {name: MemoryJournal(self.mark) for name in self.actors}
         self.acting: str | None = None
+        self.facts = facts
+        self.telling = Telling(1, lambda now_ns: gaps_of(plan, now_ns))
+        self.supervisor = Supervisor(SUPERVISED, self.chance.random)
+        self.numbers: dict[str, int] = {}  # of the start that an actor is in, or was the last
+        self.is_begun = False
+        self.do(self.supervisor.begin(self.now))
         for name in (VENUE, GATEWAY, ENGINE):
-            self.start(name)
+            self.add(name)
+        self.is_begun = True
         self.feed(facts)
         self.at(self.now + TICK_NS, self.tick)
 
@@ -172,20 +190,25 @@ class World:
     def tick(self) -> None:
         for name in (VENUE, GATEWAY, ENGINE):
             self.act(name, lambda actor: actor.on_clock(self.now))
+        self.tell(self.telling.pulse())
         if self.chance.random() < self.faults.snapshot and not self.is_quiet:
             self.act(self.chance.choice((ENGINE, GATEWAY, VENUE)), lambda actor: actor.save() or [])
         self.at(self.now + TICK_NS, self.tick)
 
     def feed(self, facts: Records) -> None:
-        """Market facts at their receive time, in small batches, to engine and venue."""
+        """Market facts at their receive time, in small batches, to engine and venue, over a wire like the others."""
         at = 0
+        self.tell(self.telling.begin(self.now))
         while at < len(facts):
             count = self.chance.randrange(1, 12)
             batch = facts[at : at + count]
             body, time_ns = batch.tobytes(), int(batch["time_ns"][-1])
-            self.at(time_ns, lambda body=body: self.act(VENUE, lambda venue: venue.on_market(body, self.now)))  # type: ignore[misc]
-            self.at(time_ns, lambda body=body: self.act(ENGINE, lambda session: session.on_market(body)))  # type: ignore[misc]
+            self.at(time_ns, lambda body=body: self.tell(self.telling.tell(body)))  # type: ignore[misc]
             at += count
+
+    def tell(self, message: MarketRecords) -> None:
+        for name in (VENUE, ENGINE):
+            self.put(name, message, FEED_NS)
 
     # Life and death
 
@@ -198,33 +221,60 @@ class World:
             raise Crash(what)
 
     def act(self, name: str, do: Callable[[Any], list[Any]]) -> None:
-        """One step of an actor: what it gives back is sent. Where it dies, it is gone until its start."""
+        """One step of an actor: what it gives back is sent. Where it dies its supervisor hears of it."""
         if self.actors[name] is None:
             return
-        self.acting = name
         try:
-            for message in do(self.actors[name]):
+            self.step(name, lambda: do(self.actors[name]))
+        except Crash:
+            self.actors[name] = None
+            self.do(self.supervisor.exited(self.numbers[name], KILLED, self.now))
+
+    def step(self, name: str, do: Callable[[], list[Any]]) -> None:
+        """Raises Crash where the actor dies over it."""
+        self.acting = None if self.is_quiet else name
+        try:
+            for message in do():
                 self.mark("send")
                 self.send(name, message)
                 self.mark("sent")
         except Crash:
             self.crashes += 1
-            self.actors[name] = None
-            self.at(self.now + self.chance.randrange(1, self.faults.down_ns), lambda: self.start(name))
+            raise
         finally:
             self.acting = None
 
-    def start(self, name: str) -> None:
-        self.acting = None if self.is_quiet else name
+    def add(self, name: str) -> None:
+        """Have it started for the first time; one that dies over it is started again later."""
+        self.do(self.supervisor.start_child(list(self.actors).index(name), ChildSpec(id=name), self.now))
+
+    def do(self, said: list[Said]) -> None:
+        """What the supervisor says: a start takes a while, and the actor may die over it."""
+        for one in said:
+            delay_ns = self.chance.randrange(1, self.faults.down_ns)
+            if isinstance(one, Start):
+                self.numbers[one.child.id] = one.number
+                if self.is_begun:
+                    self.at(self.now + delay_ns, lambda one=one: self.start(one))  # type: ignore[misc]
+                else:
+                    self.start(one)
+            elif isinstance(one, Answer) and one.error:
+                self.at(self.now + delay_ns, lambda one=one: self.add(list(self.actors)[one.call]))  # type: ignore[misc]
+        if (due_ns := self.supervisor.next_due_ns) < NEVER_NS:
+            self.at(due_ns, lambda: self.do(self.supervisor.wake(self.now)))
+
+    def start(self, one: Start) -> None:
         try:
-            found = getattr(self, f"start_{name}")()
+            self.bring_up(one.child.id)
         except Crash:
-            self.crashes += 1
-            self.at(self.now + self.chance.randrange(1, self.faults.down_ns), lambda: self.start(name))
-            return
-        finally:
-            self.acting = None
-        self.act(name, lambda _: found)
+            self.actors[one.child.id] = None
+            self.do(self.supervisor.failed(one.number, KILLED, self.now))
+        else:
+            self.do(self.supervisor.started(one.number, self.now))
+
+    def bring_up(self, name: str) -> None:
+        """Raises Crash where it dies over it."""
+        self.step(name, getattr(self, f"start_{name}"))
 
     def start_engine(self) -> list[Any]:
         self.epoch += 1
@@ -245,7 +295,7 @@ class World:
         venue.open(self.now)
         self.actors[VENUE] = venue
         self.at(self.now + MS, lambda: self.act(GATEWAY, lambda gateway: gateway.on_venue_up(self.now)))
-        return []
+        return [venue.hearing.asked()] if venue.hearing.stream else []
 
     # The wire
 
@@ -253,9 +303,12 @@ class World:
         """Put a message on its way: it may be lost, doubled or slow. A request to a venue is not doubled: its connection is a
         stream.
         """
-        receiver = VENUE if isinstance(message, VenueRequest) else GATEWAY
+        receiver = VENUE if isinstance(message, VenueRequest) else FEED if isinstance(message, MarketAsked) else GATEWAY
         if sender == GATEWAY and receiver == GATEWAY:
             receiver = ENGINE
+        self.put(receiver, message, 3 * MS)
+
+    def put(self, receiver: str, message: Any, delay_ns: int) -> None:
         chance, faults = self.chance, self.faults
         copies = 1
         if not self.is_quiet:
@@ -263,14 +316,19 @@ class World:
             if copies and chance.random() < faults.double and not isinstance(message, VenueRequest):
                 copies = 2
         for _ in range(copies):
-            delay = chance.randrange(20_000, 3 * MS)
+            delay = chance.randrange(20_000, delay_ns)
             if not self.is_quiet and chance.random() < faults.slow:
                 delay = chance.randrange(3 * MS, 4 * SECOND)
             self.at(self.now + delay, lambda: self.deliver(receiver, message))
 
     def deliver(self, receiver: str, message: Any) -> None:
         now = self.now
-        if isinstance(message, VenueRequest):
+        if isinstance(message, MarketRecords):
+            self.act(receiver, lambda actor: actor.on_records([message], now))
+        elif isinstance(message, MarketAsked):
+            for again in self.telling.again(message, now):
+                self.put(message.name, again, FEED_NS)
+        elif isinstance(message, VenueRequest):
             self.act(VENUE, lambda venue: venue.on_request(message, now))
         elif isinstance(message, VenueReply):
             self.act(GATEWAY, lambda gateway: gateway.on_reply(message, now))
@@ -326,7 +384,7 @@ class World:
     def judge(self) -> Verdict:
         session, gateway, venue = self.actors[ENGINE], self.actors[GATEWAY], self.actors[VENUE]
         findings = [*self.unsettled(session, gateway, venue), *self.orders_differ(venue), *self.books_differ(session, venue)]
-        findings += [*self.reconciling_differs(session), *self.replay_differs(session)]
+        findings += [*self.reconciling_differs(session), *self.replay_differs(session), *self.facts_differ(session, venue)]
         return Verdict(
             seed=self.seed,
             orders=len(self.placed()),
@@ -368,6 +426,16 @@ class World:
             yield f"orders are still open at the engine: {open_}"
         for number, sequence, error in session.live.kernel.failures:
             yield f"strategy {number} raised on fact {sequence}: {error!r}"
+
+    def facts_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
+        """Engine and venue took in every market fact once and in order, whoever died and whatever was lost."""
+        told = self.facts[["kind", "instrument", "id", "price", "quantity"]]
+        for name, frames in ((ENGINE, self.journals[ENGINE].frames()), (VENUE, self.journals[VENUE].frames())):
+            bodies = b"".join(market_of(frame).tobytes() for frame in frames if frame.kind == FrameKind.FACTS)
+            taken = np.frombuffer(bodies, RECORD_DTYPE)
+            taken = taken[taken["kind"] != Kind.GAP][["kind", "instrument", "id", "price", "quantity"]]
+            if not np.array_equal(taken, told):
+                yield f"the {name} took in {len(taken)} market facts, of {len(told)}, or others"
 
     def orders_differ(self, venue: PaperVenue) -> Iterator[str]:
         """Each order that was sent is at the venue once, or the engine was told that it is not."""

@@ -15,7 +15,7 @@ strategies of the account, and closes against the average cost.
 No clock, no IO: it is told the time. On one axis: a fact shows here when it arrives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
 from typing import Any, Final
@@ -28,6 +28,7 @@ from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, Reject
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import NO_DIGEST, Frame, FrameKind, Journal
 from tradebot.domain.instrument import INVERSE, Instrument
+from tradebot.domain.market import MarketAsked, Records
 from tradebot.domain.venue import (
     DUPLICATE_ID,
     EXPIRED,
@@ -44,19 +45,22 @@ from tradebot.domain.venue import (
     VenueRequest,
 )
 from tradebot.engine.plan import Plan, make_simulator
+from tradebot.feeds.hearing import Hearing
 
 VERSION: Final = 2
 FACT_BYTES: Final = FACT_DTYPE.itemsize
 INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 NEVER_NS: Final = 2**63 - 1
 COST_PARTS: Final = 10**6  # of a money unit, in which the cost of a position is kept
+NAME: Final = "venue"  # by which a feed knows whom to tell again
 AHEAD_MAX_NS: Final = 1_000_000_000  # how far a request's time may lie ahead of the venue's
 
-Message = VenueReply | VenueEvent
+Message = VenueReply | VenueEvent | MarketAsked
 
 _PASSED: Final = b"\xc0"  # a frame in which nothing but time passed: MessagePack's nil
 
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
+_places: Final = msgspec.msgpack.Decoder(tuple[int, int])
 _requests: Final = msgspec.msgpack.Decoder(VenueRequest)
 
 
@@ -108,6 +112,8 @@ class Saved(Struct, frozen=True, array_like=True):
     positions: list[tuple[int, int]]
     simulator: list[Any]
     costs: list[tuple[int, str]] = []
+    stream: int = 0
+    heard: int = 0
 
 
 class PaperVenue:
@@ -126,6 +132,8 @@ class PaperVenue:
         self.balances = {asset: Fraction(plan.opening.get(asset, 0)) for asset in plan.assets}
         self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
         self.costs = dict.fromkeys(self.positions, Fraction(0))  # what they were entered at
+        self.hearing = Hearing(NAME)
+        self._instruments = np.array([one.id for one in plan.instruments], np.uint32)
         self.pending: list[Pending] = []
         self.time_ns = self.taken = 0
         self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
@@ -147,6 +155,8 @@ class PaperVenue:
                 continue
             self.taken = frame.end_sequence
             if frame.kind == FrameKind.FACTS or frame.body == _PASSED:
+                if frame.kind == FrameKind.FACTS and frame.body:
+                    self.hearing.stand_at(*_places.decode(frame.body))
                 self._take_market(frame.facts, frame.time_ns)
             elif frame.body:
                 self._take_request(_requests.decode(frame.body), frame.time_ns)
@@ -174,6 +184,8 @@ class PaperVenue:
             sorted(self.positions.items()),
             self.simulator.snapshot(),
             [(number, str(cost)) for number, cost in self.costs.items()],
+            self.hearing.stream,
+            self.hearing.sequence,
         )
         self.journal.save_snapshot(self.taken, NO_DIGEST, _encoder.encode(saved))
 
@@ -191,17 +203,28 @@ class PaperVenue:
         self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
         self.costs = {number: Fraction(cost) for number, cost in saved.costs}
         self.simulator.restore(saved.simulator)
+        self.hearing.stand_at(saved.stream, saved.heard)
 
     @property
     def stream(self) -> int:
         return self.starts
 
-    def on_market(self, data: bytes, now_ns: int) -> list[Message]:
-        """Market facts as they arrive: whole records."""
-        now_ns = self._tick(now_ns)
-        self._write(now_ns, facts=data)
-        self._take_market(data, now_ns)
-        return self._flush()
+    def on_records(self, messages: Iterable[Records], now_ns: int) -> list[Message]:
+        """What a feed tells: each message once and in order; what was lost is asked for."""
+        taken = [one.data for one in messages if self.hearing.take(one)]
+        if data := self._known(b"".join(taken)):
+            now_ns = self._tick(now_ns)
+            place = (self.hearing.stream, self.hearing.sequence)
+            self._write(now_ns, facts=data, body=_encoder.encode(place) if place[0] else b"")
+            self._take_market(data, now_ns)
+        asked = self.hearing.ask(now_ns)
+        return self._flush() if asked is None else [*self._flush(), asked]
+
+    def _known(self, data: bytes) -> bytes:
+        """Without facts of instruments that are not traded here."""
+        records = np.frombuffer(data, RECORD_DTYPE)
+        is_known = np.isin(records["instrument"], self._instruments)
+        return data if is_known.all() else records[is_known].tobytes()
 
     def on_clock(self, now_ns: int) -> list[Message]:
         """Commands that are on their way inside the venue arrive."""

@@ -1,0 +1,86 @@
+"""What of a node's configuration may change while it runs, and which parts start again for it.
+
+The tree stays; a part that a change concerns ends as at a stop and starts with the new values, and an engine whose strategies or
+limits changed begins them anew on its books, as after any edit. What makes the run what it is, its account, its market and its
+costs, changes only between a stop and a start.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tradebot.domain.errors import ConfigError, NotRunning
+from tradebot.node.config import config_to_dict
+from tradebot.node.schema import Config
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
+from tradebot.node.sources import leaves
+
+NAME: Final = "reload.json"
+CONCERNS: Final[dict[str, tuple[str, ...]]] = {
+    "strategy": (ENGINE,),
+    "risk": (ENGINE,),
+    "node.speed": (FEED,),
+    "node.rounds": (FEED,),
+    "node.sync": (VENUE, GATEWAY, ENGINE),
+    "node.write": (VENUE, GATEWAY, ENGINE),
+    "node.segment_mb": (VENUE, GATEWAY, ENGINE),
+    "node.snapshot_facts": (VENUE, ENGINE),
+    "node.reconcile": (ENGINE,),
+    "node.order_age": (GATEWAY,),
+    "node.record": (STORE,),
+    "node.keep": (STORE,),
+    "node.compress": (STORE,),
+    "node.api.client": (API,),
+    "node.lease": (),
+    "node.memory_mb": (),
+    "node.on_stop": (),
+}
+"""By key, or the table that it is in: the parts that must start again."""
+
+
+def changes(before: Config, after: Config) -> list[str]:
+    """The keys whose values differ."""
+    old, new = dict(leaves(config_to_dict(before))), dict(leaves(config_to_dict(after)))
+    return sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
+
+
+def parts_concerned(changed: list[str]) -> set[str]:
+    """Raises ConfigError for a key that must not change while a node runs."""
+    return {part for path in changed for part in _parts_of(path)}
+
+
+def _parts_of(path: str) -> tuple[str, ...]:
+    for name, parts in CONCERNS.items():
+        if path == name or path.startswith((f"{name}.", f"{name}[")):
+            return parts
+    raise ConfigError(f"{path}: expected it to stay while the node runs, found it changed: stop the node and start it again")
+
+
+def write_outcome(folder: Path, outcome: dict[str, Any]) -> None:
+    """For who asked: the number grows with each reload of the run."""
+    write_whole(folder / NAME, msgspec.json.encode({"number": read_outcome(folder).get("number", 0) + 1, **outcome}))
+
+
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """Of the last reload; empty before the first."""
+    try:
+        return msgspec.json.decode((folder / NAME).read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return {}
+
+
+def root_of(home: Path) -> int:
+    """The process id of the home's root. Raises NotRunning."""
+    try:
+        pid = int((home / "journal" / "root").read_text())
+        Path(f"/proc/{pid}").stat()
+    except (OSError, ValueError) as error:
+        raise NotRunning(f"expected a node in {home}, found none: start one with `tradebot run -c FILE`") from error
+    return pid
+
+
+def described(changed: list[str], parts: list[str]) -> str:
+    """What a reload did, for people."""
+    what = ", ".join(changed) if changed else "nothing"
+    return f"changed: {what}; started again: {', '.join(parts) or 'nobody'}"
