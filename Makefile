@@ -13,9 +13,10 @@ CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd)
 
 FUZZ_SECONDS ?= 600
 CHAOS_KILLS ?= 1000
+SOAK_MINUTES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full chaos fuzz simulate second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
+.PHONY: help install demo test test-full chaos soak fuzz simulate second-machine check lint types hints bench bench-check bench-baseline peers bench-peers debug clean
 
 help:
 	@echo "make demo            fetch the sample ticks and run a market maker over them"
@@ -23,6 +24,7 @@ help:
 	@echo "make test-full       the tests at full counts"
 	@echo "make chaos           a node of real processes under CHAOS_KILLS (1000) kills"
 	@echo "make fuzz            importers and record streams under sanitizers for FUZZ_SECONDS (600)"
+	@echo "make soak            twenty minutes at 50,000 facts a second with kills: is memory flat"
 	@echo "make simulate        a node in virtual time, 10,000 seeds of deaths and lost messages"
 	@echo "make second-machine  one set of digests: fewer CPU features, the debug build, under sanitizers"
 	@echo "make check           ruff, mypy --strict, Cython performance hints as errors"
@@ -57,6 +59,9 @@ test-full: $(STAMP)
 
 chaos: $(STAMP)
 	$(BIN)/tradebot chaos --venue paper --kills $(CHAOS_KILLS) --seed 1 --pause 0.6
+
+soak: $(STAMP)
+	$(BIN)/python -m tradebot.testing.soak --minutes $(SOAK_MINUTES)
 
 simulate: $(STAMP)
 	TRADEBOT_SEEDS=10000 $(BIN)/python -m pytest -q -n auto tests/testing/test_simulation.py

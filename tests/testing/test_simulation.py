@@ -22,7 +22,7 @@ from tradebot.engine.session import Message, Session, open_session
 from tradebot.execution.gateway import Gateway
 from tradebot.execution.held import Held, Task
 from tradebot.strategies.strategy import Strategy
-from tradebot.testing.simulation import ENGINE, GATEWAY, NO_FAULTS, VENUE, Failed, Faults, Restless, Verdict, World, run
+from tradebot.testing.simulation import ENGINE, GATEWAY, NO_FAULTS, VENUE, Failed, Faults, Restless, Sync, Verdict, World, run
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
 SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "1000"))
@@ -261,6 +261,26 @@ def test_no_order_is_sent_before_the_books_were_compared() -> None:
     one.bring_up(GATEWAY)
     one.run_until(int(LONG["time_ns"][-1]))
     assert len(one.placed()) > 20 and one.actors[ENGINE].reconciling.gate == "open"
+
+
+@pytest.mark.parametrize("sync", ["place", "each"])
+def test_a_power_cut_loses_and_doubles_nothing_where_the_journals_are_flushed(sync: Sync) -> None:
+    """All die at once, and what no flush had reached is gone from every disk."""
+    faults, cuts = Faults(power=0.01), 0
+    for seed in range(40 if FULL else 12):
+        planned = plan(1, [BTC], fee_in_base=seed % 3 == 0, **QUICK)
+        one = World(seed, planned, FACTS, strategies, faults, VENUES[seed % 3], sync=sync)
+        verdict = one.finish()
+        assert verdict.findings == [], f"seed {seed}"
+        cuts += one.cuts
+    assert cuts > 12
+
+
+def test_without_flushes_a_power_cut_is_not_survived() -> None:
+    """Else the test above could not fail."""
+    with pytest.raises((Failed, LocalError, AssertionError)):
+        for seed in range(12):
+            run(seed, plan(1, [BTC], **QUICK), FACTS, strategies, faults=Faults(power=0.01), sync="none")
 
 
 def crash_points() -> int:

@@ -104,6 +104,9 @@ class Journal(Protocol):
 
     def append(self, frame: Frame, must_sync: bool = False) -> None: ...
 
+    def settle(self) -> None:
+        """What was appended survives a power cut too, where that is the policy."""
+
     def frames(self, after_sequence: int = 0) -> Iterator[Frame]: ...
 
     def save_snapshot(self, sequence: int, digest: str, data: bytes) -> None: ...

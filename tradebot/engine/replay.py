@@ -44,6 +44,9 @@ class Unwritten:
     def append(self, frame: Frame, must_sync: bool = False) -> None:
         raise AssertionError("a replay writes nothing")
 
+    def settle(self) -> None:
+        raise AssertionError("a replay writes nothing")
+
     def frames(self, after_sequence: int = 0) -> Iterator[Frame]:
         return iter(())
 

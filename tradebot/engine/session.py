@@ -322,7 +322,8 @@ class Session:
             outputs,
             b"" if note is None else _encoder.encode(note),
         )
-        self.journal.append(frame, must_sync=any(_kind(one) == Kind.PLACE_ORDER for one in commands))
+        is_of_orders = bool(commands) or (note is not None and bool(note.answers or note.who or note.fingerprint))
+        self.journal.append(frame, must_sync=is_of_orders)  # market facts alone are told again, or are a gap
         first = self.commands + 1
         self.number(commands)
         if not commands:

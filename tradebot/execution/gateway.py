@@ -267,7 +267,7 @@ class Gateway:
         self._tell_all(now_ns)  # what was heard before it is in the log before it
         task.timestamp_ns, task.window_ns = now_ns, self.capabilities.window_ns
         entry = Attempt(task.number, task.ask, held.client_id, task.timestamp_ns, task.window_ns, task.fact)
-        self.log.write(entry, now_ns, must_sync=task.ask is Ask.PLACE)
+        self.log.write(entry, now_ns)
         self._settle(task.number)
         if task.ask is Ask.AMEND:
             self._age(held)

@@ -71,7 +71,8 @@ class OrderLog:
         """Keep a snapshot of what all entries so far came to."""
         self.journal.save_snapshot(self.entries, NO_DIGEST, state)
 
-    def write(self, entry: Entry, now_ns: int, must_sync: bool = False) -> None:
+    def write(self, entry: Entry, now_ns: int) -> None:
+        """All of it is of orders: what is told of it must survive a power cut where anything does."""
         frame = Frame(FrameKind.BODY, 0, self.entries, 1, now_ns, NO_DIGEST, body=_encoder.encode(entry))
-        self.journal.append(frame, must_sync)
+        self.journal.append(frame, must_sync=True)
         self.entries += 1

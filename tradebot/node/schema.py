@@ -488,8 +488,8 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sync: Annotated[
         Literal["none", "place", "each"],
         Meta(
-            description="When the journal is flushed to the disk: never (a killed process loses nothing, a power cut may), "
-            "before an order is placed, or at each batch."
+            description="When journals are flushed to the disk: never (a killed process loses nothing, a power cut may), "
+            "before anything of an order is told, or at each batch."
         ),
     ] = "place"
     write: Annotated[

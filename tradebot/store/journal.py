@@ -9,7 +9,7 @@ A segment is allocated whole, so that a full disk is an error at its making and 
 did not fit is then not begun, and the journal goes on once there is room.
 
 How much survives a power cut is the caller's choice: `sync` "none" leaves it to the kernel, "place" flushes the frames that the
-caller marks, "each" all. A killed process loses nothing under any of them.
+caller marks, and where it settles before it tells somebody, "each" all. A killed process loses nothing under any of them.
 """
 
 from collections.abc import Iterator
@@ -69,6 +69,7 @@ class Journal:
         self._write = write
         self._syncs_marked = sync != "none"
         self._syncs_each = sync == "each"
+        self._is_settled = True
         self._file: OpenFile = NoFile(_CLOSED)
         self._map: mmap | None = None
         self._snapshots = Snapshots(folder)
@@ -142,6 +143,7 @@ class Journal:
         self._offset = end
         self._sequence = base_sequence + facts_count
         self._epoch, self._time_ns, self._digest_low, self._digest_high = epoch, time_ns, digest_low, digest_high
+        self._is_settled = False
         if self._syncs_each or (must_sync and self._syncs_marked):
             self.flush()
 
@@ -161,10 +163,16 @@ class Journal:
                 if is_needed(frame, after_sequence):
                     yield frame
 
+    def settle(self) -> None:
+        """Flush, unless nothing was written since, or the policy is "none". Raises as `flush`."""
+        if self._syncs_marked and not self._is_settled:
+            self.flush()
+
     def flush(self) -> None:
         """Everything written so far onto the disk. Raises LocalError; the journal must then be opened anew."""
         try:
             self._file.flush()
+            self._is_settled = True
         except OSError as error:
             why = f"expected to flush the journal in {self.folder}, found: {error.strerror}; check the disk, then start again"
             self._use(NoFile(why))

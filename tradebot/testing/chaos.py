@@ -301,7 +301,14 @@ def run(wish: Wish, place: Path, advance: Advance) -> Verdict:
     with open_store(place / "home" / "data") as store:
         store.import_records(synthetic.INSTRUMENT, *synthetic.open_source(events=EVENTS))
     node = Node(place, CONFIG.replace("SEED", str(wish.seed)))
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return Chaos(node, wish).run(advance)
     finally:
         node.close()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    """Told to end, it ends its node too, as at Ctrl-C."""
+    raise KeyboardInterrupt

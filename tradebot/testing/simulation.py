@@ -16,7 +16,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from math import floor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -55,6 +55,7 @@ FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where n
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
+Sync = Literal["none", "place", "each"]
 MakeStrategies = Callable[[], list[Strategy]]
 MakeGateway = Callable[..., Gateway]
 
@@ -69,7 +70,7 @@ class Failed(AssertionError):
 
 class Faults(Struct, frozen=True, kw_only=True):
     """How bad the world is: shares of messages that are lost, doubled or slow; the share of marks at which an actor dies, and
-    of ticks at which the engine keeps a snapshot; the longest that an actor is down.
+    of ticks at which the engine keeps a snapshot, or the power is cut; the longest that an actor is down.
     """
 
     drop: float = 0.02
@@ -77,10 +78,11 @@ class Faults(Struct, frozen=True, kw_only=True):
     slow: float = 0.05
     crash: float = 0.003
     snapshot: float = 0.02
+    power: float = 0.0005
     down_ns: int = 400 * MS
 
 
-NO_FAULTS: Final = Faults(drop=0, double=0, slow=0, crash=0, snapshot=0)
+NO_FAULTS: Final = Faults(drop=0, double=0, slow=0, crash=0, snapshot=0, power=0)
 
 
 class KeptSnapshot(NamedTuple):
@@ -90,11 +92,14 @@ class KeptSnapshot(NamedTuple):
 
 
 class MemoryJournal:
-    """A journal as `store.journal` keeps it, in memory: the same bytes, written and read by the same code."""
+    """A journal as `store.journal` keeps it, in memory: the same bytes, written and read by the same code. What was not flushed
+    a power cut may take.
+    """
 
-    def __init__(self, mark: Callable[[str], None]) -> None:
-        self.mark = mark
+    def __init__(self, mark: Callable[[str], None], sync: Sync = "place") -> None:
+        self.mark, self.sync = mark, sync
         self.body = bytearray()
+        self.flushed = 0
         self.snapshots: list[KeptSnapshot] = []
 
     def append(self, frame: Frame, must_sync: bool = False) -> None:
@@ -102,7 +107,13 @@ class MemoryJournal:
         at = len(self.body)
         self.body += bytes(frame.size)
         put_frame(self.body, at, frame)
+        if self.sync == "each" or (must_sync and self.sync == "place"):
+            self.flushed = len(self.body)
         self.mark("written")
+
+    def settle(self) -> None:
+        if self.sync != "none":
+            self.flushed = len(self.body)
 
     def frames(self, after_sequence: int = 0) -> Iterator[Frame]:
         at = 0
@@ -113,11 +124,20 @@ class MemoryJournal:
 
     def save_snapshot(self, sequence: int, digest: str, data: bytes) -> None:
         self.mark("write")
+        self.flushed = len(self.body)
         self.snapshots.append(KeptSnapshot(sequence, digest, data))
         self.mark("written")
 
     def newest_snapshot(self) -> KeptSnapshot | None:
         return self.snapshots[-1] if self.snapshots else None
+
+    def cut_power(self, chance: random.Random) -> None:
+        """Of what was not flushed the disk has some, from the beginning on."""
+        ends, at = [self.flushed], self.flushed
+        while (frame := read_frame(self.body, at)) is not None:
+            at += frame.size
+            ends.append(at)
+        del self.body[chance.choice(ends) :]
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -147,6 +167,7 @@ class World:
         make_session: Callable[..., tuple[Session, list[Any]]] = open_session,
         make_gateway: MakeGateway = Gateway,
         reconcile_ns: int = RECONCILE_NS,
+        sync: Sync = "place",
     ) -> None:
         self.chance = random.Random(seed)
         self.seed, self.plan, self.strategies = seed, plan, strategies
@@ -157,11 +178,11 @@ class World:
         self.now = int(facts["time_ns"][0])
         self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self.order = 0
-        self.marks = self.crashes = self.proven = self.epoch = 0
+        self.marks = self.crashes = self.cuts = self.proven = self.epoch = 0
         self.is_quiet = False
         self.apart: list[str] = []
         self.actors: dict[str, Any] = {ENGINE: None, GATEWAY: None, VENUE: None}
-        self.journals = {name: MemoryJournal(self.mark) for name in self.actors}
+        self.journals = {name: MemoryJournal(self.mark, sync) for name in self.actors}
         self.acting: str | None = None
         self.facts = facts
         self.telling = Telling(1, lambda now_ns: gaps_of(plan, now_ns))
@@ -191,6 +212,8 @@ class World:
         for name in (VENUE, GATEWAY, ENGINE):
             self.act(name, lambda actor: actor.on_clock(self.now))
         self.tell(self.telling.pulse())
+        if self.chance.random() < self.faults.power and not self.is_quiet:
+            self.cut_power()
         if self.chance.random() < self.faults.snapshot and not self.is_quiet:
             self.act(self.chance.choice((ENGINE, GATEWAY, VENUE)), lambda actor: actor.save() or [])
         self.at(self.now + TICK_NS, self.tick)
@@ -229,6 +252,16 @@ class World:
         except Crash:
             self.actors[name] = None
             self.do(self.supervisor.exited(self.numbers[name], KILLED, self.now))
+
+    def cut_power(self) -> None:
+        """All die at once, and of each journal what was not flushed may be gone."""
+        self.cuts += 1
+        for name, actor in self.actors.items():
+            self.journals[name].cut_power(self.chance)
+            if actor is not None:
+                self.crashes += 1
+                self.actors[name] = None
+                self.do(self.supervisor.exited(self.numbers[name], KILLED, self.now))
 
     def step(self, name: str, do: Callable[[], list[Any]]) -> None:
         """Raises Crash where the actor dies over it."""

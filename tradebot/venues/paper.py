@@ -167,6 +167,7 @@ class PaperVenue:
         self.out = []
         self.is_subscribed = False
         self._write(now_ns)
+        self.journal.settle()  # by the number of this start its events are known
 
     def save(self) -> None:
         """Keep a snapshot, so that a start need not take in all of the journal. Between two calls."""
@@ -425,6 +426,8 @@ class PaperVenue:
 
     def _flush(self) -> list[Message]:
         out, self.out = self.out, []
+        if out:
+            self.journal.settle()  # what is told has happened, whatever comes
         return out
 
 
