@@ -79,3 +79,5 @@ def test_each_name_has_a_pace_of_its_own() -> None:
     assert [pace.admits("a") for _ in range(3)] == [True, True, False]
     now += 1_000.0
     assert [pace.admits("a") for _ in range(4)] == [True, True, True, False]
+    now += 1_000.0
+    assert [pace.admits("a", 2.0), pace.admits("a", 2.0), pace.admits("a")] == [True, False, True]

@@ -60,7 +60,8 @@ class Client:
     # Questions and controls
 
     def ask(self, verb: str, **arguments: Argument) -> dict[str, Any]:
-        """The answer to a question: hello, status, orders, positions, fills (last=N), explain (order=ID), reconcile.
+        """The answer to a question: hello, status, orders, positions, fills (last=N), explain (order=ID), reconcile, which may
+        take 12 s: give the client that much.
 
         Raises NoNode, KeyRefused, RequestRefused, NoAnswer.
         """

@@ -21,6 +21,7 @@ from tradebot.node.ladder import Step, steps_of
 from tradebot.node.session_files import Killed, read_killed, write_killed
 
 RECONCILE_S: Final = 10.0
+RECONCILE_EVERY_S: Final = 2.0  # from one round that clients asked for to the next: the engine makes it
 LOOK_S: Final = 0.1
 EXPLAINING_MAX: Final = 4
 LIFE_MAX: Final = 500  # steps of an order's life that are told
@@ -47,6 +48,7 @@ class ApiDesk:
         self._explaining = asyncio.Lock()
         self._explaining_count = 0
         self._round: asyncio.Task[Body] | None = None
+        self._round_s = -RECONCILE_EVERY_S
 
     async def reply(self, who: str, request: Request) -> Body:
         """Raises Unmet."""
@@ -111,6 +113,8 @@ class ApiDesk:
 
     async def _compare(self) -> Body:
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._round_s + RECONCILE_EVERY_S - loop.time()))
+        self._round_s = loop.time()
         asked = await ask_desk(self._engine, "reconcile")
         until = loop.time() + RECONCILE_S
         while asked is not None and loop.time() < until:

@@ -54,6 +54,7 @@ REPEAT_S: Final = 0.1  # between two times that last messages are said again
 DESK_S: Final = 2.0
 RATE: Final = 20.0  # requests a second of one name
 BURST: Final = 40.0
+EXPLAIN_COST: Final = 9.0  # more than any other: the journal is read for it
 SERVING_MAX: Final = 500  # requests that are under way
 MEMORY_MAX: Final = 1 << 30  # bytes; beyond, somebody makes this part hold what it should not, and it begins anew
 NICE: Final = 10
@@ -120,6 +121,8 @@ class ApiPart(Base):
             if not self.pace.admits(who) or len(self.tasks) >= SERVING_MAX:
                 raise Unread(Code.TOO_MANY, f"expected at most {RATE:g} requests a second, found more: wait a second")
             request = read_request(body)
+            if request.verb == "explain" and not self.pace.admits(who, EXPLAIN_COST):
+                raise Unread(Code.TOO_MANY, "expected at most two explanations a second, found more: wait", request.number)
         except Unread as error:
             self.refuse(who, address, error.number, error.code, str(error))
             return

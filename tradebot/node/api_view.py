@@ -81,10 +81,11 @@ class Pace:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._left: dict[str, tuple[float, float]] = {}
 
-    def admits(self, name: str) -> bool:
+    def admits(self, name: str, cost: float = 1.0) -> bool:
+        """Whether it may have this now; then it has been had."""
         now = self._clock()
         left, before = self._left.get(name, (self._burst, now))
         left = min(self._burst, left + (now - before) * self._rate)
-        is_admitted = left >= 1
-        self._left[name] = (left - 1 if is_admitted else left, now)
+        is_admitted = left >= cost
+        self._left[name] = (left - cost if is_admitted else left, now)
         return is_admitted
