@@ -4,6 +4,7 @@ The market is a seeded one that trades soon after its start, told twenty times a
 file of each test's own, so that they can be edited between two starts.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -153,6 +154,20 @@ def test_an_edited_strategy_goes_on_from_true_positions_and_orders(place: Place)
     place.node.wait_trading()
     assert len(place.wait_orders(4)) == 4
     assert place.ask("status")["refused_answers"] == []
+
+
+def test_a_start_with_the_same_configuration_needs_no_store(place: Place) -> None:
+    """What the store is to hold waits in the journal until it is back."""
+    run_id = place.start()
+    place.wait_orders(2)
+    assert place.stop() == EXIT_DONE
+    with (place.node.home / "data.owner").open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # it has an owner who does not answer
+        assert place.start() == run_id
+        assert place.ask("status")["trading"] == "active"
+        place.wait(lambda: place.ask("status")["parts"][STORE]["is_written"] is False)
+    place.wait(lambda: place.ask("status")["parts"][STORE]["is_written"])
+    place.wait(lambda: place.ask("status")["parts"][STORE]["behind"] < 1_000)
 
 
 def test_another_account_is_another_run(place: Place) -> None:

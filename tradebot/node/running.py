@@ -25,7 +25,17 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
-from tradebot.domain.errors import ConfigError, LocalError, NotBuiltYet, NotRunning, Refused, TimedOut, TradebotError, UsageError
+from tradebot.domain.errors import (
+    BadContainer,
+    ConfigError,
+    LocalError,
+    NotBuiltYet,
+    NotRunning,
+    Refused,
+    TimedOut,
+    TradebotError,
+    UsageError,
+)
 from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
@@ -87,6 +97,8 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
             "`tradebot resume --after-kill` lifts it"
         )
     run_id = None if is_new else current_run(home)
+    if run_id is not None and (folder := prepared_before(home, run_id, config)):
+        return folder
     plan, ticks = prepare_ticks(config, home)
     fingerprint = fingerprint_of(config.strategy, plan)
     if run_id is None:
@@ -95,15 +107,45 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
         check_same(read_prepared(run_folder(home, run_id)), plan)
     folder = run_folder(home, run_id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    np.save(folder / "ticks.npy", ticks)
+    write_ticks(folder / "ticks.npy", ticks)
     values = config_to_dict(config)
     write_prepared(folder, Prepared(run_id=run_id, config=values, plan=plan, fingerprint=fingerprint, ticks=len(ticks)))
     write_whole(home / "journal" / "current", f"{run_id}\n".encode())
+    make_ipc(folder)
+    return folder
+
+
+def write_ticks(path: Path, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
+    """Whole or not at all, on the disk before the call returns."""
+    new = path.with_name("ticks.new")
+    with new.open("wb") as file:
+        np.save(file, ticks)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def prepared_before(home: Path, run_id: str, config: Config) -> Path | None:
+    """The folder of a run that was prepared with this very configuration, which needs no store to go on; else None."""
+    folder = run_folder(home, run_id)
+    try:
+        before = read_prepared(folder)
+    except BadContainer:
+        return None
+    if before.config != config_to_dict(config) or not (folder / "ticks.npy").exists():
+        return None
+    fingerprint = fingerprint_of(config.strategy, before.plan)
+    write_prepared(folder, msgspec.structs.replace(before, fingerprint=fingerprint))
+    make_ipc(folder)
+    return folder
+
+
+def make_ipc(folder: Path) -> None:
+    """The folder of the run's mailboxes. Raises LocalError where another user has made it."""
     ipc = ipc_folder(folder)
     ipc.mkdir(mode=0o700, exist_ok=True)
     if ipc.stat().st_uid != os.getuid():
         raise LocalError(f"expected {ipc} to be ours, found another user's; remove it")
-    return folder
 
 
 def check_mode(config: Config) -> None:

@@ -1,7 +1,8 @@
 """`chaos`: a node of real processes whose parts are killed at seeded moments, and a judge who reads what is left.
 
-SIGKILL falls on engine, gateway, venue, feed, store and on the root, which is started again as systemd would; now and then a part
-is stopped by SIGSTOP and goes on later, or a second dies while the first is not back. What is chosen, and when, comes from one
+SIGKILL falls on engine, gateway, venue, feed, store, the zygote and on the root, which is started again as systemd would; now and
+then a part is stopped by SIGSTOP and goes on later, perhaps after its lease, when another has taken its place, or a second dies
+while the first is not back. What is chosen, and when, comes from one
 seed; what the machine makes of it does not, so a seed does not do the same again: the journals that a bad run leaves behind say
 what happened.
 
@@ -41,14 +42,14 @@ CANCELS_MAX: Final = 10
 ASK_S: Final = 1.0
 LOOK_S: Final = 0.01
 AGAIN_SHARE: Final = 0.2  # of kills that do not wait until the one before is mended
-STOP_S: Final = 2.5  # the longest that a part is held
+STOP_S: Final = 5.0  # the longest that a part is held; for longer than its lease half of the time
 
 CONFIG: Final = """\
 mode = "sandbox"
 account = { venue = "synthetic", start = ["100000 USD", "1 BTC"] }
 costs = { fees = "account", latency = "5ms" }
 risk = { price_band = "5%" }
-node = { speed = 10.0, rounds = 0, sync = "none", segment_mb = 4, snapshot_facts = 20000, on_stop = "keep" }
+node = { speed = 10.0, rounds = 0, sync = "none", segment_mb = 4, snapshot_facts = 20000, on_stop = "keep", lease = "2s" }
 
 [[strategy]]
 use = "tradebot.testing.hurried:Hurried"
