@@ -271,7 +271,7 @@ class Root:
             return
         endpoint = self.config.node.api.endpoint
         until = time.monotonic() + ADDRESS_S  # the part of a root that was killed just now may be about to end
-        while (taken := taken_port(endpoint)) and time.monotonic() < until and not self.is_ending:
+        while (taken := taken_port(endpoint)) and time.monotonic() < until:
             await asyncio.sleep(POLL_S)
         if taken:
             raise LocalError(
