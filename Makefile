@@ -9,7 +9,7 @@ BENCH_STAMP := $(VENV)/.installed-bench
 PEERS := .peers
 # A python3.12 that runs, or the Python of everything else; a version manager may leave a python3.12 that does not.
 PEER_PYTHON ?= $(shell python3.12 -c pass 2>/dev/null && echo python3.12 || echo $(PYTHON))
-CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd)
+CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd tradebot/actors/*.pyx tradebot/actors/*.pxd)
 
 FUZZ_SECONDS ?= 600
 CHAOS_KILLS ?= 1000
@@ -120,4 +120,4 @@ debug: $(STAMP)
 clean:
 	rm -rf build dist *.egg-info benchmarks/out
 	find tradebot -name '*.so' -delete
-	find tradebot/_core -name '*.c' -delete
+	find tradebot/_core tradebot/actors -name '*.c' -delete

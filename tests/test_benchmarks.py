@@ -67,3 +67,12 @@ def test_match_comes_to_what_the_generator_counted() -> None:
 
     (row,) = match.measure(20_000)
     assert row["fills"] and row["operations"] == 20_000
+
+
+def test_actors_tell_ask_and_restart() -> None:
+    """Its twins of pytest-benchmark are in benchmarks/actors.py."""
+    from tradebot.testing import actor_bench
+
+    assert len(actor_bench.run(lambda context, folder: actor_bench.ask_here(context, folder, 20))) == 20
+    assert len(actor_bench.run(lambda context, folder: actor_bench.restart_here(context, folder, 3))) == 3
+    assert actor_bench.run(lambda context, folder: actor_bench.tell(512))

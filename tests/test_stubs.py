@@ -11,12 +11,16 @@ import tradebot._core
 
 CORE = Path(tradebot._core.__file__).parent
 MODULES = sorted(path.stem for path in CORE.glob("*.pyx"))
+COMPILED = [*(f"tradebot._core.{name}" for name in MODULES), "tradebot.actors.mail", "tradebot.actors.wire"]
 
 
-@pytest.mark.parametrize("name", MODULES)
+def stub_of(name: str) -> ast.Module:
+    return ast.parse((CORE.parents[1] / f"{name.replace('.', '/')}.pyi").read_text())
+
+
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_stub_names_what_the_compiled_module_has(name: str) -> None:
-    module = importlib.import_module(f"tradebot._core.{name}")
-    stub = ast.parse((CORE / f"{name}.pyi").read_text())
+    module, stub = importlib.import_module(name), stub_of(name)
     for node in stub.body:
         if isinstance(node, ast.ClassDef):
             compiled = getattr(module, node.name)
@@ -31,10 +35,9 @@ def test_a_stub_names_what_the_compiled_module_has(name: str) -> None:
             assert hasattr(module, node.target.id)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_compiled_module_has_no_name_of_its_own_beyond_its_stub(name: str) -> None:
-    module = importlib.import_module(f"tradebot._core.{name}")
-    stub = ast.parse((CORE / f"{name}.pyi").read_text())
+    module, stub = importlib.import_module(name), stub_of(name)
     named = {node.name for node in stub.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     own = {
         key
@@ -52,7 +55,8 @@ def check_arguments(node: ast.FunctionDef, compiled: object) -> None:
         found = list(inspect.signature(compiled).parameters)
     except (TypeError, ValueError):
         return
-    assert [one.arg for one in [*node.args.args, *node.args.kwonlyargs]] == found
+    named = [*node.args.args, *filter(None, [node.args.vararg]), *node.args.kwonlyargs]
+    assert [one.arg for one in named] == found
 
 
 def test_every_compiled_module_is_in_the_one_list_of_setup() -> None:

@@ -10,9 +10,9 @@ import pytest
 import zmq
 
 from tests.node.reached import free_port
-from tradebot.actors.asking import Crowded, Questions
 from tradebot.actors.curve import make_keys, public_key_of, read_or_make_secret
 from tradebot.actors.front import Front
+from tradebot.actors.inquiry import Crowded, Inquiry
 from tradebot.actors.mailbox import Desk
 from tradebot.actors.requests import Address
 from tradebot.domain.errors import LocalError
@@ -175,7 +175,7 @@ def test_a_question_that_is_not_answered_in_time_is_not_done_later(tmp_path: Pat
 
 def test_more_questions_than_may_wait_are_refused_unasked(tmp_path: Path) -> None:
     async def body(found: Peer, front: Front) -> None:
-        questions: Questions = front.questions(tmp_path, "a.desk", 0.01)
+        questions: Inquiry = front.questions(tmp_path, "a.desk", 0.01)
         done = await asyncio.gather(*(questions.ask(b"x") for _ in range(40)), return_exceptions=True)
         assert sum(isinstance(one, Crowded) for one in done) == 8 and done.count(None) == 32
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from command import failure, run
 
 from tests.testing.test_match_bench import write_stream
@@ -59,3 +60,27 @@ def test_a_match_answers_with_the_keys_of_the_contract(tmp_path: Path) -> None:
     assert {"operations", "ns_per_op", "fills", "digest"} <= set(found)
     assert (found["operations"], found["checked"]) == (500, True)
     assert "absent.npy" in failure(tmp_path, 1, "bench", "match", "--input", "absent.npy")
+
+
+def test_actors_answer_with_the_keys_of_the_contract_and_leave_no_process(tmp_path: Path) -> None:
+    found = json.loads(run(tmp_path, "bench", "actors", "--rounds", "1", "--scale", "0.02", "--json").stdout)
+    assert set(found["rtt_us"]) == {"in_process", "in_process_raw", "ipc", "ipc_raw"}
+    assert set(found["restart_ms"]) == {"in_process", "process", "fork_raw"}
+    assert set(found["messages_per_s"]) == {"bus", "raw"}
+    assert all(one > 0 for part in ("rtt_us", "restart_ms", "messages_per_s") for one in found[part].values())
+    assert "--rounds" in failure(tmp_path, 2, "bench", "actors", "--rounds", "0")
+
+
+@pytest.mark.parametrize("mode", ["inproc", "ipc"])
+def test_a_latency_is_that_of_every_order_and_answers_with_the_keys_of_the_contract(tmp_path: Path, mode: str) -> None:
+    words = ("bench", "latency", "--rate", "2000", "--mode", mode, "--seconds", "0.2", "--json")
+    found = json.loads(run(tmp_path, *words).stdout)
+    assert found["rate"] == 2_000 and found["orders"] == 36, "each fifth of 200 messages, less a tenth"
+    for prefix in ("", "raw_"):
+        times = [found[f"{prefix}{name}"] for name in ("p50_us", "p99_us", "p999_us", "max_us")]
+        assert times[0] > 0 and times == sorted(times)
+
+
+def test_a_latency_that_cannot_be_measured_is_refused(tmp_path: Path) -> None:
+    assert "tcp" in failure(tmp_path, 1, "bench", "latency", "--mode", "tcp")
+    assert "--rate" in failure(tmp_path, 2, "bench", "latency", "--rate", "0")

@@ -214,3 +214,24 @@ def test_a_home_whose_path_is_too_long_for_a_socket_runs_as_any_other(
         assert place.stop() == EXIT_DONE
     finally:
         place.node.close()
+
+
+def test_parts_that_live_together_trade_die_and_go_on_as_others_do(place: Place) -> None:
+    """One process instead of four: any of its parts that raises is started again in it; killed, it goes on from its journals."""
+    place.node.config.write_text(place.node.config.read_text().replace("node = {", 'node = { place = "together",'))
+    place.strategy.write_text(RESTING)
+    assert place.node.root is None
+    place.node.start()
+    place.node.find()
+    place.node.wait_trading()
+    place.wait_orders(2)
+    (pid,) = place.node.pids("trading")
+    assert place.node.pids(ENGINE) == [] and sorted(place.ask("status")["parts"]) == [STORE, "trading"]
+    os.kill(pid, signal.SIGKILL)
+    place.node.wait_trading()
+    place.wait_orders(2)
+    assert place.ask("status")["epoch"] == 2
+    assert place.ask("reconcile")["equal"]
+    assert place.ask("replay", place.node.folder.name, "--verify")["identical"]
+    assert place.stop() == EXIT_DONE and place.node.pids("trading") == []
+    assert judge(place.node.folder).findings == []

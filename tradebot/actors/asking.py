@@ -1,74 +1,63 @@
-"""Questions to the desk of another actor from within a loop: one under way at a time, the others wait, nobody is held up.
+"""Questions to actors from within a loop: a future of the answer, whether the actor is in this loop or behind a socket.
 
-One that is not answered in time is dropped with its connection, so that a desk that comes back later does not find it: what was
-asked of one that hung is not done behind the asker's back.
+Answers may come in any order and late: each question has a number, which comes back with its answer. A deadline always ends it,
+so that one who asks an actor that is gone waits no longer than it meant to.
 """
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
 import zmq
 
-from tradebot.actors.curve import Context
-from tradebot.actors.drain import Drain, Frames
-from tradebot.actors.mailbox import address
-
-WAITING_MAX: Final = 32
-
-
-class Crowded(Exception):
-    """Too many questions wait."""
+from tradebot.actors.mail import Mail, Questions
+from tradebot.actors.mailbox import DRAIN_MAX, NUMBER_BYTES, RECONNECT_MS, address
+from tradebot.actors.wire import Wire
+from tradebot.domain.errors import Refused
 
 
-class Questions:
-    def __init__(self, context: Context, folder: Path, name: str, timeout_s: float) -> None:
-        self._context, self._address, self._timeout_s = context, address(folder, name), timeout_s
-        self._turn = asyncio.Lock()
-        self._waiting = 0
-        self._answer: asyncio.Future[bytes] | None = None
-        self._drain: Drain | None = None
-        self._socket: zmq.Socket[bytes] | None = None
+class Asking:
+    """Asks at the desks of others. What an actor in this loop takes is a `Question`, for it to answer."""
 
-    async def ask(self, body: bytes) -> bytes | None:
-        """The answer; None where nobody answers in time: whether it was done is then not known. Raises Crowded, and then it
-        was not.
-        """
-        if self._waiting >= WAITING_MAX:
-            raise Crowded(f"expected at most {WAITING_MAX} questions that wait, found as many")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                return await self._ask(body)
-        finally:
-            self._waiting -= 1
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
+        self._context, self._folder = context, folder
+        self._loop = asyncio.get_running_loop()
+        self._questions = Questions(self._loop)
+        self._wires: dict[str, Wire] = {}
+        self._here: dict[str, Mail] = {}
 
-    async def _ask(self, body: bytes) -> bytes | None:
-        socket, drain = self._open()
-        self._answer = asyncio.get_running_loop().create_future()
-        socket.send_multipart([b"", body], zmq.NOBLOCK)
-        drain.look_soon()
-        try:
-            return await asyncio.wait_for(self._answer, self._timeout_s)
-        except TimeoutError:
-            self.close()
-            return None
-        finally:
-            self._answer = None
+    def hold(self, name: str, mail: Mail) -> None:
+        """From now on the desk of that name is in this loop."""
+        self._here[name] = mail
 
-    def _open(self) -> "tuple[zmq.Socket[bytes], Drain]":
-        if self._socket is None or self._drain is None:
-            self._socket = self._context.socket(zmq.DEALER)
-            self._socket.setsockopt(zmq.LINGER, 0)
-            self._socket.connect(self._address)
-            self._drain = Drain(self._socket, self._hear)
-        return self._socket, self._drain
+    def ask(self, name: str, body: bytes, timeout_s: float) -> "asyncio.Future[bytes]":
+        """Awaiting it raises TimedOut where no answer comes in time, Refused where the desk has no room for the question."""
+        mail = self._here.get(name)
+        if mail is not None:
+            return mail.ask(body, timeout_s)
+        wire = self._wires.get(name) or self._open(name)
+        question = self._questions.begin(body, timeout_s)
+        if not wire.put(question.number.to_bytes(NUMBER_BYTES, "little") + body):
+            self._questions.fail(question.number, Refused(f"expected room at the desk {name}, found none: ask again later"))
+        self._drain(wire)  # sending may have taken in what the descriptor was to tell, also that its peer is another now
+        return question.future
 
-    def _hear(self, frames: Frames) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(frames[-1].bytes)
+    def _open(self, name: str) -> Wire:
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.connect(address(self._folder, name))
+        wire = self._wires[name] = Wire(socket)
+        self._loop.add_reader(socket.fileno(), self._drain, wire)
+        return wire
+
+    def _drain(self, wire: Wire) -> None:
+        """Who asked hears of it later, in its own turn: a future calls nobody."""
+        found = wire.take(DRAIN_MAX)
+        for one in found:
+            self._questions.answer(int.from_bytes(one[:NUMBER_BYTES], "little"), one[NUMBER_BYTES:])
+        if len(found) == DRAIN_MAX:
+            self._loop.call_soon(self._drain, wire)
 
     def close(self) -> None:
-        if self._drain is not None:
-            self._drain.close()
-        self._socket = self._drain = None
+        for wire in self._wires.values():
+            self._loop.remove_reader(wire.socket.fileno())
+            wire.close(0)

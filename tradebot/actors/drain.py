@@ -10,11 +10,16 @@ from typing import Final
 
 import zmq
 
-from tradebot.actors.mailbox import has_more
-
 TURN_MAX: Final = 64
 
 Frames = list[zmq.Frame]
+
+
+def has_more(socket: "zmq.Socket[bytes]") -> bool:
+    """Whether a message waits at a socket."""
+    events = socket.getsockopt(zmq.EVENTS)
+    assert isinstance(events, int)
+    return bool(events & zmq.POLLIN)
 
 
 class Drain:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import zmq
 
-from tradebot.actors.asking import Questions
 from tradebot.actors.curve import Context, Gate
+from tradebot.actors.inquiry import Inquiry
 from tradebot.actors.requests import Requests, Take
 from tradebot.actors.streams import Stream
 from tradebot.domain.errors import LocalError
@@ -17,7 +17,7 @@ class Front:
 
     def __init__(self, names: Mapping[str, str], secret: str, requests_at: str, streams_at: str, take: Take) -> None:
         self._context: Context = zmq.Context()
-        self._questions: list[Questions] = []
+        self._questions: list[Inquiry] = []
         self.gate = Gate(self._context, names)
         try:
             self.requests = Requests(self._context, requests_at, secret, take)
@@ -27,9 +27,9 @@ class Front:
             self._context.destroy(linger=0)
             raise
 
-    def questions(self, folder: Path, name: str, timeout_s: float) -> Questions:
+    def questions(self, folder: Path, name: str, timeout_s: float) -> Inquiry:
         """To the desk of another actor, on the same context."""
-        made = Questions(self._context, folder, name, timeout_s)
+        made = Inquiry(self._context, folder, name, timeout_s)
         self._questions.append(made)
         return made
 

@@ -4,7 +4,8 @@ A mailbox is bounded at both ends. What nobody takes is refused to the sender, w
 again by their own protocol, of market facts the hole is told. A message is one msgspec Struct; there are no envelopes.
 
 The sockets are ipc files in a folder that only the user may enter. Reading is driven by the loop: the descriptor of a ZeroMQ
-socket tells of a change once, so what is there is always taken to the end.
+socket tells of a change once, so what is there is always taken to the end. An actor in the loop of the sender is told by the same
+call, through the ring that it has there (`mail.pyx`).
 """
 
 import asyncio
@@ -14,22 +15,18 @@ from typing import Final
 
 import zmq
 
+from tradebot.actors.mail import Mail
+from tradebot.actors.wire import Wire
 from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
 HIGH_WATER: Final = 10_000  # messages that wait at either end
 RECONNECT_MS: Final = 10  # between two looks for an actor that is down
+NUMBER_BYTES: Final = 8  # of a question, before its body, and of its answer
 
 
 def address(folder: Path, name: str) -> str:
     return f"ipc://{folder / name}"
-
-
-def has_more(socket: "zmq.Socket[bytes]") -> bool:
-    """Whether a message waits at a socket."""
-    events = socket.getsockopt(zmq.EVENTS)
-    assert isinstance(events, int)
-    return bool(events & zmq.POLLIN)
 
 
 class Inbox:
@@ -38,53 +35,56 @@ class Inbox:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, take: Callable[[list[Message]], None]
     ) -> None:
-        self._socket = context.socket(zmq.PULL)
-        self._socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
-        self._socket.bind(address(folder, name))
+        socket = context.socket(zmq.PULL)
+        socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
+        socket.bind(address(folder, name))
+        self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._take = take
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        found: list[Message] = []
-        while len(found) < DRAIN_MAX and has_more(self._socket):
-            found.append(message_from_bytes(self._socket.recv(zmq.NOBLOCK)))
-        if found:
-            self._take(found)
+        found = self._wire.take(DRAIN_MAX)
+        if len(found) == DRAIN_MAX:
             self._loop.call_soon(self._drain)
+        if found:
+            self._take([message_from_bytes(one) for one in found])
 
     def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close(linger=0)
+        self._loop.remove_reader(self._descriptor)
+        self._wire.close(0)
 
 
 class Posts:
-    """The mailboxes of others."""
+    """The mailboxes of others, in this loop or behind a socket: who sends does not see which."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
         self._context, self._folder = context, folder
-        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self._wires: dict[str, Wire] = {}
+        self._here: dict[str, Mail] = {}
+
+    def hold(self, name: str, mail: Mail) -> None:
+        """From now on an actor of that name is in this loop; one that was started again takes the place of the one before."""
+        self._here[name] = mail
 
     def send(self, name: str, message: Message) -> bool:
         """Put a message into a mailbox; False where it is full, and nothing was put there."""
-        socket = self._sockets.get(name) or self._open(name)
-        try:
-            socket.send(to_bytes(message), zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
+        mail = self._here.get(name)
+        if mail is not None:
+            return mail.tell(message)
+        return (self._wires.get(name) or self._open(name)).put(to_bytes(message))
 
-    def _open(self, name: str) -> "zmq.Socket[bytes]":
+    def _open(self, name: str) -> Wire:
         socket = self._context.socket(zmq.PUSH)
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(address(self._folder, name))
-        return self._sockets.setdefault(name, socket)
+        return self._wires.setdefault(name, Wire(socket))
 
     def close(self) -> None:
-        for socket in self._sockets.values():
-            socket.close(linger=100)
+        for wire in self._wires.values():
+            wire.close(100)
 
 
 class Desk:
@@ -93,21 +93,33 @@ class Desk:
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, answer: Callable[[bytes], bytes]
     ) -> None:
-        self._socket = context.socket(zmq.ROUTER)
-        self._socket.bind(address(folder, name))
+        socket = context.socket(zmq.ROUTER)
+        socket.bind(address(folder, name))
+        self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._answer = answer
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        while has_more(self._socket):
-            client, *_, body = self._socket.recv_multipart(zmq.NOBLOCK)
-            self._socket.send_multipart([client, b"", self._answer(body)], zmq.NOBLOCK)
+        for _ in range(DRAIN_MAX):
+            frames = self._wire.take_frames()
+            if not frames:
+                return
+            self._answer_one(*frames)
+        self._loop.call_soon(self._drain)
+
+    def _answer_one(self, client: bytes, *frames: bytes) -> None:
+        """A question of one frame begins with its number, as `Asking` sends it; one in an envelope is a REQ socket's."""
+        *envelope, question = frames
+        if envelope:
+            self._wire.put(client, *envelope, self._answer(question))
+        else:
+            self._wire.put(client, question[:NUMBER_BYTES] + self._answer(question[NUMBER_BYTES:]))
 
     def close(self) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close(linger=100)
+        self._loop.remove_reader(self._descriptor)
+        self._wire.close(100)
 
 
 def ask(folder: Path, name: str, body: bytes, timeout_s: float) -> bytes | None:

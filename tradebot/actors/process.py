@@ -1,116 +1,117 @@
-"""A process around one behaviour: its mailbox, its desk, the clock, and an end that is asked for or forced.
+"""A process around one part, or around several that live together: the loop, and an end that is asked for or forced.
 
 It ends when it is told to (SIGTERM), and when the process that started it is gone: the life line is a pipe of which that
 process holds the other end, so that killing the root fells the whole node, and nobody trades on without a keeper.
+
+Parts that live together have a supervisor of their own in this loop; what hangs or crashes takes all of them with it.
 """
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any
 
-import zmq
-
+from tradebot.actors.cell import Cell, Part, Room
+from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
-from tradebot.actors.mailbox import Desk, Inbox, Posts
-from tradebot.actors.running import say_ready
-from tradebot.domain.codec import Message
+from tradebot.actors.running import InLoop, Report, Running, say_ready
+from tradebot.actors.tree import Told, Tree
+from tradebot.domain.errors import LocalError
 
-TICK_S: Final = 0.02  # the longest that passes before a behaviour is told the time
-
-Addressed = tuple[str, Message]
+Make = Callable[[str], Part]
 
 
-class Part(Protocol):
-    """A behaviour as a process runs it. What it gives back is put into the mailboxes that it names."""
+class Lines:
+    """What a process has of the one that started it: its life line, and the line on which it says that it has started."""
 
-    def open(self, now_ns: int) -> Iterable[Addressed]: ...
+    def __init__(self, life_line: int | None, ready: int | None) -> None:
+        self.life_line, self.ready = life_line, ready
 
-    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]: ...
-
-    def on_clock(self, now_ns: int) -> Iterable[Addressed]: ...
-
-    def ask(self, body: bytes, now_ns: int) -> tuple[bytes, Iterable[Addressed]]: ...
-
-    def refused(self, name: str, message: Message) -> None:
-        """A mailbox was full."""
-
-    def close(self) -> None: ...
-
-
-class Process:
-    """Runs a part until it is told to end."""
-
-    def __init__(
-        self, part: Part, name: str, folder: Path, life_line: int | None, clock: Clock, ready: int | None = None
-    ) -> None:
-        self.part, self.name, self.folder, self.life_line, self.ready = part, name, folder, life_line, ready
-        self.clock = clock
-
-    async def run(self) -> None:
+    def end_by(self, end: Callable[[], None]) -> None:
+        """Call `end` when this process is told to end, or its starter is gone."""
         loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        failure: list[BaseException] = []
-
-        def end(error: BaseException | None = None) -> None:
-            if error is not None:
-                failure.append(error)
-            ended.set()
-
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        posts = Posts(context, self.folder)
-        loop.set_exception_handler(lambda _, found: end(found.get("exception") or RuntimeError(str(found["message"]))))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end)
         if self.life_line is not None:
             loop.add_reader(self.life_line, end)  # nothing is ever written into it: it is readable when its other end is gone
 
-        def post(found: Iterable[Addressed]) -> None:
-            for name, message in found:
-                if not posts.send(name, message):
-                    self.part.refused(name, message)
-
-        def answer(body: bytes) -> bytes:
-            said, found = self.part.ask(body, self.clock.now())
-            post(found)
-            return said
-
-        post(self.part.open(self.clock.now()))
-        inbox = Inbox(context, self.folder, self.name, lambda found: post(self.part.take(found, self.clock.now())))
-        desk = Desk(context, self.folder, f"{self.name}.desk", answer)
+    def say_ready(self) -> None:
         say_ready(self.ready)
-        try:
-            while not ended.is_set():
-                post(self.part.on_clock(self.clock.now()))
-                await _wait(ended, TICK_S)
-        finally:
-            inbox.close()
-            desk.close()
-            posts.close()
-            context.destroy(linger=100)  # removes the sockets' files: while we hold the journal, so that no other has bound
-            self.part.close()
-        if failure:
-            raise failure[0]
+        self.ready = None
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def run_alone(part: Part, name: str, room: Room, lines: Lines) -> None:
+    """One part, to its end. Its sockets' files go while it still holds its journal, so that no other has bound them."""
+    cell = Cell(part, name, room, lives_together=False)
+    lines.end_by(cell.end)
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, found: cell.end(found.get("exception") or RuntimeError(str(found["message"])))
+    )
+    await cell.run(lines.say_ready, room.close)
+
+
+async def run_together(make: Make, spec: SupervisorSpec, told: Told, room: Room, lines: Lines) -> None:
+    """Parts in one loop, under a supervisor, to its end. Raises LocalError where it gives up."""
+
+    def begin(child: ChildSpec, report: Report) -> Running:
+        async def run(started: Callable[[], None], ending: asyncio.Event) -> str | None:
+            cell = Cell(make(child.id), child.id, room, lives_together=True)
+            waits = asyncio.create_task(_forward(ending, cell))
+            try:
+                await cell.run(started)
+            finally:
+                waits.cancel()
+            return None
+
+        return InLoop(run, report)
+
+    tree, asked = Tree(spec, begin, told), asyncio.Event()
+    lines.end_by(asked.set)
     try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+        await tree.start()
+        lines.say_ready()
+        waits: list[asyncio.Future[Any]] = [asyncio.create_task(asked.wait()), tree.ended]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.is_set():
+            raise LocalError(f"expected parts that live, found that their supervisor gave up: {tree.ended.result()}")
+    finally:
+        await tree.stop()
+        room.close()
+
+
+async def _forward(ending: asyncio.Event, cell: Cell) -> None:
+    await ending.wait()
+    cell.end()
 
 
 def run_process(
-    make: Callable[[], Part], name: str, folder: Path, life_line: int | None, offset_ns: int | None, ready: int | None = None
+    make: Make,
+    name: str,
+    folder: Path,
+    life_line: int | None,
+    offset_ns: int | None,
+    ready: int | None = None,
+    together: SupervisorSpec | None = None,
+    told: Told = lambda *_: None,
 ) -> None:
-    """Make a part and run it on uvloop, to its end; `offset_ns` is that of its root's clock, `ready` the line on which it says
-    that it has started.
-    """
-    clock = Clock(offset_ns)
+    """Make a part, or those of `together`, and run them on uvloop, to their end; `offset_ns` is that of the root's clock."""
+    clock, lines = Clock(offset_ns), Lines(life_line, ready)
+
+    async def run() -> None:
+        if together is None:
+            part = make(name)
+            await run_alone(part, name, Room(folder, clock), lines)
+        else:
+            await run_together(make, together, told, Room(folder, clock), lines)
+
+    _run(run())
+
+
+def _run(body: Coroutine[None, None, None]) -> None:
     try:
         import uvloop
     except ImportError:
-        asyncio.run(Process(make(), name, folder, life_line, clock, ready).run())
+        asyncio.run(body)
     else:
-        uvloop.run(Process(make(), name, folder, life_line, clock, ready).run())
+        uvloop.run(body)

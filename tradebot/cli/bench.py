@@ -35,6 +35,16 @@ def add(verbs: Verbs) -> None:
     store_verb.add_argument("--instrument", metavar="I", help="of the recording, where it does not say")
     verb = group.add("match", match, "the matcher alone over a stream of orders")
     verb.add_argument("--input", metavar="FILE", type=Path, required=True, help="ops.npy of benchmarks/yardsticks/gen_stream.py")
+    verb = group.add("latency", latency, "tick to order, from the intended time, beside bare hops at the same rate")
+    verb.add_argument("--rate", metavar="N", type=int, default=1_000, help="facts a second that are offered (default 1000)")
+    verb.add_argument(
+        "--mode", choices=("inproc", "ipc", "tcp"), default="ipc", help="parts in one loop, or in processes (default ipc)"
+    )
+    verb.add_argument("--seconds", metavar="S", type=float, default=5.0, help="of each round (default 5)")
+    verb.add_argument("--rounds", metavar="N", type=int, default=1, help="taken together (default 1)")
+    verb = group.add("actors", actors, "questions, restarts and messages between actors, each beside its bare floor")
+    verb.add_argument("--rounds", metavar="N", type=int, default=5, help="in turns, of which medians are taken (default 5)")
+    verb.add_argument("--scale", metavar="X", type=float, default=1.0, help="how long a round is (default 1)")
 
 
 def match(call: Call) -> int:
@@ -43,6 +53,31 @@ def match(call: Call) -> int:
 
     found = match_answer(call.words.input)
     call.output.answer(found, lambda: call.output.table(("bench match", "value"), list(found.items())))
+    return EXIT_DONE
+
+
+def latency(call: Call) -> int:
+    call.refuse_config("a benchmark is one fixed run; choose it by its options")
+    from tradebot.testing.calls import latency_answer
+
+    words = call.words
+    found = latency_answer(words.rate, words.mode, words.seconds, words.rounds)
+    call.output.answer(found, lambda: call.output.table(("bench latency", "value"), list(found.items())))
+    return EXIT_DONE
+
+
+def actors(call: Call) -> int:
+    call.refuse_config("a benchmark is one fixed run; choose it by its options")
+    from tradebot.testing.calls import actors_answer
+
+    found = actors_answer(call.words.rounds, call.words.scale)
+
+    def draw() -> None:
+        rows = [(f"{name} {part}", value) for name, one in found.items() if isinstance(one, dict) for part, value in one.items()]
+        rows += [(name, one) for name, one in found.items() if not isinstance(one, dict)]
+        call.output.table(("bench actors", "value"), rows)
+
+    call.output.answer(found, draw)
     return EXIT_DONE
 
 

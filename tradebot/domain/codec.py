@@ -1,6 +1,7 @@
 """One way to put messages and snapshots into bytes: MessagePack by msgspec, tagged, never pickle."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -33,17 +34,13 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _messages = msgspec.msgpack.Decoder(Message)
 
 
-def to_bytes(value: object) -> bytes:
-    """Encode a Struct or plain data; equal values give equal bytes."""
-    return _encoder.encode(value)
+to_bytes: Final[Callable[[object], bytes]] = _encoder.encode
+"""Encode a Struct or plain data; equal values give equal bytes."""
+
+message_from_bytes: Final[Callable[[bytes], Message]] = _messages.decode
+"""Decode any message between actors, by its tag. Raises as `from_bytes`."""
 
 
 def from_bytes(data: bytes, type_: type[T]) -> T:
     """Decode into `type_`. Raises msgspec.DecodeError or msgspec.ValidationError, which say where."""
     return msgspec.msgpack.decode(data, type=type_)
-
-
-def message_from_bytes(data: bytes) -> Message:
-    """Decode any message between actors, by its tag."""
-    message: Message = _messages.decode(data)
-    return message

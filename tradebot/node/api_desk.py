@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tradebot.actors.asking import Crowded, Questions
+from tradebot.actors.inquiry import Crowded, Inquiry
 from tradebot.domain.errors import TradebotError
 from tradebot.domain.wire import CONTROLS, QUESTIONS, VERSION, Argument, Ask, Code, Control, Request, Role
 from tradebot.node.api_journal import FILLS_MAX, JournalNews
@@ -40,7 +40,7 @@ class Unmet(Exception):
 
 class ApiDesk:
     def __init__(
-        self, home: Path, run_id: str, roles: dict[str, Role], engine: Questions, view: NodeView, news: JournalNews
+        self, home: Path, run_id: str, roles: dict[str, Role], engine: Inquiry, view: NodeView, news: JournalNews
     ) -> None:
         self._home, self._run_id, self._roles = home, run_id, roles
         self._engine, self._view, self._news = engine, view, news

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tradebot.actors.asking import Questions
 from tradebot.actors.curve import public_key_of, read_or_make_secret
 from tradebot.actors.front import Front
+from tradebot.actors.inquiry import Inquiry
 from tradebot.actors.requests import Address
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
@@ -106,7 +106,7 @@ class ApiPart(Base):
         self.news.start()
         return ()
 
-    def questions(self, name: str) -> Questions:
+    def questions(self, name: str) -> Inquiry:
         return self.front.questions(ipc_folder(self.folder), f"{name}.desk", DESK_S)
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tradebot.actors.asking import Crowded, Questions
+from tradebot.actors.inquiry import Crowded, Inquiry
 from tradebot.node.session_files import read_killed
 
 EVERY_S: Final = 0.25
@@ -20,7 +20,7 @@ View = dict[str, Any]
 
 
 class NodeView:
-    def __init__(self, home: Path, run_id: str, engine: Questions, gateway: Questions) -> None:
+    def __init__(self, home: Path, run_id: str, engine: Inquiry, gateway: Inquiry) -> None:
         self._home, self._run_id = home, run_id
         self._engine, self._gateway = engine, gateway
         self._found: View = {}
@@ -64,7 +64,7 @@ class NodeView:
         self._found_s, self._seen = time.monotonic(), seen
 
 
-async def ask_desk(desk: Questions, verb: str, **words: str) -> dict[str, Any] | None:
+async def ask_desk(desk: Inquiry, verb: str, **words: str) -> dict[str, Any] | None:
     """The answer of a desk; None where it does not answer, or not with one."""
     try:
         found = await desk.ask(msgspec.json.encode({"verb": verb, **words}))

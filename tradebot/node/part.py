@@ -1,6 +1,6 @@
 """What the parts of a node have in common: they count what a full mailbox refused, and answer questions at their desk."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -20,14 +20,18 @@ class Base:
     def refused(self, name: str, message: Message) -> None:
         self.full += 1
 
-    def ask(self, body: bytes, now_ns: int) -> tuple[bytes, Iterable[Addressed]]:
+    def ask(
+        self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]] = dict
+    ) -> tuple[bytes, Iterable[Addressed]]:
         """A question in JSON, `{"verb": ...}`, and its answer; a part that knows other verbs than `status` has its own
-        `answer`.
+        `answer`. To a status come the `figures` of its mailbox.
         """
         question = msgspec.json.decode(body, type=dict[str, Any])
         found: list[Addressed] = []
         try:
             answer = self.answer(question, now_ns, found)
+            if question["verb"] == "status":
+                answer = {**answer, "mailbox": figures()}
         except Refused as error:
             answer = {"accepted": False, "by": self.name, "why": str(error)}
         except (KeyError, ValueError, LocalError) as error:

@@ -4,15 +4,19 @@ import faulthandler
 import signal
 import sys
 import traceback
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from tradebot.actors.child_spec import ChildSpec
 from tradebot.actors.naming import name_process
 from tradebot.actors.process import run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ipc_folder
+from tradebot.node.session_files import ENGINE, ipc_folder, next_epoch
+from tradebot.node.tree_shape import TOGETHER, TRADING
 
 
 def main(arguments: list[str]) -> int:
@@ -33,13 +37,9 @@ def main(arguments: list[str]) -> int:
     faulthandler.register(signal.SIGUSR1)  # the keeper's question to one that hangs: where?
     try:
         run_process(
-            lambda: make_part(words.name, words.folder, words.epoch, shut),
-            words.name,
-            ipc_folder(words.folder),
-            words.life_line,
-            words.clock_offset,
-            words.ready,
-        )
+            make_of(words, shut), words.name, ipc_folder(words.folder), words.life_line, words.clock_offset, words.ready,
+            TOGETHER if words.name == TRADING else None, told,
+        )  # fmt: skip
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")
         return error.exit_code
@@ -48,6 +48,26 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{words.name}: {type(error).__name__}: {error}\n")
         return EXIT_FAILED
     return 0
+
+
+def make_of(words: Namespace, shut: ShutOut | None) -> Callable[[str], Any]:
+    """Makes parts by name. An engine that is started again beside others in this process begins an epoch of its own, and whoever
+    was shut out is so by its journal then.
+    """
+    epochs, shuts = iter([words.epoch]), iter([shut])
+
+    def make(name: str) -> Any:
+        if name != ENGINE:
+            return make_part(name, words.folder, 0)
+        return make_part(name, words.folder, next(epochs, 0) or next_epoch(words.folder), next(shuts, None))
+
+    return make
+
+
+def told(what: str, child: ChildSpec, why: str) -> None:
+    """Of parts that live in this process."""
+    if what in ("exited", "failed"):
+        sys.stderr.write(f"{child.id}: it ended ({why}) and is started again\n")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ from tradebot.node.session_files import (
     write_whole,
 )
 from tradebot.node.strategies import fingerprint_of
-from tradebot.node.supervision import Supervision, parts_of
+from tradebot.node.supervision import Supervision
+from tradebot.node.tree_shape import TRADING, parts_of, process_of
 from tradebot.node.values import Endpoint
 
 READY_S: Final = 60.0
@@ -229,7 +230,6 @@ class Root:
         self.began_s = time.monotonic()
         self.one_reload = asyncio.Lock()
         self.is_ending = False
-        self.names = parts_of(config)
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
 
@@ -238,9 +238,9 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        words = self.words(Clock())
         await self.check_address()
-        parts = Supervision(self.names, self.log, words, self.died, lambda: write_parts(self.folder, parts.figures()))
+        names = parts_of(self.config.node.place, self.config.node.api is not None)
+        parts = Supervision(names, self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
         starting = asyncio.create_task(parts.start())
         try:
             if await self.wait_ready(parts, ended):
@@ -288,16 +288,16 @@ class Root:
 
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
-        heard = dict.fromkeys(self.names, time.monotonic())
+        heard = dict.fromkeys(parts.names, time.monotonic())
         while True:
-            answers = await asyncio.gather(*(self.ask(name, "status") for name in self.names))
-            for name, found in zip(self.names, answers, strict=True):
+            answers = await asyncio.gather(*(self.ask(ENGINE if name == TRADING else name, "status") for name in parts.names))
+            for name, found in zip(parts.names, answers, strict=True):
                 part = parts.part(name)
                 if part is None or not part.is_up:  # it is starting, or waits for its start
                     heard[name] = time.monotonic()
                     continue
                 since = max(heard[name], part.began_ns / 1e9)
-                is_alive = found is not None or (name == ENGINE and self.suspects.is_recovering())
+                is_alive = found is not None or (name in (ENGINE, TRADING) and self.suspects.is_recovering())
                 heard[name] = time.monotonic() if is_alive else since
                 if time.monotonic() - heard[name] > self.config.node.lease_s:
                     self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
@@ -319,7 +319,8 @@ class Root:
                 self.say({"event": "reload_refused", "why": str(error)})
                 write_outcome(self.folder, {"accepted": False, "why": str(error)})
                 return
-            again = [name for name in self.names if name in concerned]
+            processes = {process_of(part, self.config.node.place) for part in concerned}
+            again = [name for name in parts.names if name in processes]
             for name in again:
                 await parts.recycle(name)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
@@ -368,14 +369,14 @@ class Root:
 
         def words_of(name: str) -> list[str]:
             words = [name, str(self.folder), "--clock-offset", str(clock.offset_ns)]
-            if name != ENGINE:
+            if name not in (ENGINE, TRADING):
                 return words
             return [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
 
         return words_of
 
     def died(self, name: str, why: str) -> None:
-        if name == ENGINE:
+        if name in (ENGINE, TRADING):
             self.suspects.judge(why, name in self.silent)
         self.silent.discard(name)
         if self.is_ending:

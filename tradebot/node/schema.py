@@ -549,6 +549,13 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = "30s"
 
+    place: Annotated[
+        Literal["apart", "together"],
+        Meta(
+            description="Where the parts that trade live: apart, each in a process of its own, or together in one, where they "
+            "reach each other faster, and what crashes or hangs takes all of them with it."
+        ),
+    ] = "apart"
     memory_mb: Annotated[
         int,
         Meta(

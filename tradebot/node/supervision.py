@@ -12,23 +12,19 @@ from typing import IO, Any, Final, Literal
 
 from msgspec import Struct
 
-from tradebot.actors.child_spec import KILLED, Backoff, ChildSpec, SupervisorSpec
+from tradebot.actors.child_spec import KILLED, ChildSpec
 from tradebot.actors.life_line import LifeLine
 from tradebot.actors.offspring import Offspring, adopt_orphans, spawn
 from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.schema import Config
-from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.node.session_files import API, STORE
+from tradebot.node.tree_shape import STOP_S, SUPERVISOR
 
-PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # in the order of their start; the store ends last, with all in it
-"""Those of every node; where the configuration has clients, the part that they reach comes behind them."""
-SUPERVISOR: Final = SupervisorSpec(intensity=20, period_s=10.0, backoff=Backoff(first_s=0.1, max_s=5.0, steady_s=10.0))
 MAIN: Final = "tradebot.node.part_main"
 WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
 START_S: Final = 600.0  # an engine steps its journal again before it has started; one that hangs is seen by its silence
-STOP_S: Final = 5.0
 ENDS_MAX: Final = 6
 STEADY_S: Final = 10.0
 KILLS_MAX: Final = 20  # of one part while the tree starts
@@ -36,11 +32,6 @@ WORDS_S: Final = 0.1  # that a process has to say where it hangs
 
 Words = Callable[[str], list[str]]
 """The words of a part's start, made anew for each."""
-
-
-def parts_of(config: Config) -> tuple[str, ...]:
-    """The parts of a node in the order of their start."""
-    return PARTS if config.node.api is None else (*PARTS, API)
 
 
 class PartStart(Struct, frozen=True):
@@ -63,7 +54,8 @@ class Supervision:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         adopt_orphans()
-        self.names, self.log, self.words, self.died, self.changed = names, log, words, died, changed
+        self.names = names
+        self.log, self.words, self.died, self.changed = log, words, died, changed
         self.zygote = Zygote(WARM, log)
         self.life_line = LifeLine()
         self.tree = Tree(SUPERVISOR, self.begin, self.told)

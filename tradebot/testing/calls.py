@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from tradebot.domain.errors import UsageError
+from tradebot.domain.errors import NotBuiltYet, UsageError
 from tradebot.domain.units import parse_decimal, parse_duration
 
 FILE_TICK: Final = "0.1"
@@ -90,6 +90,31 @@ def match_answer(path: Path) -> dict[str, object]:
     from tradebot.testing.match_bench import match
 
     return dict(msgspec.to_builtins(match(path)))
+
+
+def actors_answer(rounds: int, scale: float) -> dict[str, object]:
+    """`bench actors`; the keys are those of CLI.md. Raises UsageError."""
+    if rounds < 1 or not 0 < scale <= 100:
+        raise UsageError(f"expected --rounds of 1 or more and a --scale above 0, at most 100, found {rounds} and {scale:g}")
+    from tradebot.testing.actor_bench import measure
+
+    return measure(rounds, scale)
+
+
+def latency_answer(rate: int, mode: str, seconds: float, rounds: int) -> dict[str, object]:
+    """`bench latency`; the keys are those of CLI.md. Raises UsageError, NotBuiltYet, and as `latency_bench.measure`."""
+    from tradebot.testing.tick_stream import RATE_MAX
+
+    if mode == "tcp":
+        raise NotBuiltYet("expected --mode inproc or ipc, found tcp: mailboxes over tcp come with a later version")
+    if not 0 < rate <= RATE_MAX or seconds <= 0 or rounds < 1:
+        raise UsageError(
+            f"expected a --rate from 1 to {RATE_MAX}, --seconds above 0 and --rounds of 1 or more, "
+            f"found {rate}, {seconds:g} and {rounds}"
+        )
+    from tradebot.testing.latency_bench import measure
+
+    return measure(rate, mode, seconds, rounds)
 
 
 class ChaosWords(Struct, frozen=True, kw_only=True):

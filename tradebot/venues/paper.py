@@ -133,7 +133,7 @@ class PaperVenue:
         self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
         self.costs = dict.fromkeys(self.positions, Fraction(0))  # what they were entered at
         self.hearing = Hearing(NAME)
-        self._instruments = np.array([one.id for one in plan.instruments], np.uint32)
+        self._known_ids = {one.id for one in plan.instruments}
         self.pending: list[Pending] = []
         self.time_ns = self.taken = 0
         self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
@@ -224,8 +224,9 @@ class PaperVenue:
     def _known(self, data: bytes) -> bytes:
         """Without facts of instruments that are not traded here."""
         records = np.frombuffer(data, RECORD_DTYPE)
-        is_known = np.isin(records["instrument"], self._instruments)
-        return data if is_known.all() else records[is_known].tobytes()
+        if self._known_ids.issuperset(records["instrument"].tolist()):  # a tenth of what isin takes for a message
+            return data
+        return records[np.isin(records["instrument"], list(self._known_ids))].tobytes()
 
     def on_clock(self, now_ns: int) -> list[Message]:
         """Commands that are on their way inside the venue arrive."""

@@ -1,0 +1,102 @@
+"""Parts in one loop: told through rings and asked at desks; what one raises ends it alone, and it is started again."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tradebot.actors.cell import STEPS_KEPT, Addressed, Room, Steps
+from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
+from tradebot.actors.clock import Clock
+from tradebot.actors.mailbox import ask
+from tradebot.actors.process import Lines, run_together
+from tradebot.domain.codec import Message
+from tradebot.domain.market import Records
+
+SPEC = SupervisorSpec(intensity=9, backoff=Backoff(first_s=0), children=(ChildSpec(id="one"), ChildSpec(id="two")))
+
+
+class Counts:
+    """Tells the other each number that it takes, plus one, up to 40; the other raises at a number that it is told to."""
+
+    def __init__(self, name: str, other: str, log: list[str], raises_at: int) -> None:
+        self.name, self.other, self.log, self.raises_at = name, other, log, raises_at
+        self.closed = False
+
+    def open(self, now_ns: int) -> Iterable[Addressed]:
+        self.log.append(f"{self.name} opens")
+        return [(self.other, Records(1, 0, b""))] if self.name == "two" else []
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+        for one in messages:
+            assert isinstance(one, Records)
+            if one.sequence == self.raises_at:
+                self.raises_at = -1
+                raise ArithmeticError("no such number")
+            self.log.append(f"{self.name} takes {one.sequence}")
+            if one.sequence < 40:
+                yield self.other, Records(1, one.sequence + 1, b"")
+
+    def on_clock(self, now_ns: int) -> Iterable[Addressed]:
+        return ()
+
+    def ask(
+        self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]
+    ) -> tuple[bytes, Iterable[Addressed]]:
+        assert sorted(figures()) == ["messages", "most_at_once", "step_us_p50", "step_us_p99"]
+        return self.name.encode() + body, ()
+
+    def refused(self, name: str, message: Message) -> None:
+        self.log.append(f"{name} was full")
+
+    def close(self) -> None:
+        self.log.append(f"{self.name} closes")
+
+
+def play(folder: Path, raises_at: int) -> list[str]:
+    log: list[str] = []
+    made: list[str] = []
+
+    async def body() -> None:
+        def make(name: str) -> Counts:
+            made.append(name)
+            return Counts(name, "two" if name == "one" else "one", log, raises_at if made.count(name) == 1 else -1)
+
+        told = asyncio.Event()
+        tree = asyncio.create_task(
+            run_together(make, SPEC, lambda what, child, why: None, Room(folder, Clock()), Lines(None, None))
+        )
+        while not told.is_set():
+            await asyncio.sleep(0.01)
+            if "one takes 40" in log or (raises_at > 0 and made.count("one") + made.count("two") > 2):
+                told.set()
+        await asyncio.sleep(0.05)
+        answers = [await asyncio.to_thread(ask, folder, f"{name}.desk", b"?", 5.0) for name in ("one", "two")]
+        assert answers == [b"one?", b"two?"]
+        tree.cancel()
+        await asyncio.wait([tree])
+
+    asyncio.run(asyncio.wait_for(body(), 20))
+    return log
+
+
+def test_parts_of_one_loop_tell_each_other_in_order(tmp_path: Path) -> None:
+    log = play(tmp_path, raises_at=-1)
+    assert log[:2] == ["one opens", "two opens"] and log[-2:] == ["two closes", "one closes"]
+    assert log[2:-2] == [f"{'two' if number % 2 else 'one'} takes {number}" for number in range(41)]
+
+
+def test_one_that_raises_is_started_again_and_the_other_knows_nothing_of_it(tmp_path: Path) -> None:
+    log = play(tmp_path, raises_at=8)
+    assert log.count("one opens") == 2 and log.count("two opens") == 1
+    assert log.index("one closes") < len(log) - 1 - log[::-1].index("one opens")
+    assert "one takes 6" in log and "one takes 8" not in log
+
+
+def test_the_figures_of_a_mailbox_are_of_its_last_steps() -> None:
+    steps = Steps()
+    assert steps.figures() == {"messages": 0, "most_at_once": 0, "step_us_p50": None, "step_us_p99": None}
+    for number in range(STEPS_KEPT + 100):
+        steps.note(1 + number % 3, 1.0 if number < 100 else 1e-6)
+    messages = sum(1 + number % 3 for number in range(STEPS_KEPT + 100))
+    assert steps.figures() == {"messages": messages, "most_at_once": 3, "step_us_p50": 1.0, "step_us_p99": 1.0}

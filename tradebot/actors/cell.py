@@ -1,0 +1,152 @@
+"""One part at work in a loop: its mailbox, its desk and the clock. A process has one of them, or several that live together.
+
+In a process of its own a part is told through a socket; together with others through the ring that it has in their loop. What it
+is told, and how it is asked from outside, is the same. What it raises ends it and no other.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import zmq
+
+from tradebot.actors.clock import Clock
+from tradebot.actors.mail import Mail
+from tradebot.actors.mailbox import Desk, Inbox, Posts
+from tradebot.domain.codec import Message
+
+STEPS_KEPT: Final = 1_024
+TICK_S: Final = 0.02  # the longest that passes before a behaviour is told the time
+
+Addressed = tuple[str, Message]
+
+
+class Part(Protocol):
+    """A behaviour as a process runs it. What it gives back is put into the mailboxes that it names."""
+
+    def open(self, now_ns: int) -> Iterable[Addressed]: ...
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]: ...
+
+    def on_clock(self, now_ns: int) -> Iterable[Addressed]: ...
+
+    def ask(
+        self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]
+    ) -> tuple[bytes, Iterable[Addressed]]:
+        """Answer a question; `figures` tell of its mailbox."""
+
+    def refused(self, name: str, message: Message) -> None:
+        """A mailbox was full."""
+
+    def close(self) -> None: ...
+
+
+class Steps:
+    """How many messages a part took, the most at once, and how long its last steps were."""
+
+    def __init__(self) -> None:
+        self.messages = self.steps = self.most = 0
+        self._seconds = [0.0] * STEPS_KEPT
+
+    def note(self, messages: int, seconds: float) -> None:
+        self._seconds[self.steps % STEPS_KEPT] = seconds
+        self.steps += 1
+        self.messages += messages
+        self.most = max(self.most, messages)
+
+    def figures(self) -> dict[str, Any]:
+        """For a status: microseconds of the last steps, the 50th and 99th in 100."""
+        kept = sorted(self._seconds[: min(self.steps, STEPS_KEPT)])
+        shares = {f"step_us_p{share}": round(kept[len(kept) * share // 100] * 1e6, 1) if kept else None for share in (50, 99)}
+        return {"messages": self.messages, "most_at_once": self.most, **shares}
+
+
+class Room:
+    """What the parts of one process share: a context, the clock, and the way to each other and to others."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder, self.clock = folder, clock
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.posts = Posts(self.context, folder)
+
+    def close(self) -> None:
+        self.posts.close()
+        self.context.destroy(linger=100)
+
+
+class Cell:
+    """Runs one part until its event is set, or the part raises."""
+
+    def __init__(self, part: Part, name: str, room: Room, lives_together: bool) -> None:
+        self.part, self.name, self.room = part, name, room
+        self.lives_together = lives_together
+        self.steps = Steps()
+        self.ending = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The first reason is the one."""
+        if not self.ending.is_set():
+            self.failure = error
+        self.ending.set()
+
+    async def run(self, started: Callable[[], None], before_closing: Callable[[], None] = lambda: None) -> None:
+        """Raises what the part raises. `before_closing` is called when nothing comes any more and the part still holds what it
+        holds.
+        """
+        part, room = self.part, self.room
+        self.post(part.open(room.clock.now()))
+        mailbox = self.make_mailbox()
+        desk = Desk(room.context, room.folder, f"{self.name}.desk", self.answer)
+        started()
+        try:
+            while not self.ending.is_set():
+                self.post(part.on_clock(room.clock.now()))
+                await _wait(self.ending, TICK_S)
+        finally:
+            mailbox.close()
+            desk.close()
+            before_closing()
+            part.close()
+        if self.failure is not None:
+            raise self.failure
+
+    def make_mailbox(self) -> Mail | Inbox:
+        if not self.lives_together:
+            return Inbox(self.room.context, self.room.folder, self.name, self.take)
+        mail = Mail(asyncio.get_running_loop(), self.take)
+        self.room.posts.hold(self.name, mail)
+        return mail
+
+    def take(self, messages: list[Message]) -> None:
+        if self.ending.is_set():
+            return
+        began_s = time.perf_counter()
+        try:
+            self.post(self.part.take(messages, self.room.clock.now()))
+        except BaseException as error:
+            self.end(error)
+        self.steps.note(len(messages), time.perf_counter() - began_s)
+
+    def answer(self, body: bytes) -> bytes:
+        try:
+            said, found = self.part.ask(body, self.room.clock.now(), self.steps.figures)
+            self.post(found)
+        except BaseException as error:
+            self.end(error)
+            return b"{}"
+        return said
+
+    def post(self, found: Iterable[Addressed]) -> None:
+        for name, message in found:
+            if not self.room.posts.send(name, message):
+                self.part.refused(name, message)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
