@@ -76,6 +76,19 @@ def test_subscribers_hear_the_last_value_at_once_and_every_fact_after(reached: R
         assert found.facts and found.raw["behind"] is not None
 
 
+def test_clients_reach_a_node_whose_parts_live_in_one_process(reached: Reached) -> None:
+    config = reached.place.node.config
+    config.write_text(config.read_text().replace("node = {", 'node = { place = "together",', 1))
+    reached.start()
+    reached.place.wait_orders(2)
+    with reached.client("operator") as operator:
+        assert operator.status().orders_open == 2
+        assert operator.control("pause", why="lunch").by == ENGINE
+        assert isinstance(next(operator.subscribe(["state"], silence_s=10)), State)
+    assert sorted(reached.place.events()[-1]["pids"]) == ["api", "store", "trading"]
+    assert reached.place.stop() == 0
+
+
 def test_who_comes_when_all_had_gone_is_told_how_it_stands_now(reached: Reached) -> None:
     reached.start()
     reached.place.wait_orders(2)
