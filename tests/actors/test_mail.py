@@ -163,7 +163,7 @@ def test_it_is_the_model_of_its_policy(policy: str, most: int, batch_max: int, s
     due: list[Callable[[], None]] = []
 
     class Loop:
-        create_future = time = call_at = None
+        create_future = call_later = None
 
         def call_soon(self, call: Callable[[], None]) -> None:
             due.append(call)

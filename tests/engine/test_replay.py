@@ -87,7 +87,7 @@ def behind(kept: MemoryJournal, at: int) -> tuple[Any, list[Frame]]:
 
 def test_a_replay_from_any_snapshot_comes_to_the_same() -> None:
     settings = plan(1, [BTC], order_latency_ns=5_000_000, answer_latency_ns=0)
-    world = World(5, settings, stream(1, 700), restless, Faults(crash=0.005, snapshot=0.3))
+    world = World(6, settings, stream(1, 700), restless, Faults(crash=0.005, snapshot=0.3))
     verdict = world.finish()
     kept = world.journals[ENGINE]
     whole = replay_journal(settings, restless(), list(kept.frames()))

@@ -260,6 +260,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 def prune(folder: Path, frames: list[Frame], needed: int, keep_snapshots: int = 1) -> int:
     """Remove what lies before fact `needed` from the engine's journal, and its older snapshots; where it begins then."""
     paths = sorted((folder / ENGINE / "snapshots").iterdir())
+    needed = min(needed, int(paths[-keep_snapshots].stem))
     for path in paths[:-keep_snapshots]:
         path.unlink()
     assert prune_segments(folder / ENGINE, frames[-1].time_ns + 1, needed)

@@ -9,6 +9,9 @@ Numbers of kinds, flags and refusals never change meaning; new ones are added.
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport uintptr_t
+
 assert sizeof(RecordC) == 64
 assert sizeof(ExtraC) == 64
 assert sizeof(FactC) == 128
@@ -242,4 +245,13 @@ def record_rows(records):
     if not isinstance(records, np.ndarray) or records.dtype != RECORD_DTYPE:
         raise TypeError(f"expected an array of RECORD_DTYPE, found {getattr(records, 'dtype', type(records).__name__)}")
     rows = np.ascontiguousarray(records)
-    return rows.copy() if rows.__array_interface__["data"][0] % 8 else rows
+    return rows if is_aligned(rows) else rows.copy()
+
+
+cdef bint is_aligned(rows) except -1:
+    """Asked of the buffer: the array's own interface tells the names of all fields with the address, which takes 10 us."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(rows, &view, PyBUF_SIMPLE)
+    cdef bint found = <uintptr_t>view.buf % 8 == 0
+    PyBuffer_Release(&view)
+    return found

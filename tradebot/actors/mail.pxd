@@ -31,7 +31,7 @@ cdef class Question:
 
 
 cdef class Questions:
-    cdef object _create_future, _time, _call_at, _timer
+    cdef object _create_future, _call_later, _timer
     cdef dict _open                 # by number
     cdef double _timer_due_s
     cdef uint64_t _last

@@ -14,11 +14,19 @@ A mailbox belongs to its loop. Telling from another thread is a bug.
 from asyncio import InvalidStateError
 
 cimport cython
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from tradebot.domain.errors import Refused, TimedOut
 
 cdef Py_ssize_t MOST = 10_000
 cdef Py_ssize_t BATCH = 256
+
+
+cdef inline double now() noexcept nogil:
+    """Seconds of the monotonic clock."""
+    cdef timespec time
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return <double>time.tv_sec + <double>time.tv_nsec * 1e-9
 
 
 @cython.final
@@ -134,7 +142,7 @@ cdef class Questions:
     """Questions that are open, each until its deadline."""
 
     def __init__(self, loop) -> None:
-        self._create_future, self._time, self._call_at = loop.create_future, loop.time, loop.call_at
+        self._create_future, self._call_later = loop.create_future, loop.call_later
         self._open = {}
 
     def begin(self, body, double timeout_s) -> Question:
@@ -159,7 +167,7 @@ cdef class Questions:
         self._last += 1
         question.number, question.body, question.future = self._last, body, self._create_future()
         question._questions = self
-        question._due_s = <double>self._time() + timeout_s
+        question._due_s = now() + timeout_s
         self._open[question.number] = question
         if self._timer is None or question._due_s < self._timer_due_s:
             self._set_timer(question._due_s)
@@ -179,12 +187,12 @@ cdef class Questions:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_due_s = due_s
-        self._timer = self._call_at(due_s, self._end_overdue)
+        self._timer = self._call_later(max(0.0, due_s - now()), self._end_overdue)
         return 0
 
     def _end_overdue(self) -> None:
         """Fail what is overdue, and wait for the next. A timer of a loop may come a little early: then it waits once more."""
-        cdef double now_s = self._time(), next_s = -1.0
+        cdef double now_s = now(), next_s = -1.0
         cdef Question question
         self._timer = None
         for question in list(self._open.values()):

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import os
@@ -67,7 +68,8 @@ def answer_raw(folder: Path) -> None:
         def drain() -> None:
             while has_more(socket):
                 receive(socket, NOBLOCK)
-                send(socket, said, NOBLOCK)
+                with contextlib.suppress(zmq.Again):  # who asked is gone
+                    send(socket, said, NOBLOCK)
 
         loop.add_reader(socket.fileno(), drain)
         loop.call_soon(drain)
