@@ -41,7 +41,7 @@ mode = "sandbox"
 account = {{ venue = "{venue}", start = ["100000000 USD", "1000 BTC"] }}
 costs = {{ fees = "account", latency = "0ms" }}
 risk = {{ order_rate = "100000/s" }}
-node = {{ sync = "{sync}", snapshot_facts = 1000000000 }}
+node = {{ sync = "{sync}", snapshot_facts = 1000000000{more} }}
 [[strategy]]
 use = "benchmarks.round_trip:Pinger"
 instruments = ["{symbol}"]
@@ -57,10 +57,11 @@ class Pinger(Strategy):
         self.buy(self.lot * 10, price=self.book.bid - 100 * self.tick, time_in_force="POST_ONLY")
 
 
-def prepare(folder: Path, sync: str) -> None:
+def prepare(folder: Path, sync: str, more: str = "") -> None:
+    """`more` is what else the configuration has under node."""
     instrument = synthetic.INSTRUMENT
     file = folder / "node.toml"
-    file.write_text(CONFIG.format(venue=instrument.venue, symbol=instrument.symbol, sync=sync))
+    file.write_text(CONFIG.format(venue=instrument.venue, symbol=instrument.symbol, sync=sync, more=more))
     config = load_config([file], {}, []).config
     plan = make_plan(config, [instrument], 0)
     prepared = Prepared(

@@ -42,7 +42,8 @@ TOUCHED_BY = {
     "clickhouse_connect": {"store", "testing"},
     "chdb": {"store"},
     "ccxt": {"venues"},
-    "zmq": {"actors", "security", "testing"},
+    # The client stands alone: it must run where there is no node and no core.
+    "zmq": {"actors", "security", "client", "testing"},
     "rich": {"cli"},
     "pyarrow": {"store", "testing"},
     "pandas": set(),
@@ -174,6 +175,19 @@ def test_pure_packages_open_no_file() -> None:
 def test_a_library_is_touched_by_one_package(library: str) -> None:
     wrong = [str(one) for one in ALL if in_module(one, library) and one.package not in TOUCHED_BY[library]]
     assert wrong == []
+
+
+def test_only_curve_binds_to_what_others_than_the_user_may_reach() -> None:
+    """All other sockets are bound to a file in a folder of the user's, by `mailbox`, or within the process."""
+    binds = [
+        f"{file.name}: {ast.unparse(node.args[0])}"
+        for file in sources(".py")
+        if package_of(file) in TOUCHED_BY["zmq"] - {"testing"}
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".bind", ".bind_to_random_port"))
+    ]
+    ours = {"curve.py: address", "curve.py: ZAP", "mailbox.py: address(folder, name)"}
+    assert set(binds) == ours
 
 
 def test_the_core_uses_no_mathematics_that_differs_between_machines() -> None:

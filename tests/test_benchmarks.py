@@ -3,7 +3,7 @@ they did all the work is: each gives the same digest or checksum again."""
 
 import pytest
 
-from benchmarks import backtest, indicators, journal, memory, memory_store, order_path, startup
+from benchmarks import backtest, clients, indicators, journal, memory, memory_store, order_path, startup
 
 GROWTH_MAX_MB = 64.0
 
@@ -30,6 +30,12 @@ def test_memory_of_a_replay_from_the_store_does_not_grow_with_its_facts() -> Non
     assert (quarter["events"], whole["events"]) == (pytest.approx(800_000, rel=0.01), 3_200_000)
     assert float(str(whole["peak_mb"])) < 500
     assert float(str(whole["peak_mb"])) - float(str(quarter["peak_mb"])) < GROWTH_MAX_MB
+
+
+def test_clients_of_a_node_hear_it_and_every_order_comes_back() -> None:
+    found = clients.measure(clients=6, orders=60, rate=200.0, pairs=1)
+    assert [len(times) for times in (*found["without"], *found["with"])] == [60, 60]
+    assert found["heard"] > 0 and found["api"]["refused"] == {}
 
 
 def test_indicators_take_in_every_bar() -> None:

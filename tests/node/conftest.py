@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.node.nodes import Place
+from tests.node.reached import Reached
 from tradebot.store import synthetic
 from tradebot.store.client import open_store
 
@@ -26,3 +27,8 @@ def place(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> I
     found = Place(tmp_path, capsys)
     yield found
     found.node.close()
+
+
+@pytest.fixture
+def reached(place: Place) -> Reached:
+    return Reached(place)

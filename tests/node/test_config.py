@@ -332,6 +332,42 @@ def test_a_third_asset_for_fees_needs_a_price_and_a_balance(tmp_path: Path, fees
     assert said in message
 
 
+FIRST, SECOND = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6")
+
+
+def with_clients(*clients: tuple[str, str, str], address: str = "tcp://127.0.0.1:7700", more: str = "") -> str:
+    tables = [f'[[node.api.client]]\nname = "{name}"\nkey = "{key}"\nrole = "{role}"' for name, key, role in clients]
+    return "\n".join([MODULE, f'[node.api]\naddress = "{address}"\n{more}', *tables])
+
+
+def test_clients_have_a_name_a_key_and_a_role(tmp_path: Path) -> None:
+    api = load(tmp_path, with_clients(("a", FIRST, "viewer"), ("b", SECOND, "admin"))).config.node.api
+    assert api is not None
+    assert (api.roles, api.names) == ({"a": "viewer", "b": "admin"}, {FIRST: "a", SECOND: "b"})
+    assert (api.endpoint.address(), api.endpoint.address(1)) == ("tcp://127.0.0.1:7700", "tcp://127.0.0.1:7701")
+    assert load(tmp_path).config.node.api is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (with_clients(), "expected the key 'node.api.client'"),
+        (with_clients(("a", FIRST, "root")), "node.api.client.0.role: expected"),
+        (with_clients(("a", FIRST[:-1], "viewer")), "node.api.client.0.key: expected a public key of 40 characters"),
+        (with_clients(("a", "#" * 40, "viewer")), "node.api.client.0.key: expected a public key of 40 characters"),
+        (with_clients(("a b", FIRST, "viewer")), "node.api.client.0.name: expected a name of letters"),
+        (with_clients(("a", FIRST, "viewer"), ("a", SECOND, "viewer")), "node.api.client.1.name: expected each name once"),
+        (with_clients(("a", FIRST, "viewer"), ("b", FIRST, "admin")), "node.api.client.1.key: expected each key once"),
+        (with_clients(("a", FIRST, "viewer"), address="ipc:///x"), "node.api.address: expected tcp://HOST:PORT"),
+        (with_clients(("a", FIRST, "viewer"), address="tcp://127.0.0.1:65535"), "node.api.address: expected tcp://HOST:PORT"),
+        (with_clients(("a", FIRST, "viewer"), more="curve = false"), "node.api.curve: unknown key"),
+    ],
+)
+def test_clients_that_leave_open_who_may_what_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    """There is no key that lets anybody in without one."""
+    assert said in refusal(tmp_path, text)
+
+
 @pytest.mark.parametrize("source", ["file", "environment", "setting"])
 @pytest.mark.parametrize("value", ["'s3cr3t-value'", "53737", "['s3cr3t-value']", "{a='s3cr3t-value'}"])
 def test_a_secret_in_place_of_a_reference_is_refused_and_never_shown(

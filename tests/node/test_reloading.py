@@ -12,7 +12,7 @@ from tradebot.domain.errors import EXIT_NOT_RUNNING, EXIT_REFUSED, ConfigError
 from tradebot.node import running
 from tradebot.node.config import config_from_dict, config_to_dict, load_config
 from tradebot.node.reloading import changes, parts_concerned
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, VENUE
 
 BASE = ['account={venue="x",start="1 USD"}', 'strategy=[{use="a:B",instruments=["A/USD"]}]']
 
@@ -74,11 +74,13 @@ def test_every_key_of_a_node_is_concerned_by_a_rule_or_refused() -> None:
     assert changed() == []
     node = config_to_dict(config)["node"]
     assert isinstance(node, dict)
-    for key in node.keys() - {"place"}:  # who lives where is decided at a start
+    for key in node.keys() - {"api", "place"}:  # who lives where, and who reaches it, is decided at a start
         assert isinstance(parts_concerned([f"node.{key}"]), set), key
     assert parts_concerned(["strategy.0.params.size", "node.speed"]) == {ENGINE, FEED}
-    with pytest.raises(ConfigError, match="stop the node"):
-        parts_concerned(["account.start"])
+    assert parts_concerned(["node.api.client.1.key"]) == {API}
+    for key in ("account.start", "node.api", "node.api.address"):
+        with pytest.raises(ConfigError, match="stop the node"):
+            parts_concerned([key])
     with pytest.raises(ConfigError):
         parts_concerned(["strategyx"])
 

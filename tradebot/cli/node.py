@@ -82,7 +82,7 @@ def reload(call: Call) -> int:
 
 
 def status(call: Call) -> int:
-    from tradebot.node.health import journals_health, part_health
+    from tradebot.node.health import api_health, journals_health, part_health
     from tradebot.node.running import ask_node
 
     engine = ask_node(call.home, "engine", "status")
@@ -91,7 +91,7 @@ def status(call: Call) -> int:
     except NotRunning as error:
         gateway = {"error": str(error)}
     tended = journals_health(call.home)
-    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"]), **tended}
+    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"]), **tended, **api_health(call.home)}
     call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
     for why in (*tended["journals_damaged"], *tended["journals_undone"]):
         call.output.note(f"warning: {why}")

@@ -23,11 +23,11 @@ OF_THE_FEED: Final = frozenset({Kind.GAP, Kind.FEED_STATE, Kind.INSTRUMENT_CHANG
 
 
 class Chronicle:
-    """The events of a run as they come."""
+    """The events of a run as they come; those behind a fact where one is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, after_sequence: int | None = None) -> None:
         self.teller = teller_of(read_prepared(folder))
-        self.reader = JournalReader(folder / ENGINE, None)
+        self.reader = JournalReader(folder / ENGINE, after_sequence)
         self.beginning = told_beginning(self.reader.first)
 
     def poll(self) -> list[dict[str, Any]]:

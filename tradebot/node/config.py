@@ -38,6 +38,8 @@ from tradebot.node.values import (
     Target,
     parse_asset,
     parse_balances,
+    parse_client_name,
+    parse_endpoint,
     parse_floor,
     parse_fraction,
     parse_fraction_from_zero,
@@ -49,6 +51,7 @@ from tradebot.node.values import (
     parse_latency,
     parse_latency_model,
     parse_positive,
+    parse_public_key,
     parse_rate,
     parse_to,
     parse_use,
@@ -122,6 +125,9 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "node.lease": parse_interval,
     "node.reconcile": parse_interval,
     "node.keep": parse_keep,
+    "node.api.address": parse_endpoint,
+    "node.api.client.*.name": parse_client_name,
+    "node.api.client.*.key": parse_public_key,
 }
 
 
@@ -311,6 +317,7 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
         )
     if fees.third and not config.account.balances.get(fees.third):
         raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
+    _check_clients(config, sources)
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"
@@ -321,6 +328,19 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
             )
         names.add(use.name)
         _check_instruments(use, config.account.venue, _where(sources, f"{where}.instruments"))
+
+
+def _check_clients(config: Config, sources: Mapping[str, str]) -> None:
+    """A name or a key that is there twice would leave open who did something, or what a key may do."""
+    clients = config.node.api.client if config.node.api is not None else []
+    for field in ("name", "key"):
+        found: set[str] = set()
+        for index, client in enumerate(clients):
+            value = getattr(client, field)
+            if value in found:
+                where = _where(sources, f"node.api.client.{index}.{field}")
+                raise ConfigError(f"{where}: expected each {field} once, found {value!r} twice: give each client its own")
+            found.add(value)
 
 
 def _check_instruments(use: StrategyUse, venue: str, where: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tradebot.domain.errors import LocalError, NotRunning
-from tradebot.node.session_files import STORE, find_current, write_whole
+from tradebot.node.session_files import API, STORE, find_current, write_whole
 
 NAME: Final = "parts.json"
 LOG_BYTES: Final = 1 << 18  # of the end of the log that are looked at
@@ -73,6 +73,18 @@ def journals_health(home: Path) -> dict[str, Any]:
     if not told.get("is_tended", True):
         undone.append(f"the journals are not tended, their thread has ended: see the log, then kill the process of the {STORE}")
     return {"journals": told.get("journals", {}), "journals_damaged": told.get("damaged", []), "journals_undone": undone}
+
+
+def api_health(home: Path) -> dict[str, Any]:
+    """What the part that clients reach says of itself, where the node has one: address, key, who is there, what was refused."""
+    from tradebot.node.running import ask_node
+
+    if API not in read_parts(find_current(home)):
+        return {}
+    try:
+        return {"api": ask_node(home, API, "status")}
+    except (NotRunning, LocalError) as error:
+        return {"api": {"error": str(error)}}
 
 
 def last_errors(log: Path, names: Iterable[str]) -> dict[str, str | None]:

@@ -3,6 +3,8 @@
 feed -> engine, venue      market facts
 engine <-> gateway         commands, answers
 gateway <-> venue          requests; replies and events
+
+The store's part and that of the clients read the engine's journal; nobody sends them anything.
 """
 
 import sys
@@ -25,12 +27,13 @@ from tradebot.engine.reconciling import as_told
 from tradebot.engine.session import ShutOut, gaps_of, open_session
 from tradebot.execution.gateway import Gateway, Timing
 from tradebot.feeds.telling import Telling
+from tradebot.node.api_part import ApiPart
 from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
 from tradebot.node.store_part import StorePart
 from tradebot.node.strategies import fingerprint_of, make_strategy
 from tradebot.store.journal import Journal
@@ -448,12 +451,13 @@ def capabilities_of(config: Config) -> Capabilities:
 
 
 def make_part(name: str, folder: Path, epoch: int, shut: ShutOut | None = None) -> Any:
-    """The part of that name, built from the run's folder; the last two are the engine's."""
+    """The part of that name, built from the run's folder; `epoch` and `shut` are the engine's."""
     makers: dict[str, Callable[[Path], Any]] = {
         STORE: StorePart,
         VENUE: VenuePart,
         GATEWAY: GatewayPart,
         ENGINE: lambda folder: EnginePart(folder, epoch, shut),
         FEED: FeedPart,
+        API: ApiPart,
     }
     return makers[name](folder)

@@ -13,7 +13,7 @@ import msgspec
 from tradebot.domain.errors import ConfigError, NotRunning
 from tradebot.node.config import config_to_dict
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
 from tradebot.node.sources import leaves
 
 NAME: Final = "reload.json"
@@ -31,6 +31,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "node.record": (STORE,),
     "node.keep": (STORE,),
     "node.compress": (STORE,),
+    "node.api.client": (API,),
     "node.lease": (),
     "node.memory_mb": (),
     "node.on_stop": (),

@@ -8,6 +8,7 @@ comes under an older one.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -35,6 +36,7 @@ from tradebot.domain.errors import (
     TradebotError,
     UsageError,
 )
+from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
@@ -66,6 +68,7 @@ from tradebot.node.session_files import (
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, parts_of, process_of
+from tradebot.node.values import Endpoint
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -74,6 +77,7 @@ POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
 RECYCLE_S: Final = 60.0  # of life before a part is started again for its memory
 TAIL_BYTES: Final = 65_536
+ADDRESS_S: Final = 2.0
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
@@ -234,7 +238,8 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        names = parts_of(self.config.node.place)
+        await self.check_address()
+        names = parts_of(self.config.node.place, self.config.node.api is not None)
         parts = Supervision(names, self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
         starting = asyncio.create_task(parts.start())
         try:
@@ -243,7 +248,7 @@ class Root:
                 trading = await self.open_again()
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
-                self.say({**await self.readiness(), **told})
+                self.say({**await self.readiness(), **told, **self.reached_at()})
                 loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload(parts)))
                 watching = asyncio.create_task(self.watch(parts))
                 await self.wait_end(parts, ended)
@@ -259,6 +264,27 @@ class Root:
         if why is not None:
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    async def check_address(self) -> None:
+        """Before anything is started. Raises LocalError where another program has what clients are to reach."""
+        if self.config.node.api is None:
+            return
+        endpoint = self.config.node.api.endpoint
+        until = time.monotonic() + ADDRESS_S  # the part of a root that was killed just now may be about to end
+        while (taken := taken_port(endpoint)) and time.monotonic() < until:
+            await asyncio.sleep(POLL_S)
+        if taken:
+            raise LocalError(
+                f"expected port {taken} of {endpoint.host} for clients, found that another program has it; choose another "
+                "node.api.address"
+            )
+
+    def reached_at(self) -> dict[str, Any]:
+        """Where clients reach the node, and by which key they know it."""
+        from tradebot.node.api_part import told_address
+
+        api = self.config.node.api
+        return {} if api is None else {"api": told_address(api, self.folder.resolve().parents[1])}
 
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
@@ -434,6 +460,20 @@ class Root:
         body = msgspec.json.encode({"verb": verb, **words})
         found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
+
+
+def taken_port(endpoint: Endpoint) -> int | None:
+    """The port of requests or streams that cannot be bound, because another has it."""
+    for port in (endpoint.port, endpoint.port + STREAMS_PORT_AFTER):
+        for *kind, _, address in socket.getaddrinfo(endpoint.host.strip("*[]") or None, port, type=socket.SOCK_STREAM)[:1]:
+            with socket.socket(*kind) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    line.bind(address)
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return port
+    return None
 
 
 def memory_of(pid: int) -> int:

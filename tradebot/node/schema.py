@@ -15,11 +15,14 @@ from typing import Annotated, Final, Literal, NamedTuple
 from msgspec import Meta, Struct, field
 
 from tradebot.domain.units import NS_PER_SECOND
+from tradebot.domain.wire import Role
 from tradebot.node.values import (
+    Endpoint,
     LatencyModel,
     Rate,
     Target,
     parse_balances,
+    parse_endpoint,
     parse_fraction,
     parse_fraction_from_zero,
     parse_fraction_positive,
@@ -429,6 +432,52 @@ class Download(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return parse_interval(self.timeout) / NS_PER_SECOND
 
 
+class ApiClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may speak to the node over tcp."""
+
+    name: Annotated[str, Meta(description="Its name: what it orders stands under it in the journal.", examples=["desk-1"])]
+    key: Annotated[
+        str,
+        Meta(
+            description="Its public key, in Z85; `python -m tradebot.client.keys FILE` makes a pair.",
+            examples=["rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"],
+        ),
+    ]
+    role: Annotated[
+        Literal["viewer", "operator", "admin"],
+        Meta(description="viewer: subscribe and ask; operator: also pause, resume, cancel-all; admin: also flatten and kill."),
+    ] = "viewer"
+
+
+class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where clients reach the node over tcp, always behind CURVE; absent: nowhere."""
+
+    address: Annotated[
+        str,
+        Meta(
+            description="Where requests are taken; the streams are at the next port. The node's own key is in the home's keys/.",
+            examples=["tcp://127.0.0.1:7700"],
+        ),
+    ]
+    client: Annotated[
+        list[ApiClient], Meta(description="Whom it lets in, each a [[node.api.client]] table.", min_length=1)
+    ]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return parse_endpoint(self.address)
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """By name."""
+        return {one.name: Role(one.role) for one in self.client}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """By public key."""
+        return {one.key: one.name for one in self.client}
+
+
 class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How `tradebot run` runs: its feed, its journals, its end. No backtest depends on it."""
 
@@ -514,6 +563,10 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ge=0,
         ),
     ] = 0
+
+    api: Annotated[
+        Api | None, Meta(description="Where clients reach the node over tcp, always behind CURVE; absent: nowhere.")
+    ] = None
 
     @property
     def lease_s(self) -> float:

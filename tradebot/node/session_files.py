@@ -23,7 +23,7 @@ from tradebot.domain.errors import BadContainer, LocalError, NotRunning
 from tradebot.engine.plan import Plan
 
 SOCKET_PATH_MAX: Final = 80  # of 107 bytes that a socket's path may have, less the longest name in it
-ENGINE, GATEWAY, VENUE, FEED, STORE = "engine", "gateway", "venue", "feed", "store"
+ENGINE, GATEWAY, VENUE, FEED, STORE, API = "engine", "gateway", "venue", "feed", "store", "api"
 
 
 class Prepared(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.session_files import STORE
+from tradebot.node.session_files import API, STORE
 from tradebot.node.tree_shape import STOP_S, SUPERVISOR
 
 MAIN: Final = "tradebot.node.part_main"
@@ -111,10 +111,10 @@ class Supervision:
             asyncio.get_running_loop().call_soon(self.changed)  # when the tree has taken it in
 
     def count(self, name: str, why: str) -> None:
-        """How many times in a row a part has ended by itself, soon after its start."""
+        """How many times in a row a part has ended by itself, soon after its start. Clients that reach nothing end no node."""
         is_own = why != KILLED and self.age_s(name) < STEADY_S
         self.ends[name] = self.ends.get(name, 0) + 1 if is_own else 0
-        if self.ends[name] >= ENDS_MAX:
+        if self.ends[name] >= ENDS_MAX and name != API:
             self.fail(f"{name} ended {ENDS_MAX} times in a row")
 
     def fail(self, why: str) -> None:

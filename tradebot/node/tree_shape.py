@@ -3,7 +3,7 @@
 from typing import Final
 
 from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE
 
 TRADING: Final = "trading"
 """The process of the parts that trade, where they live together."""
@@ -20,9 +20,12 @@ TOGETHER: Final = SupervisorSpec(
 )
 
 
-def parts_of(place: str) -> tuple[str, ...]:
-    """The processes of a node whose parts live `apart` or `together`, in the order of their start."""
-    return APART if place == "apart" else (STORE, TRADING)
+def parts_of(place: str, has_clients: bool = False) -> tuple[str, ...]:
+    """The processes of a node whose parts live `apart` or `together`, in the order of their start; the part that clients reach is
+    always one of its own.
+    """
+    trading = APART if place == "apart" else (STORE, TRADING)
+    return (*trading, API) if has_clients else trading
 
 
 def process_of(part: str, place: str) -> str:

@@ -30,6 +30,9 @@ _TIME = re.compile(
 )
 _ASSET = re.compile(r"[A-Za-z0-9._-]{1,20}")
 _KEY = re.compile(r"vault:[A-Za-z0-9][A-Za-z0-9._-]*")
+_TCP = re.compile(r"tcp://(?P<host>\*|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
+_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _USE = re.compile(r"(?P<module>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -267,3 +270,47 @@ def _offset_ns(zone: str | None) -> int:
         return 0
     minutes = int(zone[1:3]) * 60 + int(zone[4:6])
     return (-minutes if zone[0] == "-" else minutes) * 60 * NS_PER_SECOND
+
+
+class Endpoint(NamedTuple):
+    """A host, or an interface, and a port of tcp."""
+
+    host: str
+    port: int
+
+    def address(self, ports_after: int = 0) -> str:
+        return f"tcp://{self.host}:{self.port + ports_after}"
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """ "tcp://127.0.0.1:7700"; the port behind it must be one, too."""
+    found = _TCP.fullmatch(text)
+    if found is None or not 1 <= int(found["port"]) <= 65_534:
+        raise ValueError(f'expected tcp://HOST:PORT with a port from 1 to 65534, such as "tcp://127.0.0.1:7700", found {text!r}')
+    return Endpoint(found["host"], int(found["port"]))
+
+
+def parse_client_name(text: str) -> str:
+    """A name that stands in the journal."""
+    if _CLIENT.fullmatch(text) is None:
+        raise ValueError(f"expected a name of letters, digits, dots, dashes and underscores, at most 63, found {text[:70]!r}")
+    return text
+
+
+def parse_public_key(text: str) -> str:
+    """A CURVE key in Z85 (rfc.zeromq.org/spec/32): 40 characters for 32 bytes."""
+    fives = [[_Z85.find(sign) for sign in text[at : at + 5]] for at in range(0, len(text), 5)]
+    is_key = len(text) == 40 and all(min(five) >= 0 and _number(five) < 2**32 for five in fives)
+    if not is_key:
+        raise ValueError(
+            f"expected a public key of 40 characters in Z85, found {len(text)} that are none: `python -m tradebot.client.keys` "
+            "makes a pair"
+        )
+    return text
+
+
+def _number(five: list[int]) -> int:
+    value = 0
+    for digit in five:
+        value = value * 85 + digit
+    return value

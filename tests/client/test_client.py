@@ -1,0 +1,76 @@
+"""The library without a node: what a message becomes, what is a gap, and what a caller is told who did something wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tradebot.client import Client, Fact, Gap, NoNode
+from tradebot.client.client import check_topic, next_port, read_reply, told_of
+from tradebot.client.curve import make_keys, public_key_of, read_key
+from tradebot.client.errors import BadMessage
+from tradebot.client.told import Told
+from tradebot.domain.errors import EXIT_USAGE, UsageError
+from tradebot.domain.wire import Facts
+
+
+def facts(stream: int, *sequences: int) -> list[Told]:
+    """What a client makes of messages with these numbers."""
+    counts: dict[str, tuple[int, int]] = {}
+    event = {"sequence": 5, "event": "gap", "text": "a hole"}
+    return [one for at in sequences for one in told_of("facts.gap", Facts(1, stream, at, 9, [event]), counts)]
+
+
+def test_a_number_that_is_missing_is_a_gap_and_one_that_comes_again_is_nothing() -> None:
+    assert [one.missed if isinstance(one, Gap) else one.sequence for one in facts(1, 4, 5, 5, 8, 7, 9)] == [4, 5, 2, 8, 9]
+
+
+def test_a_publisher_that_began_anew_is_a_gap_of_unknown_size() -> None:
+    counts: dict[str, tuple[int, int]] = {}
+    event = {"sequence": 5, "event": "gap", "text": "a hole"}
+    found = [
+        one
+        for stream, at in ((1, 7), (2, 1), (2, 2))
+        for one in told_of("facts.gap", Facts(1, stream, at, 9, [event]), counts)
+    ]
+    assert found[1] == Gap(topic="facts.gap", missed=None)
+    assert [type(one) for one in found] == [Fact, Gap, Fact, Fact]
+
+
+def test_events_that_came_together_are_told_one_by_one() -> None:
+    events = [{"sequence": number, "event": "order_filled", "text": "x", "price": "1.5"} for number in (3, 4)]
+    found = list(told_of("facts.order_filled", Facts(1, 1, 1, 9, events), {}))
+    assert [(one.fact, one.raw["price"]) for one in found if isinstance(one, Fact)] == [(3, "1.5"), (4, "1.5")]
+
+
+def test_wrong_use_is_told_in_one_line() -> None:
+    assert next_port("tcp://[::1]:7700") == "tcp://[::1]:7701"
+    for wrong in ("ipc:///x", "tcp://host", "tcp://host:x"):
+        with pytest.raises(UsageError, match="expected tcp"):
+            next_port(wrong)
+    with pytest.raises(UsageError, match="expected a topic"):
+        check_topic("fact")
+    with pytest.raises(UsageError, match="expected a secret key"):
+        public_key_of("short")
+    with pytest.raises(BadMessage):
+        read_reply(b"\xc1")
+
+
+def test_nobody_at_the_address_is_told_within_the_time_given() -> None:
+    public, secret = make_keys()
+    with Client("tcp://127.0.0.1:9", public, secret, timeout_s=0.3) as node:
+        with pytest.raises(NoNode, match="found nobody"):
+            node.control("kill")
+        with pytest.raises(NoNode):
+            next(node.subscribe(["state"], silence_s=0.3))
+
+
+def test_the_command_makes_a_pair_and_overwrites_none(tmp_path: Path) -> None:
+    path = tmp_path / "desk.key"
+    words = [sys.executable, "-m", "tradebot.client.keys", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert public_key_of(read_key(path)) == done.stdout.strip() and done.stderr == ""
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert again.returncode == EXIT_USAGE and "never overwritten" in again.stderr and again.stderr.count("\n") == 1

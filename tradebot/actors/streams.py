@@ -1,0 +1,75 @@
+"""A stream to whoever subscribes: topics, each with its own count, and the last message of each for who comes late.
+
+Nobody is waited for: a subscriber whose queue is full loses what comes, and sees it by the numbers that are missing. For a new
+subscription the last messages of its topics are said again, with the numbers they had, so that one who has them already drops
+them; however many subscribe at a moment, they are said once.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from tradebot.actors.curve import Context, bind_secured
+from tradebot.actors.drain import Drain, Frames
+
+HIGH_WATER: Final = 500  # messages that wait for one subscriber
+TOPIC_BYTES_MAX: Final = 128
+FRAME_BYTES_MAX: Final = 1_024  # a handshake of CURVE needs some 500; whoever sends more is cut off by libzmq
+TOPICS_MAX: Final = 256
+
+Encode = Callable[[int], bytes]
+"""A message, given its number in its topic."""
+
+
+class Stream:
+    def __init__(self, context: Context, address: str, secret: str) -> None:
+        self._socket = context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
+        self.peers = bind_secured(self._socket, address, secret)
+        self._sequences: dict[bytes, int] = {}
+        self._last: dict[bytes, bytes] = {}
+        self._wanted: dict[bytes, None] = {}
+        self.subscriptions = self.garbage = self.told = 0
+        self._drain = Drain(self._socket, self._hear)
+
+    def publish(self, topic: str, encode: Encode) -> None:
+        name = topic.encode()
+        assert name in self._last or len(self._last) < TOPICS_MAX
+        sequence = self._sequences[name] = self._sequences.get(name, 0) + 1
+        body = self._last[name] = encode(sequence)
+        self._send(name, body)
+
+    def forget(self, topic: str) -> None:
+        """What was last said of it is no longer so: who comes next waits for the next message."""
+        self._last.pop(topic.encode(), None)
+
+    def repeat(self) -> None:
+        """Say the last messages again for what was subscribed since the last call; called at the publisher's pace."""
+        if self._wanted:
+            wanted, self._wanted = tuple(self._wanted), {}
+            for name, body in self._last.items():
+                if name.startswith(wanted):
+                    self._send(name, body)
+        self._drain.look_soon()
+
+    def _send(self, name: bytes, body: bytes) -> None:
+        self._socket.send_multipart([name, body], zmq.NOBLOCK)  # never refused: an XPUB drops for who is full
+        self.told += 1
+        self._drain.look_soon()
+
+    def _hear(self, frames: Frames) -> None:
+        """A subscription or its end, or what is neither."""
+        body = frames[0].bytes
+        if len(frames) != 1 or body[:1] not in (b"\0", b"\1") or len(body) > TOPIC_BYTES_MAX:
+            self.garbage += 1
+        elif body[:1] == b"\1":
+            self.subscriptions += 1
+            if any(name.startswith(body[1:]) for name in self._last):
+                self._wanted[body[1:]] = None
+
+    def close(self) -> None:
+        self.peers.close()
+        self._drain.close()

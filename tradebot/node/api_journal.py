@@ -1,0 +1,101 @@
+"""What happens in the run, for its clients: the engine's journal read beside it, in a thread.
+
+It begins near the journal's end, at its last but one segment, so that a start of this part does not depend on how long the run
+is. What it finds on its way to the end is no news: fills of it are kept, the rest is passed over.
+"""
+
+import queue
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+from tradebot.domain.errors import LocalError
+from tradebot.node.chronicle import Chronicle
+from tradebot.node.session_files import API, ENGINE
+from tradebot.node.watch import FILLS
+from tradebot.store.journal_segments import list_segments, read_head
+
+POLL_S: Final = 0.05
+AGAIN_S: Final = 1.0
+FILLS_MAX: Final = 1_000
+BATCHES_MAX: Final = 64  # that wait for the loop; then reading waits, and nothing else does
+
+Event = dict[str, Any]
+
+
+class JournalNews:
+    """`take` gives what has happened since; `fills` are the last ones, the newest last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fills: deque[Event] = deque(maxlen=FILLS_MAX)
+        self.ended = threading.Event()
+        self.sequence = 0  # of the last fact that was read
+        self.begins_behind = 0
+        self.error: str | None = None
+        self._batches: queue.Queue[list[Event]] = queue.Queue(BATCHES_MAX)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def take(self) -> list[Event]:
+        """What is there now."""
+        assert self._thread.is_alive(), "the reader ends when it is told to"
+        found: list[Event] = []
+        while True:
+            try:
+                found += self._batches.get_nowait()
+            except queue.Empty:
+                return found
+
+    def close(self, wait_s: float) -> None:
+        self.ended.set()
+        if self._thread.ident is not None:
+            self._thread.join(wait_s)
+
+    def _run(self) -> None:
+        while not self.ended.is_set():
+            try:
+                self._follow()
+            except LocalError as error:  # pruned before it was read, or damaged: begin near the end again
+                if str(error) != self.error:
+                    self.error = str(error)
+                    sys.stderr.write(f"{API}: {error}\n")
+                self.ended.wait(AGAIN_S)
+
+    def _follow(self) -> None:
+        self.begins_behind = beginning_near_end(self.folder / ENGINE)
+        chronicle = Chronicle(self.folder, self.begins_behind)
+        has_caught_up = False
+        try:
+            while not self.ended.is_set():
+                found = chronicle.poll()
+                self.sequence = chronicle.reader.sequence
+                self.fills.extend(one for one in found if one["event"] in FILLS)
+                if has_caught_up and found:
+                    self._put(found)
+                if not found:
+                    has_caught_up, self.error = True, None
+                    self.ended.wait(POLL_S)
+        finally:
+            chronicle.close()
+
+    def _put(self, found: list[Event]) -> None:
+        while not self.ended.is_set():
+            try:
+                self._batches.put(found, timeout=POLL_S)
+            except queue.Full:
+                continue
+            return
+
+
+def beginning_near_end(folder: Path) -> int:
+    """The fact behind which the last but one segment begins. Raises LocalError."""
+    try:
+        segments = list_segments(folder)
+        return read_head(segments[-2]).base_sequence if len(segments) > 1 else read_head(segments[0]).base_sequence
+    except (IndexError, FileNotFoundError):
+        return 0  # it is not begun yet

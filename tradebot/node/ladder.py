@@ -1,0 +1,46 @@
+"""The control ladder as questions to the engine's desk: what each rung asks, in order."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tradebot.domain.wire import Argument
+
+Step = dict[str, str]
+
+_FIRST: Final[dict[str, list[Step]]] = {
+    "pause": [{"verb": "state", "state": "HALTED"}],
+    "resume": [{"verb": "state", "state": "ACTIVE"}],
+    "cancel-all": [],
+    "flatten": [{"verb": "state", "state": "REDUCING"}],  # so that nothing is opened again
+    "kill": [{"verb": "state", "state": "HALTED"}],
+}
+ARGUMENTS: Final[dict[str, frozenset[str]]] = {
+    "pause": frozenset(),
+    "resume": frozenset(),
+    "cancel-all": frozenset({"guards"}),
+    "flatten": frozenset(),
+    "kill": frozenset({"guards", "flatten"}),
+}
+"""What each may be told beside the reason: true or false."""
+
+
+def steps_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:
+    """Raises ValueError for an argument that the verb does not have, or that is neither true nor false."""
+    for name, value in arguments.items():
+        if name not in ARGUMENTS[verb]:
+            raise ValueError(f"expected of {verb} {_listed(ARGUMENTS[verb])}, found {name[:40]!r}")
+        if not isinstance(value, bool):
+            raise ValueError(f"expected true or false for {name}, found {str(value)[:40]!r}")
+    return [*_FIRST[verb], *_act_of(verb, arguments)]
+
+
+def _act_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:
+    if verb in ("pause", "resume"):
+        return []
+    if verb == "flatten" or arguments.get("flatten"):
+        return [{"verb": "act", "act": "FLATTEN"}]
+    return [{"verb": "act", "act": "CANCEL_ALL" if arguments.get("guards") else "CANCEL_ENTRIES"}]
+
+
+def _listed(names: frozenset[str]) -> str:
+    return f"at most {', '.join(sorted(names))}" if names else "no argument"
