@@ -183,6 +183,59 @@ def test_a_run_whose_strategies_were_edited_replays_from_its_first_fact(with_sna
     assert found.digest == again.live.kernel.digest_text
 
 
+class Recounts(Buyer):
+    """Buyer's State, and something beside it."""
+
+    class State(Struct):
+        bought: int = 0
+        more: int = 7
+
+    def on_start(self) -> None:
+        self.began_with = self.state.bought
+
+
+class Unlike(Strategy):
+    class State(Struct):
+        bought: str = "none"
+
+
+@pytest.mark.parametrize("with_snapshot", [True, False])
+def test_edited_strategies_go_on_with_their_state_where_it_fits(with_snapshot: bool) -> None:
+    """After a death too, and whoever was not edited as well; the replay gives them the same."""
+    kept, two = journal(), plan(2, [BTC])
+    session, _ = open_session(two, [Buyer({}), Buyer({})], kept, "one", 1, START)
+    session.on_market(MARKET.tobytes())
+    if with_snapshot:
+        session.save()
+    session.on_market(row(1.1, Kind.TRADE, 201, 1).tobytes())
+    edited = Recounts({})
+    again, _ = open_session(two, [Buyer({}), edited], kept, "two", 2, START + 2 * SECOND)
+    assert edited.began_with == 2 and edited.state.more == 7 and again.not_taken_over == []
+    again.on_market(row(3, Kind.TRADE, 201, 1).tobytes())
+    assert [one.state.bought for one in again.strategies] == [3, 3]
+    third = [Buyer({}), Recounts({})]
+    open_session(two, third, kept, "two", 3, START + 4 * SECOND)
+    assert [one.state.bought for one in third] == [3, 3]
+    replayed = replay_journal(two, [Buyer({}), Recounts({})], list(kept.frames()))
+    assert replayed.is_identical and replayed.folded_epochs == [1]
+    unlike, _ = open_session(two, [Buyer({}), Unlike({})], kept, "three", 4, START + 6 * SECOND)
+    assert [one.state.bought for one in unlike.strategies] == [3, "none"]
+    assert [(number, "Expected" in why) for number, why in unlike.not_taken_over] == [(1, True)]
+
+
+def test_a_stop_while_the_books_are_not_compared_yet_does_not_halt_the_next_start() -> None:
+    """Only what opens, reduces or halts trading says what is wanted; an act says nothing of it."""
+    kept = journal()
+    session, _ = open_session(PLAN, [Buyer({})], kept, "one", 1, START, 30 * SECOND)
+    assert session.live.kernel.trading_state == TradingState.HALTED
+    session.act(Act.CANCEL_ENTRIES, START + SECOND, "root", "stop")
+    again, _ = open_session(PLAN, [Buyer({})], kept, "one", 2, START + 2 * SECOND, 30 * SECOND)
+    assert again.wanted == TradingState.ACTIVE
+    again.set_trading_state(TradingState.REDUCING, START + 3 * SECOND, "ann", "enough")
+    third, _ = open_session(PLAN, [Buyer({})], kept, "one", 3, START + 4 * SECOND, 30 * SECOND)
+    assert third.wanted == TradingState.REDUCING
+
+
 @pytest.mark.parametrize("rate", [(0, 0), (1, SECOND), (2, 60 * SECOND), (9, 60 * SECOND)])
 def test_limits_may_be_changed_between_two_starts(rate: tuple[int, int]) -> None:
     """What was sent before counts against the new rate, as far back as that looks."""

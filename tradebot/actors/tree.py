@@ -47,9 +47,12 @@ class Tree:
             raise LocalError(f"expected children that start, found: {self.ended.result()}")
 
     async def stop(self, reason: str = SHUTDOWN) -> None:
-        """End all children, the last first."""
+        """End all children, the last first. One that is still starting is not waited for."""
         if not self.ended.done():
             self._do(self.machine.stop(time.monotonic_ns(), reason))
+            for child in self.machine.children:
+                if child.number in self.running and not child.is_up:
+                    self.running[child.number].kill()
         await self.ended
 
     def kill_all(self) -> None:

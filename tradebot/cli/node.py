@@ -219,6 +219,7 @@ def flatten(call: Call) -> int:
 
 def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
+    from tradebot.node.reloading import has_root
     from tradebot.node.running import is_running
     from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
 
@@ -226,7 +227,11 @@ def kill(call: Call) -> int:
     if read_killed(call.home) is None:  # the first reason is kept
         write_killed(call.home, Killed(who=_who(), why=call.words.why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
     if not is_running(call.home):
-        said = "latched: nothing of this home trades; no node answered, so nothing was cancelled"
+        if has_root(call.home):
+            raise NotRunning(
+                "latched, but the engine does not answer, so nothing was cancelled: its orders rest at the venue; end the node"
+            )
+        said = "latched: nothing of this home trades; no node runs, so nothing was cancelled"
         call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
         return EXIT_DONE
     _ask(call, "state", state="HALTED")

@@ -34,6 +34,7 @@ from tradebot.feeds.hearing import Hearing
 from tradebot.strategies.strategy import Strategy
 
 VERSION: Final = 1
+SEATS: Final = 12  # where a kernel's snapshot has its strategies: [is quarantined, State, bars] each
 NOBODYS: Final = "nobody's"  # a fingerprint that no strategies have
 FACT_BYTES: Final = FACT_DTYPE.itemsize
 SLOT_BYTES: Final = RECORD_DTYPE.itemsize
@@ -51,7 +52,8 @@ class Note(Struct, frozen=True, omit_defaults=True):
     """What a frame holds beside facts and outputs. `fingerprint` and `anew` are of a frame that opens an epoch; `answers` is
     the last answer taken; `refused` are answers that could not be taken in, with the reason; `who` and `why` are of a control.
     `is_gate`: the control holds trading shut until the books are compared, and is nobody's wish. `stream` and `heard` are how far
-    the feed was heard, 0 where it was not heard now.
+    the feed was heard, 0 where it was not heard now. `states` are the States of strategies, by number, that have changed with
+    this frame, `given` those that strategies began with that begin anew.
     """
 
     fingerprint: str = ""
@@ -63,6 +65,8 @@ class Note(Struct, frozen=True, omit_defaults=True):
     is_gate: bool = False
     stream: int = 0
     heard: int = 0
+    states: list[tuple[int, bytes]] = []
+    given: list[tuple[int, bytes]] = []
 
 
 class ShutOut(Struct, frozen=True):
@@ -99,7 +103,8 @@ class Session:
     """One engine over one account, from `open_session`.
 
     `refused` are answers that could not be taken in: trading is halted then, because our books and the venue's differ. `unusable`
-    are messages of the feed that are none of this run, with the reason.
+    are messages of the feed that are none of this run, with the reason. `states` is the State of each strategy as the journal has
+    it, `not_taken_over` whose State does not fit its edited code, and why.
     `is_fenced`: another engine holds the account, and this one has to stop.
     """
 
@@ -110,6 +115,10 @@ class Session:
         self.reconciling = Reconciling(reconcile_ns, epoch)
         self.hearing = Hearing(NAME)
         self.unusable: list[tuple[int, str]] = []
+        self.strategies = list(strategies)
+        self.states: dict[int, bytes] = {}
+        self.not_taken_over: list[tuple[int, str]] = []
+        self.calls: npt.NDArray[np.uint64] | None = None
         self.live = make_live(plan, strategies)
         self.journal = journal
         self.fingerprint = fingerprint
@@ -139,16 +148,39 @@ class Session:
         Who is shut out stands in the frame of the epoch: what is folded up to it must not reach beyond it.
         """
         is_gated = self.reconciling.gate is Gate.WAITING and self.live.kernel.trading_state == TradingState.ACTIVE
+        for number in () if shut is None else shut.strategies:  # as of the last fact, before any timer that came due since
+            self.live.arrive(_control(Kind.OPERATOR_ACT, int(Act.QUARANTINE), number, self.live.kernel.time_ns))
         if is_gated:
             self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, now_ns))
-        for number in () if shut is None else shut.strategies:
-            self.live.arrive(_control(Kind.OPERATOR_ACT, int(Act.QUARANTINE), number, now_ns))
+        given = self.give_states() if anew else []
         self.live.begin(self.epoch, now_ns, anew)
         who, why = (WHO, WHY_WAITING) if is_gated else ("", "")
         if shut is not None:
             who, why = KEEPER, shut.why
-        note = Note(fingerprint=self.fingerprint, anew=anew, who=who, why=why, is_gate=is_gated)
+        note = Note(fingerprint=self.fingerprint, anew=anew, who=who, why=why, is_gate=is_gated, given=given)
         return [*self.commit(note), self.up(), *([self.hearing.asked()] if self.hearing.stream else [])]
+
+    def give_states(self) -> list[tuple[int, bytes]]:
+        """Strategies that begin anew go on with their State, where it fits their code as it is now."""
+        given = []
+        for number, strategy in enumerate(self.strategies):
+            body, fresh = self.states.get(number), strategy.save_state()
+            if body is None:
+                continue
+            try:
+                strategy.load_state(body)
+                given.append((number, body))
+            except (msgspec.MsgspecError, ValueError, AssertionError) as error:
+                strategy.load_state(fresh)
+                self.not_taken_over.append((number, f"{type(error).__name__}: {error}"))
+        return given
+
+    def changed_states(self) -> list[tuple[int, bytes]]:
+        """What has changed since the last frame, which is the last of it from now on."""
+        now = {number: state_of(strategy) for number, strategy in enumerate(self.strategies)}
+        changed = [(number, body) for number, body in now.items() if body is not None and body != self.states.get(number)]
+        self.states.update(changed)
+        return changed
 
     def up(self) -> EngineUp:
         return EngineUp(VERSION, ACCOUNT, self.epoch, self.answers_taken)
@@ -311,6 +343,8 @@ class Session:
             assert not outputs and note is None, "a frame has a fact: by it a snapshot knows what came after"
             return []
         commands = commands_of(outputs)
+        if changed := self.changed_states():
+            note = Note(states=changed) if note is None else msgspec.structs.replace(note, states=changed)
         frame = Frame(
             FrameKind.FACTS,
             self.epoch,
@@ -366,6 +400,7 @@ class Session:
             self.live.kernel.restore(saved.kernel)
             self.live.resume()
         self.answers_taken, self.commands = saved.answers_taken, saved.commands
+        self.states = {number: seat[1] for number, seat in enumerate(saved.kernel[SEATS])}
         self.wanted = self.live.kernel.trading_state if saved.wanted < 0 else saved.wanted
         self.reconciling.since_ns = self.live.kernel.time_ns  # fills before it are in the snapshot, and not among the frames
         self.waiting = deque(saved.waiting)
@@ -375,9 +410,12 @@ class Session:
         """One frame of the journal: stepped again, or folded. Raises Diverged where it comes to something else than was
         written.
         """
+        note = note_of(frame)
         if is_folded:
             self.live.fold(frame.facts, frame.outputs)
         else:
+            for number, body in note.given:
+                self.strategies[number].load_state(body)
             self.live.replay(frame.facts)
             _, _, outputs = self.live.take()
             if outputs != frame.outputs:
@@ -388,11 +426,11 @@ class Session:
                 "journal was written by other code or on another kind of machine; start with the version that wrote it"
             )
         self.number(commands_of(frame.outputs))
-        note = note_of(frame)
+        self.states.update(note.states)
         self.answers_taken = max(self.answers_taken, note.answers)
         self.refused += note.refused
-        if (note.who or note.refused) and not note.is_gate:
-            self.wanted = self.live.kernel.trading_state
+        if (note.who or note.refused) and not note.is_gate and changes_state(frame.facts):
+            self.wanted = self.live.kernel.trading_state  # an act, or whoever is shut out, says nothing of it
         if note.stream:
             self.hearing.stand_at(note.stream, note.heard)
         if note.answers:
@@ -418,6 +456,7 @@ def open_session(
     the journal does not replay.
     """
     session = Session(plan, strategies, journal, fingerprint, epoch, reconcile_ns)
+    session.calls = calls
     if calls is not None:
         session.live.kernel.mark_calls(calls)
     found = journal.newest_snapshot()
@@ -441,6 +480,8 @@ def recover(session: Session, frames: Iterable[Frame], saved: Saved | None = Non
         session.restore(saved, books_only=is_folded or first != 0 or saved.fingerprint != session.fingerprint)
     for at, frame in enumerate(frames):
         session.take_again(frame, is_folded=at < first)
+        if session.calls is not None:
+            session.calls[1] = frame.end_sequence  # by it the keeper sees that a start gets on
     return first
 
 
@@ -491,6 +532,19 @@ def answers_in(slots: bytes) -> list[bytes]:
 
 
 _KIND_AT: Final = FACT_DTYPE.fields["kind"][1]  # type: ignore[index]
+
+
+def state_of(strategy: Strategy) -> bytes | None:
+    """Its State; None of one that holds what cannot be kept, which a snapshot will say."""
+    try:
+        return strategy.save_state()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def changes_state(slots: bytes) -> bool:
+    """Whether trading was opened, reduced or halted among these facts."""
+    return bool((np.frombuffer(slots, RECORD_DTYPE)["kind"] == Kind.TRADING_STATE_CHANGED).any())
 
 
 def _kind(fact: bytes) -> int:

@@ -99,6 +99,8 @@ class EnginePart(Base):
             self.plan, strategies, self.journal, fingerprint, self.epoch, now_ns, self.config.node.reconcile_ns, self.shut, calls
         )
         calls[RECOVERING] = False
+        for number, why in self.session.not_taken_over:
+            sys.stderr.write(f"{ENGINE}: the State of {self.name_of(number)} does not fit its code and begins anew: {why}\n")
         self.saved_at = self.session.live.kernel.sequence
         return self.address(found)
 
@@ -203,6 +205,7 @@ class EnginePart(Base):
             "orders_open": len(kernel.open_orders()),
             "fills": kernel.fills,
             "refused_answers": [why for _, why, _ in self.session.refused],
+            "states_not_taken_over": [f"{self.name_of(number)}: {why}" for number, why in self.session.not_taken_over],
             "unusable": [f"message {number} of the feed: {why}" for number, why in self.session.unusable],
             "quarantined": self.quarantined(),
             "has_gateway": self.has_gateway,

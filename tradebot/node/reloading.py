@@ -80,6 +80,13 @@ def root_of(home: Path) -> int:
     return pid
 
 
+def has_root(home: Path) -> bool:
+    try:
+        return root_of(home) > 0
+    except NotRunning:
+        return False
+
+
 def described(changed: list[str], parts: list[str]) -> str:
     """What a reload did, for people."""
     what = ", ".join(changed) if changed else "nothing"

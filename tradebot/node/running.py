@@ -43,7 +43,7 @@ from tradebot.engine.session import ShutOut
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.call_mark import Suspects
-from tradebot.node.config import Loaded, config_to_dict
+from tradebot.node.config import Loaded, config_from_dict, config_to_dict
 from tradebot.node.health import write_parts
 from tradebot.node.places import store_place
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
@@ -75,6 +75,7 @@ STOP_S: Final = 5.0
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
+LOAD_S: Final = 5.0  # that an engine has to load its code, before it steps its journal
 RECYCLE_S: Final = 60.0  # of life before a part is started again for its memory
 TAIL_BYTES: Final = 65_536
 ADDRESS_S: Final = 2.0
@@ -105,7 +106,7 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
     if run_id is None:
         run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
     else:
-        check_same(read_prepared(run_folder(home, run_id)), plan)
+        check_same(read_prepared(run_folder(home, run_id)), plan, config)
     folder = run_folder(home, run_id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_ticks(folder / "ticks.npy", ticks)
@@ -171,12 +172,19 @@ def prepare_ticks(config: Config, home: Path) -> tuple[Plan, np.ndarray[Any, np.
     return msgspec.structs.replace(plan, sample_interval_ns=0), ticks
 
 
-def check_same(before: Prepared, plan: Plan) -> None:
-    """A run goes on over the same account: the same instruments, assets and places. Raises ConfigError."""
+def check_same(before: Prepared, plan: Plan, config: Config) -> None:
+    """A run goes on over the same account: the same instruments, assets, and strategies by name and place. Raises ConfigError."""
+    names = [use.name for use in config_from_dict(before.config).strategy]
+    if names != (found := [use.name for use in config.strategy]):
+        raise ConfigError(
+            f"strategy: expected the names {', '.join(names)} in this order, as the run {before.run_id} has them, found "
+            f"{', '.join(found)}: positions and orders belong to a strategy by its name and place; put them back (what a name "
+            "uses may change), or begin another run with --new"
+        )
     pairs = [
         ("instruments", [one.name for one in before.plan.instruments], [one.name for one in plan.instruments]),
         ("account.start", before.plan.opening, plan.opening),
-        ("strategy", [one.markets for one in before.plan.places], [one.markets for one in plan.places]),
+        ("strategy.instruments", [one.markets for one in before.plan.places], [one.markets for one in plan.places]),
         ("account.margin", before.plan.margins, plan.margins),
     ]
     for name, old, new in pairs:
@@ -292,16 +300,17 @@ class Root:
         while True:
             answers = await asyncio.gather(*(self.ask(ENGINE if name == TRADING else name, "status") for name in parts.names))
             for name, found in zip(parts.names, answers, strict=True):
-                part = parts.part(name)
-                if part is None or not part.is_up:  # it is starting, or waits for its start
-                    heard[name] = time.monotonic()
+                part, is_engine = parts.part(name), name in (ENGINE, TRADING)
+                if part is None or not part.number or not (part.is_up or is_engine):
+                    heard[name] = time.monotonic()  # it is not there, or its start has a limit of its own
                     continue
                 since = max(heard[name], part.began_ns / 1e9)
-                is_alive = found is not None or (name in (ENGINE, TRADING) and self.suspects.is_recovering())
+                is_alive = found is not None or (is_engine and self.suspects.is_recovering())
                 heard[name] = time.monotonic() if is_alive else since
-                if time.monotonic() - heard[name] > self.config.node.lease_s:
+                limit_s = self.config.node.lease_s if part.is_up else 2 * self.config.node.lease_s + LOAD_S
+                if time.monotonic() - heard[name] > limit_s:
                     self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
-                    self.note(f"{name} has been silent for more than {self.config.node.lease}: it is killed")
+                    self.note(f"{name} has been silent for more than {limit_s:g} s: it is killed")
                     self.silent.add(name)
                     await parts.kill(name)
                     heard[name] = time.monotonic()
@@ -333,7 +342,7 @@ class Root:
         concerned = parts_concerned(changed)
         before, home = read_prepared(self.folder), self.folder.parents[1]
         plan, _ = await asyncio.to_thread(prepare_ticks, config, home) if concerned else (before.plan, None)
-        check_same(before, plan)
+        check_same(before, plan, config)
         fingerprint = fingerprint_of(config.strategy, plan)
         if fingerprint != before.fingerprint and ENGINE not in concerned:
             changed, concerned = [*changed, "the code of a strategy"], concerned | {ENGINE}

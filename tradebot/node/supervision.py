@@ -19,12 +19,13 @@ from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.session_files import API, STORE
-from tradebot.node.tree_shape import STOP_S, SUPERVISOR
+from tradebot.node.session_files import API, ENGINE, STORE
+from tradebot.node.tree_shape import STOP_S, SUPERVISOR, TRADING
 
 MAIN: Final = "tradebot.node.part_main"
 WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
-START_S: Final = 600.0  # an engine steps its journal again before it has started; one that hangs is seen by its silence
+START_S: Final = 60.0
+ENGINE_START_S: Final = 3_600.0  # it steps its journal again before it has started; one that hangs is seen by its silence
 ENDS_MAX: Final = 6
 STEADY_S: Final = 10.0
 KILLS_MAX: Final = 20  # of one part while the tree starts
@@ -100,7 +101,8 @@ class Supervision:
             own = ["--life-line", str(self.life_line.watched), "--ready", str(ready)]
             return spawn(["-m", MAIN, *words, *own], self.log, [self.life_line.watched, ready])
 
-        return InProcess(make, report, START_S)
+        limit_s = ENGINE_START_S if child.id in (ENGINE, TRADING) else START_S
+        return InProcess(make, report, limit_s)
 
     def told(self, what: str, child: ChildSpec, why: str) -> None:
         if what in ("exited", "failed") and self.tree.machine.reason is None and child.id not in self.recycled:
