@@ -95,6 +95,32 @@ def test_a_callback_that_ends_the_process_is_shut_out_at_once(place: Place, body
     check(place, found)
 
 
+ON_TIMER: Final = '''
+
+    def on_start(self):
+        self.every(50_000_000)
+
+    def on_timer(self, timer):
+        if self.state.is_done:
+            self.state.count += 1
+        if self.state.count > 20 and self.position.quantity > 0:
+            BODY
+'''
+
+
+@pytest.mark.parametrize(("body", "deaths"), [("ctypes.string_at(0)", 1), ("while True: pass", 2)])
+def test_a_timer_that_comes_due_while_the_engine_is_away_is_not_poison_again(place: Place, body: str, deaths: int) -> None:
+    """It is due before anything that the next start takes in, but not before who is shut out. The other keeps its State."""
+    set_up(place, "pass")
+    path = place.folder / "poison.py"
+    text = path.read_text().replace("is_done: bool = False", "is_done: bool = False\n        count: int = 0")
+    path.write_text(text + ON_TIMER.replace("BODY", body))
+    place.node.start()
+    found = wait_shut(place)
+    assert [one["event"] for one in place.events()].count("restart") == deaths
+    check(place, found)
+
+
 def test_one_that_dies_while_the_engine_recovers_is_shut_out_of_what_was_recorded(place: Place) -> None:
     """All is folded then: the others begin anew on true books."""
     flag = set_up(place, "pass")

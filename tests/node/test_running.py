@@ -22,10 +22,11 @@ from tradebot.testing.chaos_judge import judge
 
 LIFE_LINE_S: Final = 2.0
 
-# It sees what the code before it left: one more entry, as large as the position that it finds.
+# It sees what the code before it left: one more entry, as large as the position that it finds. Its State has another field, else
+# it would know that it has bought already.
 EDITED: Final = (
     RESTING.partition("            self.buy")[0] + "            self.buy(self.position.quantity, price=self.book.bid - 3_500)\n"
-)
+).replace("is_done", "is_done_again")
 
 RAISING: Final = RESTING + '            raise ArithmeticError("no such luck")\n'
 
@@ -149,7 +150,7 @@ def test_an_edited_strategy_goes_on_from_true_positions_and_orders(place: Place)
     place.strategy.write_text(EDITED)
     assert place.start() == run_id
     assert sorted(one["quantity"] for one in place.wait_orders(3)) == ["0.01000000", "0.01000000", "0.02000000"]
-    place.strategy.write_text(EDITED.replace("3_500", "3_700"))
+    place.strategy.write_text(EDITED.replace("3_500", "3_700").replace("is_done_again", "is_done_thrice"))
     place.node.signal(ENGINE, signal.SIGKILL)
     place.node.wait_trading()
     assert len(place.wait_orders(4)) == 4
@@ -168,6 +169,29 @@ def test_a_start_with_the_same_configuration_needs_no_store(place: Place) -> Non
         place.wait(lambda: place.ask("status")["parts"][STORE]["is_written"] is False)
     place.wait(lambda: place.ask("status")["parts"][STORE]["is_written"])
     place.wait(lambda: place.ask("status")["parts"][STORE]["behind"] < 1_000)
+
+
+def test_strategies_keep_their_names_and_places(place: Place) -> None:
+    """Positions and orders are theirs by both; what a name uses may change."""
+    place.start()
+    assert place.stop() == EXIT_DONE
+    text = place.node.config.read_text()
+    place.node.config.write_text(text.replace('name = "resting"', 'name = "other"'))
+    said = place.start_refused(EXIT_USAGE)
+    assert "expected the names resting in this order" in said and "found other" in said and "--new" in said
+    place.node.config.write_text(text + text[text.index("[[strategy]]") :].replace('"resting"', '"second"'))
+    assert "found resting, second" in place.start_refused(EXIT_USAGE)
+
+
+def test_a_kill_that_cannot_cancel_says_so(place: Place) -> None:
+    """The engine hangs: the latch is there, and the orders are still at the venue."""
+    place.start()
+    place.wait_orders(2)
+    place.node.signal(ENGINE, signal.SIGSTOP)
+    assert "nothing was cancelled" in place.call(EXIT_NOT_RUNNING, "kill", "--why", "now")["error"]
+    place.node.signal(ENGINE, signal.SIGCONT)
+    assert place.stop() == EXIT_DONE
+    assert "now" in place.start_refused(EXIT_REFUSED)
 
 
 def test_another_account_is_another_run(place: Place) -> None:
