@@ -7,7 +7,7 @@ import pytest
 
 from tradebot.domain.errors import NotRunning
 from tradebot.node import health, running
-from tradebot.node.health import last_errors, part_health, read_parts, write_parts
+from tradebot.node.health import STARTED, last_errors, part_health, read_parts, write_parts
 from tradebot.node.session_files import STORE, write_whole
 
 
@@ -57,6 +57,8 @@ def test_the_last_line_of_each_part_is_its_error(tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     log.write_text("engine: one\nengine of another\nstore: two\nengine: three\nTraceback\n")
     assert last_errors(log, ["engine", "store", "feed"]) == {"engine": "engine: three", "store": "store: two", "feed": None}
+    log.write_text(f"engine: one\n{STARTED}store: two\n")
+    assert last_errors(log, ["engine", "store"]) == {"engine": None, "store": "store: two"}, "an earlier start's is past"
     assert last_errors(tmp_path / "none", ["engine"]) == {"engine": None}
 
 

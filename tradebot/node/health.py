@@ -17,6 +17,9 @@ from tradebot.domain.errors import LocalError, NotRunning
 from tradebot.node.session_files import API, STORE, find_current, write_whole
 
 NAME: Final = "parts.json"
+STARTED: Final = "root: the node starts\n"
+"""A line in the log: what stands before it is of an earlier start."""
+
 LOG_BYTES: Final = 1 << 18  # of the end of the log that are looked at
 
 
@@ -88,11 +91,12 @@ def api_health(home: Path) -> dict[str, Any]:
 
 
 def last_errors(log: Path, names: Iterable[str]) -> dict[str, str | None]:
-    """The last line in the log that begins with the name of each part."""
+    """The last line in the log that begins with the name of each part, since the node's last start."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
+            text = file.read().decode(errors="replace")
     except OSError:
-        lines = []
+        text = ""
+    lines = text.rpartition(STARTED)[2].splitlines()
     return {name: next((line for line in reversed(lines) if line.startswith(f"{name}: ")), None) for name in names}

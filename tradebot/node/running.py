@@ -44,7 +44,7 @@ from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_from_dict, config_to_dict
-from tradebot.node.health import write_parts
+from tradebot.node.health import STARTED, write_parts
 from tradebot.node.places import store_place
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Config
@@ -205,6 +205,9 @@ def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None
         folder = prepare_run(loaded, home, is_new)
         (home / "logs").mkdir(mode=0o700, exist_ok=True)
         with (home / "logs" / f"{folder.name}.log").open("ab") as log:
+            with contextlib.suppress(OSError):  # the parts will say that the disk is full
+                log.write(STARTED.encode())
+                log.flush()
             asyncio.run(Root(loaded.config, folder, log, say, note, load).run())
 
 
@@ -365,7 +368,8 @@ class Root:
 
     def last_words(self, name: str) -> str:
         """The last line of the log that is of this part, or the last at all where it said nothing by its name."""
-        lines = Path(self.log.name).read_bytes()[-TAIL_BYTES:].decode(errors="replace").split("\n")
+        text = Path(self.log.name).read_bytes()[-TAIL_BYTES:].decode(errors="replace")
+        lines = text.rpartition(STARTED)[2].split("\n")
         said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
         own = [line for line in said if line.startswith(f"{name}: ")]
         return f"{(own or said)[-1]} ({self.log.name})"
@@ -552,7 +556,10 @@ def node_fills(home: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]
 
     folder = find_current(home)
     beginning = beginning_of(folder / ENGINE)
-    return list(fills_of(folder, read_prepared(folder).plan)), beginning
+    prepared = read_prepared(folder)
+    names = [use.name for use in config_from_dict(prepared.config).strategy]
+    fills = [{**one, "strategy_name": names[one["strategy"]]} for one in fills_of(folder, prepared.plan)]
+    return fills, beginning
 
 
 def is_running(home: Path) -> bool:
