@@ -181,3 +181,18 @@ def test_a_transient_child_that_is_done_stays_done_and_one_that_fails_does_not(t
 async def _until_ended(tree: Tree) -> str:
     await tree.start()
     return await tree.ended
+
+
+def test_a_tree_that_stops_while_one_below_is_starting_leaves_nobody(tmp_path: Path) -> None:
+    """What is below is killed, waited for, and not started again."""
+
+    async def body(nursery: Nursery) -> None:
+        below_spec = spec(child("x", "fork runs"), child("y", "fork late"))
+        tree = Tree(spec(child("below", below_spec, kind=Kind.SUPERVISOR, shutdown_s=None)), nursery.begin)
+        starting = asyncio.create_task(tree.start())
+        await until(lambda: nursery.pids("x"))
+        await asyncio.wait_for(tree.stop(), 5)
+        await asyncio.wait([starting])
+        assert not is_alive(nursery.pids("x")[0]) and len(nursery.pids("x")) == 1 and nursery.starts == 2
+
+    run(tmp_path, body)

@@ -20,6 +20,7 @@ Told = Callable[[str, ChildSpec, str], None]
 """(what, child, why): "start", "started", "failed", "exited", "stop", "kill"."""
 
 _FAR_NS: Final = NEVER_NS
+GONE_S: Final = 0.005  # between two looks whether all are gone
 
 
 class Tree:
@@ -35,6 +36,7 @@ class Tree:
         self._timer: asyncio.TimerHandle | None = None
         self._calls: dict[int, asyncio.Future[str]] = {}
         self._calls_made = 0
+        self._is_killed = False
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[str] = self._loop.create_future()
 
@@ -55,10 +57,13 @@ class Tree:
                     self.running[child.number].kill()
         await self.ended
 
-    def kill_all(self) -> None:
-        """End every child by force, at once: what is left when nobody may wait."""
+    async def kill_all(self) -> None:
+        """End every child by force, start none again, and wait until they are gone."""
+        self._is_killed = True
         for running in list(self.running.values()):
             running.kill()
+        while self.running:
+            await asyncio.sleep(GONE_S)
 
     # Calls, as OTP has them; each gives the error, empty where it was done
 
@@ -96,14 +101,15 @@ class Tree:
     def _do(self, said: list[Said]) -> None:
         for one in said:
             if isinstance(one, Start):
+                if self._is_killed:
+                    continue
                 self._told("start", one.child, "")
                 self.running[one.number] = self._make(one)
-            elif isinstance(one, Stop):
-                self._told("stop", one.child, "")
-                self.running[one.number].stop()
-            elif isinstance(one, Kill):
-                self._told("kill", one.child, "")
-                self.running[one.number].kill()
+            elif isinstance(one, Stop | Kill) and one.number in self.running:
+                is_kill = isinstance(one, Kill)
+                self._told("kill" if is_kill else "stop", one.child, "")
+                running = self.running[one.number]
+                (running.kill if is_kill else running.stop)()
             elif isinstance(one, Answer):
                 self._calls.pop(one.call).set_result(one.error)
             elif isinstance(one, Ready):
@@ -131,7 +137,7 @@ class Tree:
             await tree.stop()
             return tree.ended.result()
         except asyncio.CancelledError:
-            tree.kill_all()
+            await tree.kill_all()
             raise
         finally:
             self.below.pop(child.id, None)
