@@ -223,6 +223,28 @@ def test_edited_strategies_go_on_with_their_state_where_it_fits(with_snapshot: b
     assert [(number, "Expected" in why) for number, why in unlike.not_taken_over] == [(1, True)]
 
 
+class Heavy(Strategy):
+    class State(Struct):
+        prices: list[float] = []
+
+    def on_trade(self, trade: Any) -> None:
+        self.state.prices = [*self.state.prices, trade.price] * 2 if len(self.state.prices) < 2_000 else self.state.prices[1:]
+
+
+def test_a_large_state_does_not_fill_the_journal() -> None:
+    kept = journal()
+    session, _ = open_session(PLAN, [Heavy({})], kept, "one", 1, START)
+    session.on_market(MARKET.tobytes())
+    for number in range(300):
+        session.on_market(row(1 + (number + 1) / 100, Kind.TRADE, 201, 1).tobytes())
+    large = [frame for frame in kept.frames() if len(frame.body) > 4_096]
+    assert len(session.strategies[0].save_state()) > 10_000 and 2 <= len(large) <= 5, "three seconds"
+    session.save()
+    heavy = Heavy({})
+    open_session(PLAN, [heavy], kept, "two", 2, START + 9 * SECOND)
+    assert heavy.state == session.strategies[0].state, "a stop keeps a snapshot, which has it whole"
+
+
 def test_a_stop_while_the_books_are_not_compared_yet_does_not_halt_the_next_start() -> None:
     """Only what opens, reduces or halts trading says what is wanted; an act says nothing of it."""
     kept = journal()

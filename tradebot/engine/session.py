@@ -42,6 +42,8 @@ FILLS: Final = (Kind.ORDER_FILLED, Kind.LIQUIDATED)
 COMMANDS_MAX: Final = 256  # in one message
 HOLE_NS: Final = 10_000_000  # after which answers are asked for again
 NAME: Final = "engine"  # by which a feed knows whom to tell again
+LARGE_BYTES: Final = 4_096  # of a State, beyond which not every frame has it
+LARGE_EVERY_NS: Final = 1_000_000_000
 KEEPER: Final = "root"  # who shuts strategies out
 SAY_AGAIN_NS: Final = 500_000_000  # after which commands that the gateway has not taken are said again
 
@@ -117,6 +119,7 @@ class Session:
         self.unusable: list[tuple[int, str]] = []
         self.strategies = list(strategies)
         self.states: dict[int, bytes] = {}
+        self.states_ns = 0
         self.not_taken_over: list[tuple[int, str]] = []
         self.calls: npt.NDArray[np.uint64] | None = None
         self.live = make_live(plan, strategies)
@@ -176,9 +179,15 @@ class Session:
         return given
 
     def changed_states(self) -> list[tuple[int, bytes]]:
-        """What has changed since the last frame, which is the last of it from now on."""
+        """What has changed since the last frame, which is the last of it from now on. A large one is written now and then only:
+        a snapshot, as a stop keeps it, has it whole.
+        """
         now = {number: state_of(strategy) for number, strategy in enumerate(self.strategies)}
-        changed = [(number, body) for number, body in now.items() if body is not None and body != self.states.get(number)]
+        found = [(number, body) for number, body in now.items() if body is not None and body != self.states.get(number)]
+        is_due = self.live.kernel.time_ns >= self.states_ns + LARGE_EVERY_NS
+        changed = [(number, body) for number, body in found if is_due or len(body) <= LARGE_BYTES]
+        if is_due and found:
+            self.states_ns = self.live.kernel.time_ns
         self.states.update(changed)
         return changed
 
