@@ -682,8 +682,10 @@ class Gateway:
             return
         row = np.frombuffer(task.fact, FACT_DTYPE)[0]
         trigger = int(row["trigger"]) or status.trigger  # 0: as it is, and the venue moves one that follows the price
-        asked = int(row["price"]), int(row["quantity"]), trigger
-        if (status.price, status.quantity, status.trigger) == asked and not held.is_done:
+        is_as_asked = (status.price, status.trigger) == (int(row["price"]), trigger)
+        # a venue makes orders smaller by itself and never larger: one that has grown was changed, and then made smaller
+        is_size_asked = status.quantity == int(row["quantity"]) or held.quantity < status.quantity < int(row["quantity"])
+        if is_as_asked and is_size_asked and not held.is_done:
             self._tell_terms(held, status, now_ns, cause=int(row["cause"]))
         elif held.is_done or not status.is_open or venue_ns > task.deadline_ns + self.capabilities.margin_ns:
             self._tell(refusal(task, held, Reject.VENUE_NOT_ACCEPTED, now_ns))
