@@ -1,7 +1,7 @@
 """A process around one part, or around several that live together: the loop, and an end that is asked for or forced.
 
 It ends when it is told to (SIGTERM), and when the process that started it is gone: the life line is a pipe of which that
-process holds the other end, so that killing the root fells the whole node, and nobody trades on without a keeper.
+process holds the other end, so that killing the root fells the whole node, and nobody trades on unsupervised.
 
 Parts that live together have a supervisor of their own in this loop; what hangs or crashes takes all of them with it.
 """

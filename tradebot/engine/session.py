@@ -490,7 +490,7 @@ def recover(session: Session, frames: Iterable[Frame], saved: Saved | None = Non
     for at, frame in enumerate(frames):
         session.take_again(frame, is_folded=at < first)
         if session.calls is not None:
-            session.calls[1] = frame.end_sequence  # by it the keeper sees that a start gets on
+            session.calls[1] = frame.end_sequence  # by it the root sees that a start gets on
     return first
 
 

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     name_process([sys.executable, "-m", "tradebot.node.part_main", *arguments])
     shut = ShutOut(words.shut, words.why, words.fold) if words.shut else None
     faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1)  # the keeper's question to one that hangs: where?
+    faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?
     try:
         run_process(
             make_of(words, shut), words.name, ipc_folder(words.folder), words.life_line, words.clock_offset, words.ready,
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")
         return error.exit_code
-    except Exception as error:  # the keeper starts it again; `status` shows the line that has its name
+    except Exception as error:  # its supervisor starts it again; `status` shows the line that has its name
         traceback.print_exc()
         sys.stderr.write(f"{words.name}: {type(error).__name__}: {error}\n")
         return EXIT_FAILED

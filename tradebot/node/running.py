@@ -240,6 +240,7 @@ class Root:
         self.ipc = ipc_folder(folder)
         self.began_s = time.monotonic()
         self.one_reload = asyncio.Lock()
+        self.tasks: set[asyncio.Task[None]] = set()
         self.is_ending = False
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
@@ -260,8 +261,8 @@ class Root:
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told, **self.reached_at()})
-                loop.add_signal_handler(signal.SIGHUP, lambda: loop.create_task(self.reload(parts)))
-                watching = asyncio.create_task(self.watch(parts))
+                loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
+                watching = self.keep(loop.create_task(self.watch(parts)), parts)
                 await self.wait_end(parts, ended)
                 watching.cancel()
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
@@ -275,6 +276,18 @@ class Root:
         if why is not None:
             raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def keep(self, task: "asyncio.Task[None]", parts: Supervision) -> "asyncio.Task[None]":
+        """Hold a task until it is done; one that fails ends the node, for nobody would see what hangs any more."""
+        self.tasks.add(task)
+
+        def done(one: "asyncio.Task[None]") -> None:
+            self.tasks.discard(one)
+            if not one.cancelled() and (error := one.exception()) is not None:
+                parts.fail(f"the root itself failed: {type(error).__name__}: {error}")
+
+        task.add_done_callback(done)
+        return task
 
     async def check_address(self) -> None:
         """Before anything is started. Raises LocalError where another program has what clients are to reach."""

@@ -26,7 +26,7 @@ POLL_S: Final = 0.25
 WRITE_S: Final = 2.0  # after which what was taken is written
 RETRY_S: Final = 1.0
 RETRY_S_MAX: Final = 30.0
-END_S: Final = 4.0  # less than a keeper waits
+END_S: Final = 4.0  # less than its supervisor waits
 TENDED_S: Final = 0.5  # it may be killed at any moment
 
 
