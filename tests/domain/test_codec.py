@@ -6,9 +6,7 @@ import pytest
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Kind
 from tradebot.domain.codec import Message, message_from_bytes, to_bytes
-from tradebot.domain.control import SetTradingState
 from tradebot.domain.market import AccountFacts, Commands, Records
-from tradebot.domain.orders import TradingState
 
 RECORD = np.zeros(2, RECORD_DTYPE)
 FACT = np.zeros(3, FACT_DTYPE)
@@ -17,7 +15,6 @@ MESSAGES: list[tuple[int, Message]] = [
     (1, Records(1, 7, RECORD.tobytes())),
     (2, Commands(1, 7, 3, 2, FACT.tobytes())),
     (3, AccountFacts(1, 7, 3, FACT.tobytes())),
-    (32, SetTradingState(1, TradingState.HALTED, "ops", "drill")),
 ]
 
 

@@ -5,7 +5,6 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from tradebot.domain.control import SetTradingState
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.venue import VenueEvent, VenueReply, VenueRequest
@@ -14,7 +13,6 @@ Message = (
     Records
     | Commands
     | AccountFacts
-    | SetTradingState
     | CommandsTaken
     | AnswersTaken
     | EngineUp
