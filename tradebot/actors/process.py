@@ -9,9 +9,9 @@ Parts that live together have a supervisor of their own in this loop; what hangs
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
+from tradebot.actors.bus import Bus
 from tradebot.actors.cell import Cell, Part, Room
 from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
@@ -88,22 +88,24 @@ async def _forward(ending: asyncio.Event, cell: Cell) -> None:
 def run_process(
     make: Make,
     name: str,
-    folder: Path,
+    make_bus: Callable[[], Bus],
     life_line: int | None,
     offset_ns: int | None,
     ready: int | None = None,
     together: SupervisorSpec | None = None,
     told: Told = lambda *_: None,
 ) -> None:
-    """Make a part, or those of `together`, and run them on uvloop, to their end; `offset_ns` is that of the root's clock."""
+    """Make a part, or those of `together`, and run them on uvloop, to their end; the bus is made in the loop, and `offset_ns` is
+    that of the root's clock.
+    """
     clock, lines = Clock(offset_ns), Lines(life_line, ready)
 
     async def run() -> None:
         if together is None:
             part = make(name)
-            await run_alone(part, name, Room(folder, clock), lines)
+            await run_alone(part, name, Room(make_bus(), clock), lines)
         else:
-            await run_together(make, together, told, Room(folder, clock), lines)
+            await run_together(make, together, told, Room(make_bus(), clock), lines)
 
     _run(run())
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tradebot.actors.bus import Bus
 from tradebot.actors.child_spec import ChildSpec
 from tradebot.actors.naming import name_process
 from tradebot.actors.process import run_process
@@ -37,8 +38,8 @@ def main(arguments: list[str]) -> int:
     faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?
     try:
         run_process(
-            make_of(words, shut), words.name, ipc_folder(words.folder), words.life_line, words.clock_offset, words.ready,
-            TOGETHER if words.name == TRADING else None, told,
+            make_of(words, shut), words.name, lambda: Bus(ipc_folder(words.folder)), words.life_line, words.clock_offset,
+            words.ready, TOGETHER if words.name == TRADING else None, told,
         )  # fmt: skip
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")

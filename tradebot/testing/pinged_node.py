@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import uvloop
-import zmq
 
 from tradebot._core.types import FACT_DTYPE, Kind
+from tradebot.actors.bus import Bus
 from tradebot.actors.cell import TICK_S
 from tradebot.actors.clock import Clock
 from tradebot.actors.mail import Mail
@@ -26,7 +26,7 @@ from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ENGINE, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
 from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 from tradebot.testing.offering import Offered
@@ -69,8 +69,8 @@ def prepare(folder: Path) -> None:
 def through_processes(folder: Path, stream: Stream) -> Times:
     prepare(folder)
     clock = Clock()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    posts = Posts(context, ipc_folder(folder))
+    bus = Bus(ipc_folder(folder))
+    posts = Posts(bus, FEED, clock.now())
     with contextlib.ExitStack() as running:
         for name in PARTS:
             running.enter_context(part_process(folder, name, clock.offset_ns))
@@ -85,7 +85,7 @@ def through_processes(folder: Path, stream: Stream) -> Times:
         pace.close()
         time.sleep(SETTLE_S)
     posts.close()
-    context.destroy(linger=0)
+    bus.close()
     return order_times(folder, stream, pace.first_ns + offset_ns)
 
 
@@ -146,11 +146,11 @@ class LoopNode:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.posts = Posts(self.context, folder)
+        self.bus = Bus(folder)
+        self.posts = Posts(self.bus, FEED, self.clock.now())
         self.parts: dict[str, Any] = {name: make_part(name, folder, 1) for name in PARTS}
         for name, part in self.parts.items():
-            self.posts.hold(name, Mail(asyncio.get_running_loop(), self.taker(part)))
+            self.bus.hold(name, Mail(asyncio.get_running_loop(), self.taker(part)))
         for part in self.parts.values():
             self.post(part, part.open(self.clock.now()))
 
@@ -175,7 +175,7 @@ class LoopNode:
     def close(self) -> None:
         for part in self.parts.values():
             part.close()
-        self.context.destroy(linger=0)
+        self.bus.close()
 
 
 def through_loop(folder: Path, stream: Stream) -> Times:
