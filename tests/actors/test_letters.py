@@ -84,23 +84,35 @@ def test_a_way_that_loses_nothing_has_nothing_to_repair() -> None:
 
 def test_what_is_no_longer_kept_is_told_as_lost_and_the_rest_is_taken() -> None:
     out, incoming = Outgoing("a", 1), Incoming("b", 1)
-    letters = told(out, 3_000)
+    letters = told(out, 10_000)
     assert incoming.open(letters[:10]) == bodies(1, 10)
-    assert incoming.open(letters[2_999:]) == []
+    assert incoming.open(letters[9_999:]) == []
     ((name, letter),) = incoming.asks(MS)
     assert name == "a" and HEADER.unpack_from(letter)[2] == MISSING
     back = Incoming("a", 1)
     back.open([letter])
-    assert back.take_asked() == [("b", 1, 11, 2_999)] and back.take_asked() == []
-    again = out.again(11, 2_999)
-    assert HEADER.unpack_from(again[0])[2] == FORGOTTEN and out.oldest == 3_000 - 1_023
+    assert back.take_asked() == [("b", 1, 11, 9_999)] and back.take_asked() == []
+    again = out.again(11, 9_999)
+    assert HEADER.unpack_from(again[0])[2] == FORGOTTEN and out.oldest == 10_000 - 8_191
     found = incoming.open(again)
-    while found[-1] != body(3_000):
+    while found[-1] != body(10_000):
         ((name, letter),) = incoming.asks(2 * MS + 20 * MS * len(found))
         back.open([letter])
         found += incoming.open(out.again(*back.take_asked()[0][2:]))
-    assert found == bodies(out.oldest, 3_000)
+    assert found == bodies(out.oldest, 10_000)
     assert incoming.take_lost() == [("a", 11, out.oldest - 1)] and incoming.gone == out.oldest - 11
+
+
+def test_large_letters_are_kept_up_to_so_many_bytes() -> None:
+    out = Outgoing("a", 1)
+    for _ in range(1_000):
+        out.seal(b"x" * 16_344)
+        out.seal(b"refused" * 1_000)
+        out.unseal()
+    assert out.oldest == 1_000 - (8 << 20) // 16_384 + 2, "one made room for what was then refused"
+    assert len(out.again(out.oldest, 1_000)) == 256
+    out.seal(b"x" * (9 << 20))
+    assert out.oldest == 1_001, "the last is kept, however large"
 
 
 def test_one_who_does_not_tell_again_is_gone_on_without() -> None:

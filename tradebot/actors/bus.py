@@ -36,6 +36,9 @@ class Bus:
     def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
         socket.bind(address(self.folder, name))
 
+    def leave(self, socket: "zmq.Socket[bytes]") -> None:
+        """A bound socket is about to be closed."""
+
     def connect(self, socket: "zmq.Socket[bytes]", name: str) -> None:
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(address(self.folder, name))
@@ -52,13 +55,16 @@ class TcpBus(Bus):
         self.addresses = {name: f"tcp://{host}:{first_port + at}" for at, name in enumerate(names)}
         self._secret, self._public = secret, public_key_of(secret)
         self._gate: Gate | None = None
-        self._peers: list[Peers] = []
+        self._peers: dict[zmq.Socket[bytes], Peers] = {}
 
     def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
         """Raises LocalError where the port is another's; the socket is closed then."""
         if self._gate is None:
             self._gate = Gate(self.context, {self._public: "node"})
-        self._peers.append(bind_secured(socket, self.addresses[name], self._secret))
+        self._peers[socket] = bind_secured(socket, self.addresses[name], self._secret)
+
+    def leave(self, socket: "zmq.Socket[bytes]") -> None:
+        self._peers.pop(socket).close()
 
     def connect(self, socket: "zmq.Socket[bytes]", name: str) -> None:
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
@@ -67,8 +73,8 @@ class TcpBus(Bus):
         socket.connect(self.addresses[name])
 
     def close(self) -> None:
-        for peers in self._peers:
-            peers.close()
+        for socket in tuple(self._peers):
+            self.leave(socket)
         if self._gate is not None:
             self._gate.close()
         super().close()

@@ -14,11 +14,16 @@ from tradebot.actors.clock import Clock
 from tradebot.actors.mail import Mail
 from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.domain.codec import Message
+from tradebot.domain.signals import Exit
 
 STEPS_KEPT: Final = 1_024
 TICK_S: Final = 0.02  # the longest that passes before a behaviour is told the time
 
 Addressed = tuple[str, Message]
+
+
+class LinkedEnd(Exception):
+    """An actor ends because one that it is linked to did."""
 
 
 class Part(Protocol):
@@ -37,6 +42,10 @@ class Part(Protocol):
 
     def refused(self, name: str, message: Message) -> None:
         """A mailbox was full."""
+
+    @property
+    def traps_exits(self) -> bool:
+        """Whether it is told an `Exit` of one it is linked to, as any message, instead of ending with it."""
 
     def close(self) -> None: ...
 
@@ -134,10 +143,19 @@ class Cell:
             return
         began_s = time.perf_counter()
         try:
-            self.post(self.part.take(messages, self.room.clock.now()))
+            if Exit in map(type, messages) and not self.part.traps_exits:
+                self.take_until_exit(messages)
+            else:
+                self.post(self.part.take(messages, self.room.clock.now()))
         except BaseException as error:
             self.end(error)
         self.steps.note(len(messages), time.perf_counter() - began_s)
+
+    def take_until_exit(self, messages: list[Message]) -> None:
+        """It ends with whom it is linked to; what came before that is taken. Raises LinkedEnd."""
+        at, found = next((at, one) for at, one in enumerate(messages) if isinstance(one, Exit))
+        self.post(self.part.take(messages[:at], self.room.clock.now()))
+        raise LinkedEnd(f"{found.name}, to which it is linked, ended: {found.reason}")
 
     def answer(self, body: bytes) -> bytes:
         try:

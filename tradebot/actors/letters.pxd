@@ -15,11 +15,13 @@ cdef packed struct HeaderC:
 cdef class Outgoing:
     cdef HeaderC _header            # of the last letter sealed
     cdef list _kept                 # by number modulo its length
+    cdef Py_ssize_t _bytes          # of them
     cdef readonly uint64_t oldest   # the first number that is still kept
     cdef uint64_t _seen             # by the last beat
     cdef uint32_t _quiet            # beats since a letter
     cdef readonly uint64_t told_again
 
+    cdef int _forget(self) except -1
     cdef bytes _make(self, int kind, uint64_t number, bytes body)
 
 

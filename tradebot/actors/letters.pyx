@@ -28,7 +28,8 @@ cdef enum:
     VERSION = 1
     NAME_BYTES = 16
     HEADER_BYTES = 40
-    KEPT = 1_024           # letters for one receiver
+    KEPT = 8_192           # letters for one receiver
+    KEPT_BYTES = 8_388_608 # of them
     AGAIN_MAX = 256        # of them for one question
     HELD_MAX = 4_096       # that came before their turn
     SENDERS_MAX = 64
@@ -96,13 +97,17 @@ cdef class Outgoing:
         cdef HeaderC* header = &self._header
         header.number += 1
         cdef bytes letter = sealed(header, body)
-        self._kept[header.number % KEPT] = letter
         if header.number - self.oldest >= KEPT:
-            self.oldest = header.number - KEPT + 1
+            self._forget()
+        self._kept[header.number % KEPT] = letter
+        self._bytes += PyBytes_GET_SIZE(letter)
+        while self._bytes > KEPT_BYTES and self.oldest < header.number:
+            self._forget()
         return letter
 
     def unseal(self) -> None:
         """The last letter was not sent: its number is the next one's. The oldest that made room for it stays forgotten."""
+        self._bytes -= PyBytes_GET_SIZE(self._kept[self._header.number % KEPT])
         self._kept[self._header.number % KEPT] = None
         self._header.number -= 1
 
@@ -133,6 +138,12 @@ cdef class Outgoing:
         if self._seen == 0 or self._quiet != 1 and self._quiet != PULSE_AGAIN and (self._quiet == 0 or self._quiet % PULSE_LATER):
             return None
         return self._make(PULSE, self._header.number, b"")
+
+    cdef int _forget(self) except -1:
+        self._bytes -= PyBytes_GET_SIZE(self._kept[self.oldest % KEPT])
+        self._kept[self.oldest % KEPT] = None
+        self.oldest += 1
+        return 0
 
     cdef bytes _make(self, int kind, uint64_t number, bytes body):
         cdef HeaderC header = self._header

@@ -100,7 +100,7 @@ class Inbox:
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
         bus.bind(socket, posts.name)
         self._wire, self._descriptor = Wire(socket), socket.fileno()
-        self._posts, self._take = posts, take
+        self._bus, self._posts, self._take = bus, posts, take
         self._incoming = Incoming(posts.name, posts.stream)
         self.unreadable = 0
         self._loop = asyncio.get_running_loop()
@@ -153,6 +153,7 @@ class Inbox:
 
     def close(self) -> None:
         self._loop.remove_reader(self._descriptor)
+        self._bus.leave(self._wire.socket)
         self._wire.close(0)
 
 

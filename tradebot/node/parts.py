@@ -9,18 +9,21 @@ The store's part and that of the clients read the engine's journal; nobody sends
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tradebot._core.types import Act, Kind
+from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.orders import OrderFlag, OrderState, TradingState
-from tradebot.domain.units import money_text
+from tradebot.domain.signals import Monitor, Reachable, Terminated, Unreachable
+from tradebot.domain.units import money_text, time_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.reconciling import as_told
@@ -87,6 +90,7 @@ class EnginePart(Base):
         self.plan: Plan = self.prepared.plan
         self.journal = open_journal(folder, self.prepared, ENGINE)
         self.has_gateway = False
+        self.peers = dict.fromkeys((GATEWAY, VENUE, FEED), "there")
         self.saved_at = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
@@ -102,7 +106,8 @@ class EnginePart(Base):
         for number, why in self.session.not_taken_over:
             sys.stderr.write(f"{ENGINE}: the State of {self.name_of(number)} does not fit its code and begins anew: {why}\n")
         self.saved_at = self.session.live.kernel.sequence
-        return self.address(found)
+        watched = (Monitor(VERSION, ENGINE, name) for name in (GATEWAY, VENUE, FEED))
+        return chain(self.address(found), ((ROOT, one) for one in watched))
 
     def address(self, found: Iterable[Any]) -> Iterator[Addressed]:
         return ((FEED if isinstance(one, MarketAsked) else GATEWAY, one) for one in found)
@@ -134,11 +139,25 @@ class EnginePart(Base):
             return list(self.session.on_gateway_up(message, now_ns))
         if isinstance(message, VenueBooks):
             return list(self.session.on_books(message, now_ns))
+        if isinstance(message, Terminated | Unreachable | Reachable):
+            self.note_peer(message)
         if isinstance(message, Fenced):
             self.session.on_fenced(message)
             if self.session.is_fenced:
                 raise LocalError(f"expected to hold the account, found another engine under lease {message.lease}: this one ends")
         return []
+
+    def note_peer(self, message: Terminated | Unreachable | Reachable) -> None:
+        """What became of one that the engine needs. With a gateway that is dead it has to come to terms anew; one that is only
+        silent may still send what it has.
+        """
+        if isinstance(message, Terminated):
+            self.peers[message.name] = f"dead: {message.reason}"
+            self.has_gateway = self.has_gateway and message.name != GATEWAY
+        elif isinstance(message, Unreachable):
+            self.peers[message.name] = f"silent since {time_text(message.since_ns)}"
+        else:
+            self.peers[message.name] = "there"
 
     def check_taken(self, message: GatewayUp) -> None:
         """A gateway does not forget. Raises LocalError where it did: what it sent is not known, and nothing new reaches it."""
@@ -209,6 +228,7 @@ class EnginePart(Base):
             "unusable": [f"message {number} of the feed: {why}" for number, why in self.session.unusable],
             "quarantined": self.quarantined(),
             "has_gateway": self.has_gateway,
+            "peers": self.peers,
             "reconcile": as_told(self.session.reconciling),
             "cut": cut_text(self.journal),
             "balances": {

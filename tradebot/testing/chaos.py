@@ -25,14 +25,14 @@ import msgspec
 from msgspec import Struct
 
 from tradebot.actors.mailbox import ask
+from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED, LocalError, TimedOut
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
-from tradebot.node.tree_shape import process_of
+from tradebot.node.tree_shape import Shape, shape_of
 from tradebot.store import synthetic
 from tradebot.store.client import open_store
 from tradebot.testing.chaos_judge import Judgement, judge
 
-ROOT: Final = "root"
 ZYGOTE: Final = "zygote"
 PARTS: Final = (ENGINE, GATEWAY, VENUE, FEED, STORE)
 WEIGHTS: Final = {ENGINE: 5, GATEWAY: 5, VENUE: 5, FEED: 2, STORE: 2, ROOT: 2, ZYGOTE: 2}
@@ -127,8 +127,9 @@ def percentile(sorted_values: list[float], share: float) -> float | None:
 class Node:
     """A node that is started and killed from outside, as a user's would be."""
 
-    def __init__(self, place: Path, config: str, is_together: bool = False) -> None:
-        self.place, self.home, self.is_together = place, place / "home", is_together
+    def __init__(self, place: Path, config: str, shape: Shape | None = None) -> None:
+        self.place, self.home = place, place / "home"
+        self.shape = shape or shape_of("apart")
         self.gave_up = 0
         self.config = place / "node.toml"
         self.config.write_text(config)
@@ -155,8 +156,9 @@ class Node:
         assert self.root is not None
         if name == ROOT:
             return [self.root.pid]
-        process = process_of(name, "together" if self.is_together else "apart")
-        return list(_zygotes_of(self.root.pid) if name == ZYGOTE else _processes_of(process, self.folder))
+        if name == ZYGOTE:
+            return list(_zygotes_of(self.root.pid))
+        return list(_processes_of(self.shape.process_of(name), self.folder))
 
     def signal(self, name: str, number: signal.Signals) -> bool:
         """Whether there was such a process."""
@@ -321,7 +323,7 @@ class Chaos:
 
     def hold(self) -> None:
         """A part stands still, and goes on as if nothing had been."""
-        name = self.chance.choice(PARTS)
+        name = self.chance.choice((*PARTS, ZYGOTE))
         self.node.signal(name, signal.SIGSTOP)
         time.sleep(self.chance.uniform(0.1, STOP_S))
         self.node.signal(name, signal.SIGCONT)
@@ -336,7 +338,7 @@ def run(wish: Wish, place: Path, advance: Advance) -> Verdict:
     with open_store(place / "home" / "data") as store:
         store.import_records(synthetic.INSTRUMENT, *synthetic.open_source(events=EVENTS))
     config = CONFIG.replace("SEED", str(wish.seed)).replace("PLACE", wish.place)
-    node = Node(place, config, wish.place == "together")
+    node = Node(place, config, shape_of(wish.place))
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return Chaos(node, wish).run(advance)

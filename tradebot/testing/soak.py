@@ -21,10 +21,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from tradebot.actors.watching import ROOT
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
 from tradebot.store import synthetic
 from tradebot.store.client import open_store
-from tradebot.testing.chaos import CONFIG, PARTS, ROOT, ZYGOTE, Node
+from tradebot.testing.chaos import CONFIG, PARTS, ZYGOTE, Node
 from tradebot.testing.chaos_judge import judge
 
 WATCHED: Final = (ROOT, ZYGOTE, *PARTS)
