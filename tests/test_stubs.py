@@ -11,7 +11,7 @@ import tradebot._core
 
 CORE = Path(tradebot._core.__file__).parent
 MODULES = sorted(path.stem for path in CORE.glob("*.pyx"))
-ACTORS = ("letters", "mail", "wire")
+ACTORS = ("letters", "line", "mail", "wire")
 COMPILED = [*(f"tradebot._core.{name}" for name in MODULES), *(f"tradebot.actors.{name}" for name in ACTORS)]
 
 

@@ -2,6 +2,10 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+cdef enum:
+    HEADER_BYTES = 40
+
+
 cdef packed struct HeaderC:
     uint16_t mark
     uint8_t version
@@ -13,14 +17,16 @@ cdef packed struct HeaderC:
 
 
 cdef class Outgoing:
-    cdef HeaderC _header            # of the last letter sealed
-    cdef list _kept                 # by number modulo its length
+    cdef HeaderC _header            # of the last letter
+    cdef list _kept                 # bodies by number, modulo its length
     cdef Py_ssize_t _bytes          # of them
     cdef readonly uint64_t oldest   # the first number that is still kept
     cdef uint64_t _seen             # by the last beat
     cdef uint32_t _quiet            # beats since a letter
     cdef readonly uint64_t told_again
 
+    cdef int _number_body(self, bytes body) except -1
+    cdef int _unseal(self) except -1
     cdef int _forget(self) except -1
     cdef bytes _make(self, int kind, uint64_t number, bytes body)
 
@@ -41,7 +47,8 @@ cdef class Incoming:
     cdef readonly uint64_t garbage, doubled, late, repaired, gone
 
     cdef _Sender _sender(self, const HeaderC* header)
-    cdef int _take(self, const HeaderC* header, bytes letter, list found) except -1
+    cdef int _open(self, const char* letter, Py_ssize_t size, list found) except -1
+    cdef int _take(self, const HeaderC* header, const char* text, Py_ssize_t size, list found) except -1
     cdef int _begin(self, _Sender sender, const HeaderC* header, list found) except -1
     cdef int _release(self, _Sender sender, list found) except -1
     cdef int _skip(self, _Sender sender, uint64_t upto, list found) except -1

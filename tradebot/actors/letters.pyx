@@ -27,7 +27,6 @@ cdef enum:
     MARK = 0x4254
     VERSION = 1
     NAME_BYTES = 16
-    HEADER_BYTES = 40
     KEPT = 8_192           # letters for one receiver
     KEPT_BYTES = 8_388_608 # of them
     AGAIN_MAX = 256        # of them for one question
@@ -75,10 +74,6 @@ cdef bytes sealed(const HeaderC* header, bytes body):
     return letter
 
 
-cdef inline bytes body_of(bytes letter):
-    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(letter) + HEADER_BYTES, PyBytes_GET_SIZE(letter) - HEADER_BYTES)
-
-
 cdef str name_text(const char* name):
     return PyBytes_FromStringAndSize(name, NAME_BYTES).rstrip(b"\0").decode(errors="replace")
 
@@ -94,22 +89,30 @@ cdef class Outgoing:
 
     def seal(self, bytes body) -> bytes:
         """The next letter; `unseal` it where it could not be sent."""
-        cdef HeaderC* header = &self._header
-        header.number += 1
-        cdef bytes letter = sealed(header, body)
-        if header.number - self.oldest >= KEPT:
-            self._forget()
-        self._kept[header.number % KEPT] = letter
-        self._bytes += PyBytes_GET_SIZE(letter)
-        while self._bytes > KEPT_BYTES and self.oldest < header.number:
-            self._forget()
-        return letter
+        self._number_body(body)
+        return sealed(&self._header, body)
 
     def unseal(self) -> None:
         """The last letter was not sent: its number is the next one's. The oldest that made room for it stays forgotten."""
-        self._bytes -= PyBytes_GET_SIZE(self._kept[self._header.number % KEPT])
+        self._unseal()
+
+    cdef int _number_body(self, bytes body) except -1:
+        """Give it the next number and keep it."""
+        cdef HeaderC* header = &self._header
+        header.number += 1
+        if header.number - self.oldest >= KEPT:
+            self._forget()
+        self._kept[header.number % KEPT] = body
+        self._bytes += PyBytes_GET_SIZE(body) + HEADER_BYTES
+        while self._bytes > KEPT_BYTES and self.oldest < header.number:
+            self._forget()
+        return 0
+
+    cdef int _unseal(self) except -1:
+        self._bytes -= PyBytes_GET_SIZE(self._kept[self._header.number % KEPT]) + HEADER_BYTES
         self._kept[self._header.number % KEPT] = None
         self._header.number -= 1
+        return 0
 
     @property
     def number(self) -> int:
@@ -126,7 +129,7 @@ cdef class Outgoing:
         first = max(first, self.oldest)
         number = first
         while number <= last and number - first < AGAIN_MAX:
-            found.append(self._kept[number % KEPT])
+            found.append(self._make(LETTER, number, self._kept[number % KEPT]))
             self.told_again += 1
             number += 1
         return found
@@ -140,7 +143,7 @@ cdef class Outgoing:
         return self._make(PULSE, self._header.number, b"")
 
     cdef int _forget(self) except -1:
-        self._bytes -= PyBytes_GET_SIZE(self._kept[self.oldest % KEPT])
+        self._bytes -= PyBytes_GET_SIZE(self._kept[self.oldest % KEPT]) + HEADER_BYTES
         self._kept[self.oldest % KEPT] = None
         self.oldest += 1
         return 0
@@ -168,13 +171,8 @@ cdef class Incoming:
         """The bodies that are to be taken now, each once, those of one sender in their order."""
         cdef list found = []
         cdef bytes letter
-        cdef const HeaderC* header
         for letter in letters:
-            header = <const HeaderC*>PyBytes_AS_STRING(letter)
-            if PyBytes_GET_SIZE(letter) >= HEADER_BYTES and is_sound(header):
-                self._take(header, letter, found)
-            else:
-                self.garbage += 1
+            self._open(PyBytes_AS_STRING(letter), PyBytes_GET_SIZE(letter), found)
         return found
 
     def take_asked(self) -> list[tuple[str, int, int, int]]:
@@ -234,14 +232,22 @@ cdef class Incoming:
         self._senders.append(sender)
         return sender
 
-    cdef int _take(self, const HeaderC* header, bytes letter, list found) except -1:
+    cdef int _open(self, const char* letter, Py_ssize_t size, list found) except -1:
+        cdef const HeaderC* header = <const HeaderC*>letter
+        if size >= HEADER_BYTES and is_sound(header):
+            self._take(header, letter + HEADER_BYTES, size - HEADER_BYTES, found)
+        else:
+            self.garbage += 1
+        return 0
+
+    cdef int _take(self, const HeaderC* header, const char* text, Py_ssize_t size, list found) except -1:
         cdef uint64_t[3] body
         cdef _Sender sender
         if header.kind == MISSING:
-            if PyBytes_GET_SIZE(letter) != HEADER_BYTES + sizeof(body):
+            if size != sizeof(body):
                 self.garbage += 1
                 return 0
-            memcpy(body, PyBytes_AS_STRING(letter) + HEADER_BYTES, sizeof(body))
+            memcpy(body, text, sizeof(body))
             self.asked.append((name_text(header.name), body[0], body[1], body[2]))
             return 0
         sender = self._sender(header)
@@ -258,7 +264,7 @@ cdef class Incoming:
         elif header.kind == FORGOTTEN:
             self._skip(sender, header.number, found)
         elif header.number == sender.next:
-            found.append(body_of(letter))
+            found.append(PyBytes_FromStringAndSize(text, size))
             sender.next += 1
             if sender.held:
                 self.repaired += 1
@@ -268,7 +274,7 @@ cdef class Incoming:
         else:
             sender.highest = max(sender.highest, header.number)
             if len(sender.held) < HELD_MAX:
-                sender.held[header.number] = body_of(letter)
+                sender.held[header.number] = PyBytes_FromStringAndSize(text, size)
         return 0
 
     cdef int _begin(self, _Sender sender, const HeaderC* header, list found) except -1:

@@ -19,25 +19,13 @@ import zmq
 
 from tradebot.actors.bus import Bus, address
 from tradebot.actors.letters import Incoming, Outgoing
+from tradebot.actors.line import Line, take_bodies
 from tradebot.actors.wire import Wire
 from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
 HIGH_WATER: Final = 10_000  # messages that wait at either end
 NUMBER_BYTES: Final = 8  # of a question, before its body, and of its answer
-
-
-class Line:
-    """The way to one mailbox behind a socket."""
-
-    def __init__(self, wire: Wire, outgoing: Outgoing) -> None:
-        self.wire, self.outgoing = wire, outgoing
-
-    def tell(self, body: bytes) -> bool:
-        if self.wire.put(self.outgoing.seal(body)):
-            return True
-        self.outgoing.unseal()
-        return False
 
 
 class Posts:
@@ -108,11 +96,10 @@ class Inbox:
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        found = self._wire.take(DRAIN_MAX)
-        if len(found) == DRAIN_MAX:
+        bodies, count = take_bodies(self._wire, self._incoming, DRAIN_MAX)
+        if count == DRAIN_MAX:
             self._loop.call_soon(self._drain)
-        if found:
-            self._deliver(self._incoming.open(found))
+        self._deliver(bodies)
         for name, stream, first, last in self._incoming.take_asked():
             self._posts.again(name, stream, first, last)
 

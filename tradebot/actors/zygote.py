@@ -79,11 +79,11 @@ class Zygote:
             self._lose()
             raise LocalError(f"expected a zygote within {WARM_S:g} s, found none: see {self.log.name}") from error
 
-    async def _answer(self) -> Offspring | None:
-        """The next answer that is not about an end. Raises ConnectionError where the zygote dies before it."""
+    def _answer(self) -> "asyncio.Future[Offspring | None]":
+        """The next answer that is not about an end. Awaiting it raises ConnectionError where the zygote dies before it."""
         waits: asyncio.Future[Offspring | None] = asyncio.get_running_loop().create_future()
         self._answers.append(waits)
-        return await waits
+        return waits
 
     def _hear(self) -> None:
         assert self._line is not None
