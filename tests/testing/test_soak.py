@@ -36,7 +36,7 @@ def test_the_true_slope_is_within_two_standard_errors_nearly_always(share: float
     for seed in range(200):
         value, error = slope([rows(600, 5e6, 70.0, dependent(600, seed, share, 5_000.0))], ANONYMOUS)
         within += abs(value - 70.0) <= 2 * error
-    assert within > 175
+    assert within > 160  # of 200; without the dependence in it about half for the second
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,8 @@ def said(venue: PaperVenue, ask: Ask, client_id: int, now_ns: int, fact: bytes =
 
 
 def refused(venue: PaperVenue, client_id: int, now_ns: int) -> VenueReply:
-    """A FOK order that nobody fills: over at once."""
-    slots = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.FOK, "price": 100, "quantity": 1}
+    """An IOC order that nobody fills: over at once."""
+    slots = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.IOC, "price": 100, "quantity": 1}
     fact = fact_of(Kind.PLACE_ORDER, client_id, kind2=Kind.PLACE_ORDER, **slots)
     return said(venue, Ask.PLACE, client_id, now_ns, fact.tobytes())
 

@@ -54,7 +54,7 @@ QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
 FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where nothing is wrong
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
-SHORT: Final = Retention(time_ns=3 * SECOND, orders_min=20)
+SHORT: Final = Retention(time_ns=6 * SECOND, orders_min=10)  # more than the window and what may be slow
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
 Sync = Literal["none", "place", "each"]
