@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
-from tradebot.testing.soak import ANONYMOUS, LIFE_S, Lives, as_told, is_flat, kills, read_process, slope
+from tradebot.testing.soak import ANONYMOUS, BLOCK_S, LIFE_S, Lives, as_told, floors, is_flat, kills, read_process, slope
 
 
 def rows(seconds: int, start: float, per_second: float, noise: Any = 0.0) -> np.ndarray:
@@ -29,12 +29,13 @@ def test_lives_of_different_levels_have_one_slope() -> None:
     assert slope([], ANONYMOUS).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.8])
+@pytest.mark.parametrize("share", [0.0, 0.6])
 def test_the_true_slope_is_within_two_standard_errors_nearly_always(share: float) -> None:
-    """Also where a second depends on the one before, by which the usual standard error is far too small."""
+    """Also where a block depends on the one before, by which the usual standard error is far too small."""
     within = 0
     for seed in range(200):
-        value, error = slope([rows(600, 5e6, 70.0, dependent(600, seed, share, 5_000.0))], ANONYMOUS)
+        noise = dependent(60, seed, share, 50_000.0)
+        value, error = slope([floors(rows(600, 5e6, 70.0, np.repeat(noise, 10)))], ANONYMOUS)
         within += abs(value - 70.0) <= 2 * error
     assert within > 160  # of 200; without the dependence in it about half for the second
 
@@ -61,6 +62,15 @@ def test_what_grows_only_while_it_warms_up_is_flat_and_what_grows_on_is_not() ->
         assert found["megabytes_per_hour"]["flat"] is flat
         assert found["megabytes_per_hour"]["slope"] == pytest.approx(per_second * 0.0036)
         assert is_flat({ENGINE: found}) is flat and found["descriptors_per_hour"]["flat"]
+
+
+def test_what_is_held_for_a_moment_is_no_growth_and_a_leak_under_it_is_seen() -> None:
+    """Teeth of 60 MB that become broader, up to seven seconds."""
+    held = np.array([6e7 if at % 40 < 2 + at // 100 else 0.0 for at in range(600)])
+    assert slope([floors(rows(600, 1e8, 0.0, held))], ANONYMOUS)[0] == pytest.approx(0.0)
+    assert slope([rows(600, 1e8, 0.0, held)], ANONYMOUS)[0] > 1_000
+    assert slope([floors(rows(600, 1e8, 2_000.0, held))], ANONYMOUS)[0] == pytest.approx(2_000.0, rel=0.01)
+    assert len(floors(rows(600, 1e8, 0.0))) == 600 // BLOCK_S
 
 
 def test_short_lives_tell_nothing_of_a_slope_but_their_descriptors_count() -> None:

@@ -8,8 +8,9 @@ the mapped pages of the journals, too, which the kernel takes back as it likes. 
 A process that is killed begins anew, so a life has to be long to tell of a slope. In the first half of the run venue, gateway and
 feed are killed, in the second half engine and store: so every part lives through half of it, while the others die around it; root
 and zygote live through all. A life that lasted `LIFE_S` counts after its first `WARM_S`, in which caches fill; all lives of a
-part together have one slope by least squares, each with a level of its own. What is read in one second depends on the second
-before, so the standard error is that of Newey and West over `LAG_S` seconds.
+part together have one slope by least squares, each with a level of its own. Its points are the least of every `BLOCK_S` seconds:
+what is held for a moment, a query's buffers or a snapshot on its way to the disk, is no growth, and a leak lifts the floor too.
+A floor depends on the one before, so the standard error is that of Newey and West over `LAG` blocks.
 
 A part is flat when its slope *and two standard errors more* are below the bound: that it does not grow is shown, not merely
 undecided. A slope that differs from nothing by more than two standard errors is told as `grows`, however small it is.
@@ -41,7 +42,8 @@ WATCHED: Final = (ROOT, ZYGOTE, *PARTS)
 VICTIMS: Final = ((VENUE, GATEWAY, FEED), (ENGINE, STORE))  # of the first half, and of the second
 LIFE_S: Final = 180.0  # a shorter one tells nothing of a slope
 WARM_S: Final = 90.0
-LAG_S: Final = 30
+BLOCK_S: Final = 10.0
+LAG: Final = 4  # blocks
 REST_S: Final = 30.0  # at the end of a half, without kills
 MEMORY_MAX: Final = 6.0  # megabytes an hour that are still called flat
 DESCRIPTORS_MAX: Final = 12.0  # an hour, likewise
@@ -68,7 +70,7 @@ class Lives:
     def figures(self, name: str) -> dict[str, Any]:
         """Of how many lives, the seconds that tell something, what there is at the end of the longest, and the slopes."""
         lives = [np.array(rows, float) for (part, _), rows in self.rows.items() if part == name]
-        told = [one[one[:, 0] >= one[0, 0] + WARM_S] for one in lives if one[-1, 0] - one[0, 0] >= LIFE_S]
+        told = [floors(one[one[:, 0] >= one[0, 0] + WARM_S]) for one in lives if one[-1, 0] - one[0, 0] >= LIFE_S]
         longest = max(lives, key=len, default=np.zeros((1, 4)))
         memory, descriptors = slope(told, ANONYMOUS) * 3_600 / 1e6, slope(told, DESCRIPTORS) * 3_600
         return {
@@ -82,6 +84,12 @@ class Lives:
             "descriptors_max": int(max((one[:, DESCRIPTORS].max() for one in lives), default=0)),
             "descriptors_per_hour": as_told(told, descriptors, DESCRIPTORS_MAX),
         }
+
+
+def floors(rows: Rows) -> Rows:
+    """The least of each block of seconds, in the middle of which it stands."""
+    blocks = (rows[:, 0] // BLOCK_S).astype(np.int64)
+    return np.array([[(block + 0.5) * BLOCK_S, *rows[blocks == block, 1:].min(axis=0)] for block in np.unique(blocks)])
 
 
 def as_told(lives: list[Rows], found: Rows, bound: float) -> dict[str, Any] | None:
@@ -101,15 +109,18 @@ def slope(lives: list[Rows], column: int) -> Rows:
         return np.zeros(2)
     value = sum(float((seconds * found).sum()) for seconds, found in parts) / below
     spread = sum(spread_of(seconds * (found - value * seconds)) for seconds, found in parts)
-    return np.array([value, max(0.0, spread) ** 0.5 / below])
+    return np.array([value, spread**0.5 / below])
 
 
 def spread_of(scores: Rows) -> float:
-    """The variance of their sum, where each may depend on those up to `LAG_S` before it (Newey and West, 1987)."""
+    """The variance of their sum, where each may depend on those up to `LAG` before it (Newey and West, 1987); a level and a slope
+    were found from them.
+    """
+    count = len(scores)
     found = float((scores**2).sum())
-    for lag in range(1, min(LAG_S, len(scores) - 1) + 1):
-        found += 2 * (1 - lag / (LAG_S + 1)) * float((scores[lag:] * scores[:-lag]).sum())
-    return found
+    for lag in range(1, min(LAG, count - 1) + 1):
+        found += 2 * (1 - lag / (LAG + 1)) * float((scores[lag:] * scores[:-lag]).sum())
+    return max(0.0, found) * count / max(1, count - 2)
 
 
 def read_process(pid: int) -> tuple[int, int, int] | None:
