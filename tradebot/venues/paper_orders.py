@@ -13,8 +13,8 @@ what is open is kept whatever its age. With an order goes what was traded up to 
 None of that is left to hope. `forgotten_ns` is told with every reply: what ended or was traded up to then may be missing. The
 gateway takes "not found" for a proof only where the order cannot have ended so early; else it stays unknown until an operator
 speaks. "Not found" of an order that was heard of as open proves nothing at all: it stays open in our books, and a round of them
-shows the difference. The engine compares no fill that is as old. An id stays spent for ever, as a bit, so that a venue that refuses an id for
-ever goes on to, and what was placed twice is seen.
+shows the difference. The engine compares no fill that is as old. An id stays spent for ever, as a bit, so that a venue that
+refuses an id for ever goes on to, and what was placed twice is seen.
 
 What is forgotten when depends on what was taken in and on nothing else, so a start comes to the same from a snapshot as from the
 whole journal.
