@@ -393,6 +393,7 @@ class FeedPart(Base):
         self.speed, self.rounds = node.speed, node.rounds
         self.at = self.round = self.told = self.again = 0
         self.began_ns = self.told_ns = 0
+        self.is_held = False
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
         self.began_ns = self.told_ns = now_ns
@@ -408,7 +409,7 @@ class FeedPart(Base):
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         """Everything that is due by now."""
-        while self.rounds == 0 or self.round < self.rounds:
+        while not self.is_held and (self.rounds == 0 or self.round < self.rounds):
             due_ns = int(self.ticks["time_ns"][0] + (now_ns - self.began_ns) * self.speed)
             end = int(np.searchsorted(self.ticks["time_ns"], due_ns, side="right"))
             for at in range(self.at, end, RECORDS_MAX):
@@ -431,12 +432,21 @@ class FeedPart(Base):
     def close(self) -> None:
         pass
 
+    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+        """`hold`: tell nothing new until its next start; what is asked for again is still told."""
+        if question["verb"] == "hold":
+            self.is_held = True
+        elif question["verb"] != "status":
+            raise ValueError(f"expected a verb of the feed, found {question['verb']!r}")
+        return self.status()
+
     def status(self) -> dict[str, Any]:
         return {
             "told": self.told,
             "told_again": self.again,
             "round": self.round,
             "refused": self.full,
+            "is_held": self.is_held,
             "is_done": 0 < self.rounds <= self.round,
         }
 

@@ -274,7 +274,9 @@ class Root:
             starting.cancel()
             await parts.end()
         if why is not None:
-            raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
+            name = why.partition(" ")[0]
+            words = self.last_words(name) if name in parts.names else f"see {self.log.name}"
+            raise LocalError(f"expected a node that runs, found: {why}; {words}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
     def keep(self, task: "asyncio.Task[None]", parts: Supervision) -> "asyncio.Task[None]":

@@ -125,6 +125,7 @@ class ChaosWords(Struct, frozen=True, kw_only=True):
     faults: int | None
     seed: int
     pause: float
+    place: str
     folder: Path | None
 
 
@@ -143,6 +144,7 @@ def chaos_answer(words: ChaosWords, told: Callable[[int], None], note: Callable[
         stops=words.kills // 10 if words.faults is None else words.faults,
         seed=words.seed,
         pause_s=words.pause,
+        place=words.place,
     )
     place = words.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     verdict = chaos.run(wish, place.absolute(), told)
