@@ -386,10 +386,10 @@ class VenuePart(Base):
 
     def status(self) -> dict[str, Any]:
         return {
-            "orders": len(self.venue.orders),
-            "orders_open": sorted(one.client_id for one in self.venue.all_orders() if one.is_open),
-            "doubled": sorted(client_id for client_id, several in self.venue.orders.items() if len(several) > 1),
-            "trades": len(self.venue.trades),
+            "orders": self.venue.book.placed,
+            "orders_open": sorted(one.client_id for one in self.venue.open_orders()),
+            "doubled": sorted(self.venue.book.doubled),
+            "trades": self.venue.book.traded,
             "balances": {asset: money_text(self.venue.wallet(asset)) for asset in self.venue.balances},
             "stream": self.venue.stream,
             "cut": cut_text(self.journal),
