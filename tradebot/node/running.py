@@ -383,7 +383,7 @@ class Root:
                 write_outcome(self.folder, {"accepted": False, "why": str(error)})
                 return
             processes = {self.shape.process_of(part) for part in concerned}
-            again = [name for name in (*self.shape.processes, API) if name in processes]
+            again = [name for name in dict.fromkeys((*self.shape.processes, API)) if name in processes]
             for name in again:
                 await self.start_again(parts, name)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
