@@ -36,3 +36,8 @@ def test_a_file_that_would_change_nothing_is_refused(tmp_path: Path) -> None:
 def test_a_home_without_a_run_is_refused_by_kill_and_nothing_is_latched(tmp_path: Path) -> None:
     assert "nothing was latched" in failure(tmp_path, 3, "kill")
     assert not (tmp_path / "tradebot_home").exists()
+
+
+@pytest.mark.parametrize(("words", "verb"), [("status --nope", "status"), ("journal verify last more", "journal verify")])
+def test_what_a_verb_does_not_take_points_to_the_help_of_that_verb(tmp_path: Path, words: str, verb: str) -> None:
+    assert failure(tmp_path, 2, *words.split()).endswith(f"; see `tradebot {verb} --help`")

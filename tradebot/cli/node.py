@@ -118,7 +118,10 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
 
 def _held(book: Mapping[str, Any], name: str) -> str:
     one = book["positions"].get(name)
-    return f"{one['lots']} lots that cost {one['cost']}" if one else "-"
+    if not one:
+        return "-"
+    quantity = one.get("quantity", f"{one['lots']} lots")
+    return f"{quantity} that cost {one['cost']} {one.get('currency', '')}".rstrip()
 
 
 def pause(call: Call) -> int:
