@@ -25,7 +25,6 @@ from tradebot.cli import (
     node,
     replay,
     report,
-    standing,
     store,
     watching,
 )
@@ -34,7 +33,7 @@ from tradebot.cli.output import Output, one_line
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError, UsageError
 
 GROUPS = (
-    demo, doctor, init, config, data, store, backtest, replay, report, compare, node, standing, watching, monitor,
+    demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, monitor,
     journal, bench, chaos,
 )  # fmt: skip
 

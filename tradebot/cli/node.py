@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tradebot.cli import standing
 from tradebot.cli.call import Call, Parser, Verbs
 from tradebot.cli.output import counted, json_text
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
@@ -18,6 +19,7 @@ def add(verbs: Verbs) -> None:
     running = verbs.add("run", run, "run a node as a configuration says, until told to stop")
     running.add_argument("--new", action="store_true", help="begin another run instead of going on with the home's")
     verbs.add("reload", reload, "have the running node read its configuration again, and start again whom the changes concern")
+    standing.add(verbs)
     verbs.add("fills", fills, "fills of the home's run, from its journal").add_argument(
         "--last", type=int, default=0, metavar="N", help="the last N alone"
     )
