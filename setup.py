@@ -67,7 +67,13 @@ MODULES = [
 ]
 
 # Compiled modules outside of the core: how actors tell each other here and over sockets, and a strategy as users write them.
-OTHERS = ["tradebot.actors.mail", "tradebot.actors.wire", "tradebot.testing.compiled_grid"]
+OTHERS = [
+    "tradebot.actors.letters",
+    "tradebot.actors.line",
+    "tradebot.actors.mail",
+    "tradebot.actors.wire",
+    "tradebot.testing.compiled_grid",
+]
 
 SANITIZE = os.environ.get("TRADEBOT_SANITIZE") == "1"
 DEBUG = os.environ.get("TRADEBOT_DEBUG") == "1" or SANITIZE

@@ -16,14 +16,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import zmq
 
+from tradebot.actors.bus import Bus
 from tradebot.actors.mailbox import Posts, ask
 from tradebot.domain.market import RECORDS_MAX, Records
 from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
 from tradebot.node.running import next_epoch
-from tradebot.node.session_files import ENGINE, Prepared, ipc_folder, write_prepared
+from tradebot.node.session_files import ENGINE, FEED, Prepared, ipc_folder, write_prepared
 from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 
@@ -72,8 +72,8 @@ def push(folder: Path, facts: int) -> float:
     """Seconds from the first message to the engine's answer that it has them all."""
     records = np.concatenate(list(synthetic.open_source(events=facts)[1]))[:facts]
     bodies = [records[at : at + RECORDS_MAX].tobytes() for at in range(0, facts, RECORDS_MAX)]
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    posts = Posts(context, ipc_folder(folder))
+    bus = Bus(ipc_folder(folder))
+    posts = Posts(bus, FEED, time.time_ns())
     began = time.perf_counter()
     for number, body in enumerate(bodies):
         while not posts.send(ENGINE, Records(1, number, body)):
@@ -82,7 +82,7 @@ def push(folder: Path, facts: int) -> float:
         time.sleep(0.005)
     seconds = time.perf_counter() - began
     posts.close()
-    context.destroy(linger=0)
+    bus.close()
     return seconds
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import zmq
 
 from tradebot._core.types import RECORD_DTYPE, Flag, Kind
+from tradebot.actors.bus import Bus
 from tradebot.actors.mailbox import Posts, ask
 from tradebot.domain.market import Records
 from tradebot.engine.session import commands_of
@@ -29,7 +30,7 @@ from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.running import next_epoch
-from tradebot.node.session_files import ENGINE, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
 from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 from tradebot.strategies.strategy import Strategy
@@ -99,8 +100,8 @@ def status(folder: Path) -> dict[str, Any] | None:
 
 def push(folder: Path, orders: int, rate: float) -> None:
     """A book, then a trade each 1 / rate seconds, stamped when it is pushed."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    posts = Posts(context, ipc_folder(folder))
+    bus = Bus(ipc_folder(folder))
+    posts = Posts(bus, FEED, time.time_ns())
     instrument = synthetic.INSTRUMENT.id
     book = np.zeros(2, RECORD_DTYPE)
     book["kind"], book["instrument"], book["quantity"], book["id"] = Kind.L3_ADD, instrument, 10**9, [1, 2]
@@ -116,7 +117,7 @@ def push(folder: Path, orders: int, rate: float) -> None:
             posts.send(name, Records(1, number, row.tobytes()))
         due += 1 / rate
     posts.close()
-    context.destroy(linger=100)
+    bus.close()
 
 
 def round_trips(folder: Path) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -11,7 +11,8 @@ import tradebot._core
 
 CORE = Path(tradebot._core.__file__).parent
 MODULES = sorted(path.stem for path in CORE.glob("*.pyx"))
-COMPILED = [*(f"tradebot._core.{name}" for name in MODULES), "tradebot.actors.mail", "tradebot.actors.wire"]
+ACTORS = ("letters", "line", "mail", "wire")
+COMPILED = [*(f"tradebot._core.{name}" for name in MODULES), *(f"tradebot.actors.{name}" for name in ACTORS)]
 
 
 def stub_of(name: str) -> ast.Module:

@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 from tradebot.actors.asking import Asking
+from tradebot.actors.bus import Bus
 from tradebot.actors.mail import Mail, Question
 from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.domain.errors import TimedOut
@@ -72,9 +73,10 @@ def test_nobody_at_the_desk_ends_a_question_in_its_time(tmp_path: Path) -> None:
 def test_an_actor_in_the_loop_and_one_behind_a_socket_are_told_by_the_same_call(tmp_path: Path) -> None:
     async def body(context: "zmq.Context[zmq.Socket[bytes]]", asking: Asking) -> None:
         here, there = list[Any](), list[Any]()
-        inbox = Inbox(context, tmp_path, "there", there.extend)
-        posts = Posts(context, tmp_path)
-        posts.hold("here", Mail(asyncio.get_running_loop(), here.extend, most=100))
+        bus = Bus(tmp_path)
+        inbox = Inbox(bus, Posts(bus, "there", 1), there.extend)
+        posts = Posts(bus, "sender", 1)
+        bus.hold("here", Mail(asyncio.get_running_loop(), here.extend, most=100))
         for number in range(100):
             for name in ("here", "there"):
                 assert posts.send(name, Records(1, number, b"x"))
@@ -84,5 +86,6 @@ def test_an_actor_in_the_loop_and_one_behind_a_socket_are_told_by_the_same_call(
         assert here == there == [Records(1, number, b"x") for number in range(100)]
         inbox.close()
         posts.close()
+        bus.close()
 
     run(tmp_path, body)

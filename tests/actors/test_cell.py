@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tradebot.actors.cell import STEPS_KEPT, Addressed, Room, Steps
+import pytest
+
+from tradebot.actors.bus import Bus
+from tradebot.actors.cell import STEPS_KEPT, Addressed, Cell, LinkedEnd, Room, Steps
 from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
-from tradebot.actors.mailbox import ask
+from tradebot.actors.mailbox import Posts, ask
 from tradebot.actors.process import Lines, run_together
 from tradebot.domain.codec import Message
 from tradebot.domain.market import Records
+from tradebot.domain.signals import Exit
 
 SPEC = SupervisorSpec(intensity=9, backoff=Backoff(first_s=0), children=(ChildSpec(id="one"), ChildSpec(id="two")))
 
@@ -43,11 +47,14 @@ class Counts:
     def ask(
         self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]
     ) -> tuple[bytes, Iterable[Addressed]]:
-        assert sorted(figures()) == ["messages", "most_at_once", "step_us_p50", "step_us_p99"]
+        letters = {"garbage", "doubled", "late", "repaired", "lost", "told_again"}
+        assert set(figures()) == letters | {"messages", "most_at_once", "step_us_p50", "step_us_p99"}
         return self.name.encode() + body, ()
 
     def refused(self, name: str, message: Message) -> None:
         self.log.append(f"{name} was full")
+
+    traps_exits = False
 
     def close(self) -> None:
         self.log.append(f"{self.name} closes")
@@ -64,7 +71,7 @@ def play(folder: Path, raises_at: int) -> list[str]:
 
         told = asyncio.Event()
         tree = asyncio.create_task(
-            run_together(make, SPEC, lambda what, child, why: None, Room(folder, Clock()), Lines(None, None))
+            run_together(make, "both", SPEC, lambda what, child, why: None, Room(Bus(folder), Clock()), Lines(None, None))
         )
         while not told.is_set():
             await asyncio.sleep(0.01)
@@ -100,3 +107,44 @@ def test_the_figures_of_a_mailbox_are_of_its_last_steps() -> None:
         steps.note(1 + number % 3, 1.0 if number < 100 else 1e-6)
     messages = sum(1 + number % 3 for number in range(STEPS_KEPT + 100))
     assert steps.figures() == {"messages": messages, "most_at_once": 3, "step_us_p50": 1.0, "step_us_p99": 1.0}
+
+
+class Linked(Counts):
+    """Ends with the other, or decides by itself."""
+
+    def __init__(self, name: str, log: list[str], traps_exits: bool) -> None:
+        super().__init__(name, "nobody", log, -1)
+        self.traps_exits = traps_exits
+
+    def open(self, now_ns: int) -> Iterable[Addressed]:
+        return ()
+
+    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+        self.log += [type(one).__name__ for one in messages]
+        return ()
+
+
+@pytest.mark.parametrize("traps_exits", [False, True])
+def test_one_that_is_linked_takes_what_came_before_and_ends_unless_it_traps_exits(tmp_path: Path, traps_exits: bool) -> None:
+    log: list[str] = []
+
+    async def body() -> None:
+        room = Room(Bus(tmp_path), Clock())
+        cell = Cell(Linked("one", log, traps_exits), "one", room, lives_together=True)
+        running = asyncio.create_task(cell.run(lambda: None))
+        await asyncio.sleep(0.05)
+        posts = Posts(room.bus, "two", 1)
+        for message in (Records(1, 1, b""), Exit(1, "two", "exit 1"), Records(1, 2, b"")):
+            assert posts.send("one", message)
+        if traps_exits:
+            await asyncio.sleep(0.05)
+            cell.end()
+            await running
+        else:
+            with pytest.raises(LinkedEnd, match="two, to which it is linked, ended: exit 1"):
+                await running
+        posts.close()
+        room.close()
+
+    asyncio.run(asyncio.wait_for(body(), 20))
+    assert log == (["Records", "Exit", "Records"] if traps_exits else ["Records"]) + ["one closes"]

@@ -1,25 +1,28 @@
 """Mailboxes: what is put there arrives once and in order; a full one is told to the sender; a question gets one answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from itertools import count
 from pathlib import Path
 
 import pytest
-import zmq
 
 from tradebot.actors import mailbox
+from tradebot.actors.bus import Bus
 from tradebot.actors.mailbox import Desk, Inbox, Posts, ask
 from tradebot.domain.codec import Message
 from tradebot.domain.market import Records
 
+STREAMS = count(1)
 
-def run(folder: Path, body: "Callable[[zmq.Context[zmq.Socket[bytes]], Path], asyncio.Future[None] | object]") -> None:
+
+def run(folder: Path, body: "Callable[[Bus, Path], Coroutine[None, None, None]]") -> None:
     async def inside() -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        bus = Bus(folder)
         try:
-            await body(context, folder)  # type: ignore[misc]
+            await body(bus, folder)
         finally:
-            context.destroy(linger=0)
+            bus.close()
 
     asyncio.run(inside())
 
@@ -27,9 +30,9 @@ def run(folder: Path, body: "Callable[[zmq.Context[zmq.Socket[bytes]], Path], as
 def test_messages_arrive_once_and_in_order_however_many(tmp_path: Path) -> None:
     found: list[Message] = []
 
-    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
-        inbox = Inbox(context, folder, "a", found.extend)
-        posts = Posts(context, folder)
+    async def body(bus: Bus, folder: Path) -> None:
+        inbox = Inbox(bus, Posts(bus, "a", next(STREAMS)), found.extend)
+        posts = Posts(bus, "b", next(STREAMS))
         for number in range(3_000):
             assert posts.send("a", Records(1, number, b"x" * 64))
             if number % 700 == 0:
@@ -49,11 +52,11 @@ def test_a_full_mailbox_is_told_to_the_sender_and_what_was_in_it_still_arrives(
     monkeypatch.setattr(mailbox, "HIGH_WATER", 10)
     found: list[Message] = []
 
-    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
-        posts = Posts(context, folder)
+    async def body(bus: Bus, folder: Path) -> None:
+        posts = Posts(bus, "b", next(STREAMS))
         taken = [number for number in range(100) if posts.send("a", Records(1, number, b""))]
         assert 10 <= len(taken) < 100, "nobody reads: it fills"
-        inbox = Inbox(context, folder, "a", found.extend)
+        inbox = Inbox(bus, Posts(bus, "a", next(STREAMS)), found.extend)
         while len(found) < len(taken):
             await asyncio.sleep(0.01)
         assert posts.send("a", Records(1, 1_000, b"")), "there is room again"
@@ -67,10 +70,10 @@ def test_a_full_mailbox_is_told_to_the_sender_and_what_was_in_it_still_arrives(
 def test_a_reader_that_starts_again_is_found_again(tmp_path: Path) -> None:
     found: list[Message] = []
 
-    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
-        posts = Posts(context, folder)
+    async def body(bus: Bus, folder: Path) -> None:
+        posts = Posts(bus, "b", next(STREAMS))
         for start in range(3):
-            inbox = Inbox(context, folder, "a", found.extend)
+            inbox = Inbox(bus, Posts(bus, "a", next(STREAMS)), found.extend)
             before = len(found)
             while len(found) == before:
                 posts.send("a", Records(1, start, b""))
@@ -83,8 +86,8 @@ def test_a_reader_that_starts_again_is_found_again(tmp_path: Path) -> None:
 
 
 def test_a_question_gets_its_answer_and_nobody_at_the_desk_is_none(tmp_path: Path) -> None:
-    async def body(context: "zmq.Context[zmq.Socket[bytes]]", folder: Path) -> None:
-        desk = Desk(context, folder, "d", lambda question: question.upper())
+    async def body(bus: Bus, folder: Path) -> None:
+        desk = Desk(bus.context, folder, "d", lambda question: question.upper())
         answers = await asyncio.gather(*(asyncio.to_thread(ask, folder, "d", b"q%d" % number, 5.0) for number in range(5)))
         assert sorted(answers) == [b"Q%d" % number for number in range(5)]
         desk.close()

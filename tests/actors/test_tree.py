@@ -88,6 +88,31 @@ def test_killing_the_zygote_fells_nobody_and_hides_no_death(tmp_path: Path) -> N
     run(tmp_path, body)
 
 
+def test_a_zygote_that_stands_still_is_killed_for_it_and_hides_no_death(tmp_path: Path) -> None:
+    async def body(nursery: Nursery) -> None:
+        told: list[str] = []
+        tree = Tree(
+            spec(child("a", "fork runs"), child("b", "fork runs")),
+            nursery.begin, lambda what, _, why: told.append(why) if what == "exited" else None,
+        )  # fmt: skip
+        await tree.start()
+        for count, asks_first in ((2, False), (3, True)):
+            zygote, pid, (other,) = nursery.zygote.pid, nursery.pids("a")[-1], nursery.pids("b")
+            assert zygote is not None
+            os.kill(zygote, signal.SIGSTOP)
+            if asks_first:  # a fork is under way when it stands still
+                assert await tree.start_child(child("c", "fork runs")) == ""
+            os.kill(pid, signal.SIGABRT)
+            await until(lambda count=count: len(nursery.pids("a")) == count and tree.children()[0].is_up)
+            assert nursery.zygote.starts == count and nursery.zygote.pid != zygote and is_alive(other)
+        assert told == ["signal SIGABRT"] * 2
+        living = {*below(os.getpid()), *below(nursery.zygote.pid or 0)} - {nursery.zygote.pid}
+        assert living == {nursery.pids(name)[-1] for name in "abc"}, "none that nobody knows of"
+        await tree.stop()
+
+    run(tmp_path, body)
+
+
 def test_a_zygote_that_dies_together_with_its_child_costs_one_restart(tmp_path: Path) -> None:
     async def body(nursery: Nursery) -> None:
         tree = Tree(spec(child("a", "fork runs")), nursery.begin)

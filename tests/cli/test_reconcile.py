@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zmq
 from command import environment, failure, run
 from test_contracts import CASES, made
 
 from tradebot._core.types import FACT_DTYPE, Flag, Kind
+from tradebot.actors.bus import Bus
 from tradebot.actors.mailbox import Posts
 from tradebot.domain.orders import OrderType, TimeInForce
 from tradebot.domain.venue import Ask, VenueRequest
@@ -66,11 +66,11 @@ def place_past_it(home: Path, **terms: int) -> None:
     fact["quantity"], fact["order_type"], fact["time_in_force"] = 10**6, OrderType.LIMIT, TimeInForce.GTC
     for name, value in terms.items():
         fact[name] = value
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    posts = Posts(context, ipc_folder(folder))
+    bus = Bus(ipc_folder(folder))
+    posts = Posts(bus, "stranger", time.time_ns())
     assert posts.send(VENUE, VenueRequest(1, 1, Ask.PLACE, 77, time.time_ns(), 10**10, fact.tobytes()))
     posts.close()
-    context.term()
+    bus.close()
 
 
 def test_the_books_agree_until_a_stranger_trades_and_then_trading_is_halted(node: Path) -> None:

@@ -102,3 +102,17 @@ def test_messages_of_an_older_feed_and_of_none() -> None:
     assert hears.take(telling(9).begin(0)) and not hears.take(telling(8).begin(0))
     assert hears.take(Records(1, 4, b"x")) and hears.take(Records(1, 4, b"x")), "of no stream: as it comes"
     assert (hears.stream, hears.sequence) == (9, 1)
+
+
+def test_who_heard_an_earlier_start_last_is_told_all_of_this_one() -> None:
+    """It was down when the feed began anew: what it had heard of the one before says nothing of this one."""
+    feed = telling(stream=8)
+    told = [feed.begin(0), *(feed.tell(body(number)) for number in range(9))]
+    hears = Hearing("one")
+    hears.stand_at(7, 500)
+    again = list(feed.again(hears.asked(), 1))
+    assert again == told and all(hears.take(one) for one in again)
+    small = telling(stream=8, kept_bytes=1)
+    for message in (small.begin(0), small.tell(body(1)), small.tell(body(2))):
+        assert message.stream == 8
+    assert [one.is_new for one in small.again(MarketAsked(1, "one", 7, 500), 1)] == [True], "its beginning is no longer kept"

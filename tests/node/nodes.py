@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import pytest
 
+from tradebot.actors.watching import ROOT
 from tradebot.cli.main import main
 from tradebot.domain.errors import EXIT_DONE
 from tradebot.engine.session import note_of
 from tradebot.node.facts import frames_of
 from tradebot.node.session_files import ENGINE, read_prepared
-from tradebot.testing.chaos import PARTS, ROOT, Node
+from tradebot.testing.chaos import PARTS, Node
 from tradebot.testing.chaos_judge import read_venue
 
 WAIT_S: Final = 20.0

@@ -1,29 +1,19 @@
 """A node that clients reach: a place with an api on free ports, and keys of three roles."""
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from tests.node.nodes import Place
 from tradebot.client import Client
 from tradebot.client.curve import make_keys
+from tradebot.testing.ports import free_ports
 
 ROLES = ("viewer", "operator", "admin")
 
 
 def free_port() -> int:
     """A port that is free, and the one behind it."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            if port > 65_000:
-                continue
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+    return free_ports(2)
 
 
 class Reached:

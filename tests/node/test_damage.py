@@ -14,11 +14,12 @@ import pytest
 from tests.node.nodes import CONFIG, Place
 from tradebot._core.frames import HEADER_BYTES
 from tradebot._core.types import Kind, Reject
+from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
 from tradebot.store.journal_segments import walk
-from tradebot.testing.chaos import ROOT, ZYGOTE
+from tradebot.testing.chaos import ZYGOTE
 from tradebot.testing.chaos_judge import judge
 
 FREE: Final = resource.RLIM_INFINITY

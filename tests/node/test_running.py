@@ -15,9 +15,10 @@ from typing import Final
 import pytest
 
 from tests.node.nodes import CONFIG, RESTING, Place
+from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
-from tradebot.testing.chaos import PARTS, ROOT
+from tradebot.testing.chaos import PARTS
 from tradebot.testing.chaos_judge import judge
 
 LIFE_LINE_S: Final = 2.0

@@ -20,7 +20,7 @@ from tradebot.testing.chaos import Wish, percentile, run
 from tradebot.testing.chaos_judge import Record, doubles, judge, losses
 
 KEYS = [
-    "kills", "faults", "orders", "lost", "doubled", "unknown_left", "ledger_equal", "replay_identical", "facts_equal",
+    "kills", "faults", "gave_up", "orders", "lost", "doubled", "unknown_left", "ledger_equal", "replay_identical", "facts_equal",
     "recovery_ms_p50", "recovery_ms_p99",
 ]  # fmt: skip
 

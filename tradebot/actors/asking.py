@@ -9,8 +9,9 @@ from pathlib import Path
 
 import zmq
 
+from tradebot.actors.bus import RECONNECT_MS, address
 from tradebot.actors.mail import Mail, Questions
-from tradebot.actors.mailbox import DRAIN_MAX, NUMBER_BYTES, RECONNECT_MS, address
+from tradebot.actors.mailbox import DRAIN_MAX, NUMBER_BYTES
 from tradebot.actors.wire import Wire
 from tradebot.domain.errors import Refused
 

@@ -7,20 +7,23 @@ is told, and how it is asked from outside, is the same. What it raises ends it a
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, Final, Protocol
 
-import zmq
-
+from tradebot.actors.bus import Bus
 from tradebot.actors.clock import Clock
 from tradebot.actors.mail import Mail
 from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.domain.codec import Message
+from tradebot.domain.signals import Exit
 
 STEPS_KEPT: Final = 1_024
 TICK_S: Final = 0.02  # the longest that passes before a behaviour is told the time
 
 Addressed = tuple[str, Message]
+
+
+class LinkedEnd(Exception):
+    """An actor ends because one that it is linked to did."""
 
 
 class Part(Protocol):
@@ -39,6 +42,10 @@ class Part(Protocol):
 
     def refused(self, name: str, message: Message) -> None:
         """A mailbox was full."""
+
+    @property
+    def traps_exits(self) -> bool:
+        """Whether it is told an `Exit` of one it is linked to, as any message, instead of ending with it."""
 
     def close(self) -> None: ...
 
@@ -64,16 +71,13 @@ class Steps:
 
 
 class Room:
-    """What the parts of one process share: a context, the clock, and the way to each other and to others."""
+    """What the parts of one process share: the bus and the clock."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self.folder, self.clock = folder, clock
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.posts = Posts(self.context, folder)
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self.bus, self.clock = bus, clock
 
     def close(self) -> None:
-        self.posts.close()
-        self.context.destroy(linger=100)
+        self.bus.close()
 
 
 class Cell:
@@ -83,6 +87,7 @@ class Cell:
         self.part, self.name, self.room = part, name, room
         self.lives_together = lives_together
         self.steps = Steps()
+        self.posts = Posts(room.bus, name, room.clock.now())
         self.ending = asyncio.Event()
         self.failure: BaseException | None = None
 
@@ -98,41 +103,63 @@ class Cell:
         """
         part, room = self.part, self.room
         self.post(part.open(room.clock.now()))
-        mailbox = self.make_mailbox()
-        desk = Desk(room.context, room.folder, f"{self.name}.desk", self.answer)
+        self.inbox = Inbox(room.bus, self.posts, self.take)
+        mail = self.make_mail() if self.lives_together else None
+        desk = Desk(room.bus.context, room.bus.folder, f"{self.name}.desk", self.answer)
         started()
         try:
             while not self.ending.is_set():
-                self.post(part.on_clock(room.clock.now()))
+                self.beat()
                 await _wait(self.ending, TICK_S)
         finally:
-            mailbox.close()
+            if mail is not None:
+                mail.close()
+            self.inbox.close()
             desk.close()
+            self.posts.close()
             before_closing()
             part.close()
         if self.failure is not None:
             raise self.failure
 
-    def make_mailbox(self) -> Mail | Inbox:
-        if not self.lives_together:
-            return Inbox(self.room.context, self.room.folder, self.name, self.take)
+    def make_mail(self) -> Mail:
+        """For those who live in this loop too; others reach its inbox."""
         mail = Mail(asyncio.get_running_loop(), self.take)
-        self.room.posts.hold(self.name, mail)
+        self.room.bus.hold(self.name, mail)
         return mail
+
+    def beat(self) -> None:
+        now_ns = self.room.clock.now()
+        self.post(self.part.on_clock(now_ns))
+        self.inbox.beat(now_ns)
+        self.posts.beat()
+
+    def figures(self) -> dict[str, Any]:
+        """For a status: of its steps and its letters."""
+        return {**self.steps.figures(), **self.inbox.figures()}
 
     def take(self, messages: list[Message]) -> None:
         if self.ending.is_set():
             return
         began_s = time.perf_counter()
         try:
-            self.post(self.part.take(messages, self.room.clock.now()))
+            if Exit in map(type, messages) and not self.part.traps_exits:
+                self.take_until_exit(messages)
+            else:
+                self.post(self.part.take(messages, self.room.clock.now()))
         except BaseException as error:
             self.end(error)
         self.steps.note(len(messages), time.perf_counter() - began_s)
 
+    def take_until_exit(self, messages: list[Message]) -> None:
+        """It ends with whom it is linked to; what came before that is taken. Raises LinkedEnd."""
+        at, found = next((at, one) for at, one in enumerate(messages) if isinstance(one, Exit))
+        self.post(self.part.take(messages[:at], self.room.clock.now()))
+        raise LinkedEnd(f"{found.name}, to which it is linked, ended: {found.reason}")
+
     def answer(self, body: bytes) -> bytes:
         try:
-            said, found = self.part.ask(body, self.room.clock.now(), self.steps.figures)
+            said, found = self.part.ask(body, self.room.clock.now(), self.figures)
             self.post(found)
         except BaseException as error:
             self.end(error)
@@ -141,7 +168,7 @@ class Cell:
 
     def post(self, found: Iterable[Addressed]) -> None:
         for name, message in found:
-            if not self.room.posts.send(name, message):
+            if not self.posts.send(name, message):
                 self.part.refused(name, message)
 
 

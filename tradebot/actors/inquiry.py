@@ -10,9 +10,9 @@ from typing import Final
 
 import zmq
 
+from tradebot.actors.bus import address
 from tradebot.actors.curve import Context
 from tradebot.actors.drain import Drain, Frames
-from tradebot.actors.mailbox import address
 
 WAITING_MAX: Final = 32
 

@@ -1,90 +1,147 @@
 """Mailboxes over ZeroMQ: every actor has one, and whoever has something for it puts it there.
 
 A mailbox is bounded at both ends. What nobody takes is refused to the sender, which decides: commands and answers are said
-again by their own protocol, of market facts the hole is told. A message is one msgspec Struct; there are no envelopes.
+again by their own protocol, of market facts the hole is told. A message is one msgspec Struct, in a letter that is numbered by
+its sender: what a broken connection loses is asked for and told again (`letters.pyx`).
 
-The sockets are ipc files in a folder that only the user may enter. Reading is driven by the loop: the descriptor of a ZeroMQ
-socket tells of a change once, so what is there is always taken to the end. An actor in the loop of the sender is told by the same
-call, through the ring that it has there (`mail.pyx`).
+Reading is driven by the loop: the descriptor of a ZeroMQ socket tells of a change once, so what is there is always taken to the
+end. An actor in the loop of the sender is told by the same call, through the ring that it has there (`mail.pyx`).
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import zmq
 
-from tradebot.actors.mail import Mail
+from tradebot.actors.bus import Bus, address
+from tradebot.actors.letters import Incoming, Outgoing
+from tradebot.actors.line import Line, take_bodies
 from tradebot.actors.wire import Wire
 from tradebot.domain.codec import Message, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
 HIGH_WATER: Final = 10_000  # messages that wait at either end
-RECONNECT_MS: Final = 10  # between two looks for an actor that is down
 NUMBER_BYTES: Final = 8  # of a question, before its body, and of its answer
 
 
-def address(folder: Path, name: str) -> str:
-    return f"ipc://{folder / name}"
+class Posts:
+    """The mailboxes of others as the actor `name` reaches them, in this loop or behind a socket: it does not see which. `stream`
+    is larger than that of any actor of its name before it.
+    """
+
+    def __init__(self, bus: Bus, name: str, stream: int) -> None:
+        self.name, self.stream = name, stream
+        self._bus = bus
+        self._lines: dict[str, Line] = {}
+
+    def send(self, name: str, message: Message) -> bool:
+        """Put a message into a mailbox; False where it is full, and nothing was put there."""
+        mail = self._bus.here.get(name)
+        if mail is not None:
+            return mail.tell(message)
+        return (self._lines.get(name) or self._open(name)).tell(to_bytes(message))
+
+    def put(self, name: str, letter: bytes) -> None:
+        """A letter that is made already; where there is no room for it, it will be made again."""
+        (self._lines.get(name) or self._open(name)).wire.put(letter)
+
+    def again(self, name: str, stream: int, first: int, last: int) -> None:
+        """Put letters once more that the actor `name` lacks."""
+        line = self._lines.get(name)
+        if line is None or stream != self.stream:
+            return
+        for letter in line.outgoing.again(first, last):
+            if not line.wire.put(letter):
+                return
+
+    def beat(self) -> None:
+        """Called now and then: after a burst, say how far it went."""
+        for line in self._lines.values():
+            letter = line.outgoing.pulse()
+            if letter is not None:
+                line.wire.put(letter)
+
+    @property
+    def told_again(self) -> int:
+        return sum(line.outgoing.told_again for line in self._lines.values())
+
+    def _open(self, name: str) -> Line:
+        socket = self._bus.context.socket(zmq.PUSH)
+        socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
+        self._bus.connect(socket, name)
+        return self._lines.setdefault(name, Line(Wire(socket), Outgoing(self.name, self.stream)))
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.wire.close(100)
 
 
 class Inbox:
-    """The mailbox of an actor; `take` is called with each drain, within the loop."""
+    """The mailbox of the actor whose `posts` these are; `take` is called with each drain, within the loop."""
 
-    def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, take: Callable[[list[Message]], None]
-    ) -> None:
-        socket = context.socket(zmq.PULL)
+    def __init__(self, bus: Bus, posts: Posts, take: Callable[[list[Message]], None]) -> None:
+        socket = bus.context.socket(zmq.PULL)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
-        socket.bind(address(folder, name))
+        bus.bind(socket, posts.name)
         self._wire, self._descriptor = Wire(socket), socket.fileno()
-        self._take = take
+        self._bus, self._posts, self._take = bus, posts, take
+        self._incoming = Incoming(posts.name, posts.stream)
+        self.unreadable = 0
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        found = self._wire.take(DRAIN_MAX)
-        if len(found) == DRAIN_MAX:
+        bodies, count = take_bodies(self._wire, self._incoming, DRAIN_MAX)
+        if count == DRAIN_MAX:
             self._loop.call_soon(self._drain)
-        if found:
-            self._take([message_from_bytes(one) for one in found])
+        self._deliver(bodies)
+        for name, stream, first, last in self._incoming.take_asked():
+            self._posts.again(name, stream, first, last)
+
+    def beat(self, now_ns: int) -> None:
+        """Called now and then: ask for what is missing, and go on without what does not come."""
+        for name, letter in self._incoming.asks(now_ns):
+            self._posts.put(name, letter)
+        self._deliver(self._incoming.give_up(now_ns))
+        for name, first, last in self._incoming.take_lost():
+            sys.stderr.write(f"{self._posts.name}: messages {first} to {last} of {name} were lost and not told again\n")
+
+    def _deliver(self, bodies: list[bytes]) -> None:
+        if not bodies:
+            return
+        try:
+            messages = [message_from_bytes(one) for one in bodies]
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            messages = [one for one in map(self._read, bodies) if one is not None]
+        self._take(messages)
+
+    def _read(self, body: bytes) -> Message | None:
+        """None where it is no message that this version knows; that is counted, and the first is told."""
+        try:
+            return message_from_bytes(body)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            if not self.unreadable:
+                sys.stderr.write(f"{self._posts.name}: a message could not be read and is dropped: {error}\n")
+            self.unreadable += 1
+            return None
+
+    def figures(self) -> dict[str, int]:
+        """What of the letters was not as it should be."""
+        found = self._incoming
+        return {
+            "garbage": found.garbage + self.unreadable, "doubled": found.doubled, "late": found.late, "repaired": found.repaired,
+            "lost": found.gone, "told_again": self._posts.told_again,
+        }  # fmt: skip
 
     def close(self) -> None:
         self._loop.remove_reader(self._descriptor)
+        self._bus.leave(self._wire.socket)
         self._wire.close(0)
-
-
-class Posts:
-    """The mailboxes of others, in this loop or behind a socket: who sends does not see which."""
-
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: Path) -> None:
-        self._context, self._folder = context, folder
-        self._wires: dict[str, Wire] = {}
-        self._here: dict[str, Mail] = {}
-
-    def hold(self, name: str, mail: Mail) -> None:
-        """From now on an actor of that name is in this loop; one that was started again takes the place of the one before."""
-        self._here[name] = mail
-
-    def send(self, name: str, message: Message) -> bool:
-        """Put a message into a mailbox; False where it is full, and nothing was put there."""
-        mail = self._here.get(name)
-        if mail is not None:
-            return mail.tell(message)
-        return (self._wires.get(name) or self._open(name)).put(to_bytes(message))
-
-    def _open(self, name: str) -> Wire:
-        socket = self._context.socket(zmq.PUSH)
-        socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
-        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        socket.connect(address(self._folder, name))
-        return self._wires.setdefault(name, Wire(socket))
-
-    def close(self) -> None:
-        for wire in self._wires.values():
-            wire.close(100)
 
 
 class Desk:

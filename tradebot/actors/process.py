@@ -9,17 +9,22 @@ Parts that live together have a supervisor of their own in this loop; what hangs
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from tradebot.actors.bus import Bus
 from tradebot.actors.cell import Cell, Part, Room
 from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
+from tradebot.actors.mailbox import Inbox, Posts
 from tradebot.actors.running import InLoop, Report, Running, say_ready
 from tradebot.actors.tree import Told, Tree
+from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError
+from tradebot.domain.signals import Happened
 
 Make = Callable[[str], Part]
+
+VERSION: Final = 1
 
 
 class Lines:
@@ -51,8 +56,17 @@ async def run_alone(part: Part, name: str, room: Room, lines: Lines) -> None:
     await cell.run(lines.say_ready, room.close)
 
 
-async def run_together(make: Make, spec: SupervisorSpec, told: Told, room: Room, lines: Lines) -> None:
-    """Parts in one loop, under a supervisor, to its end. Raises LocalError where it gives up."""
+async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, room: Room, lines: Lines) -> None:
+    """Parts in one loop, under a supervisor, to its end. What becomes of each is told to the root too. Raises LocalError where
+    it gives up.
+    """
+    posts = Posts(room.bus, name, room.clock.now())
+    inbox = Inbox(room.bus, posts, lambda _: None)
+
+    def tell(what: str, child: ChildSpec, why: str) -> None:
+        told(what, child, why)
+        if what in ("started", "failed", "exited"):
+            posts.send(ROOT, Happened(VERSION, child.id, what, why))
 
     def begin(child: ChildSpec, report: Report) -> Running:
         async def run(started: Callable[[], None], ending: asyncio.Event) -> str | None:
@@ -66,7 +80,7 @@ async def run_together(make: Make, spec: SupervisorSpec, told: Told, room: Room,
 
         return InLoop(run, report)
 
-    tree, asked = Tree(spec, begin, told), asyncio.Event()
+    tree, asked = Tree(spec, begin, tell), asyncio.Event()
     lines.end_by(asked.set)
     try:
         await tree.start()
@@ -77,6 +91,8 @@ async def run_together(make: Make, spec: SupervisorSpec, told: Told, room: Room,
             raise LocalError(f"expected parts that live, found that their supervisor gave up: {tree.ended.result()}")
     finally:
         await tree.stop()
+        inbox.close()
+        posts.close()
         room.close()
 
 
@@ -88,22 +104,24 @@ async def _forward(ending: asyncio.Event, cell: Cell) -> None:
 def run_process(
     make: Make,
     name: str,
-    folder: Path,
+    make_bus: Callable[[], Bus],
     life_line: int | None,
     offset_ns: int | None,
     ready: int | None = None,
     together: SupervisorSpec | None = None,
     told: Told = lambda *_: None,
 ) -> None:
-    """Make a part, or those of `together`, and run them on uvloop, to their end; `offset_ns` is that of the root's clock."""
+    """Make a part, or those of `together`, and run them on uvloop, to their end; the bus is made in the loop, and `offset_ns` is
+    that of the root's clock.
+    """
     clock, lines = Clock(offset_ns), Lines(life_line, ready)
 
     async def run() -> None:
         if together is None:
             part = make(name)
-            await run_alone(part, name, Room(folder, clock), lines)
+            await run_alone(part, name, Room(make_bus(), clock), lines)
         else:
-            await run_together(make, together, told, Room(folder, clock), lines)
+            await run_together(make, name, together, told, Room(make_bus(), clock), lines)
 
     _run(run())
 

@@ -23,8 +23,6 @@ cdef int SNDMORE = zmq.SNDMORE
 cdef int EVENTS = zmq.EVENTS
 cdef int POLLOUT = zmq.POLLOUT
 
-cdef LibraryC library
-
 assert sizeof(MessageC) == 64
 
 
@@ -32,7 +30,8 @@ cdef int find_library() except -1:
     """Raises AttributeError where pyzmq is none that is built on libzmq."""
     cdef dict found = {}
     loaded = ctypes.CDLL(_zmq.__file__)
-    for name in ("msg_init", "msg_recv", "msg_data", "msg_size", "msg_more", "msg_close", "send", "getsockopt", "errno"):
+    for name in ("msg_init", "msg_recv", "msg_data", "msg_size", "msg_more", "msg_close", "send", "getsockopt", "errno",
+                 "msg_init_size", "msg_send"):
         found[name] = ctypes.cast(getattr(loaded, f"zmq_{name}"), ctypes.c_void_p).value
     library.message_init = <int (*)(MessageC*) noexcept nogil><uintptr_t>found["msg_init"]
     library.message_receive = <int (*)(MessageC*, void*, int) noexcept nogil><uintptr_t>found["msg_recv"]
@@ -40,6 +39,8 @@ cdef int find_library() except -1:
     library.message_size = <size_t (*)(const MessageC*) noexcept nogil><uintptr_t>found["msg_size"]
     library.message_more = <int (*)(const MessageC*) noexcept nogil><uintptr_t>found["msg_more"]
     library.message_close = <int (*)(MessageC*) noexcept nogil><uintptr_t>found["msg_close"]
+    library.message_init_size = <int (*)(MessageC*, size_t) noexcept nogil><uintptr_t>found["msg_init_size"]
+    library.message_send = <int (*)(MessageC*, void*, int) noexcept nogil><uintptr_t>found["msg_send"]
     library.send = <int (*)(void*, const void*, size_t, int) noexcept nogil><uintptr_t>found["send"]
     library.get = <int (*)(void*, int, void*, size_t*) noexcept nogil><uintptr_t>found["getsockopt"]
     library.error = <int (*)() noexcept nogil><uintptr_t>found["errno"]
@@ -94,39 +95,58 @@ cdef class Wire:
     cdef object _take_frame(self, bint* has_more):
         """None where nothing waits."""
         cdef MessageC message
-        cdef int error = EINTR
         has_more[0] = False
-        if self._handle is NULL:
+        if not self._receive(&message):
             return None
-        library.message_init(&message)
-        while library.message_receive(&message, self._handle, NOBLOCK) < 0:
-            error = library.error()
-            if error != EINTR:
-                library.message_close(&message)
-                if error == EAGAIN:
-                    return None
-                raise zmq.ZMQError(error)
         try:
             has_more[0] = library.message_more(&message) != 0
             return PyBytes_FromStringAndSize(<char*>library.message_data(&message), library.message_size(&message))
         finally:
             library.message_close(&message)
 
+    cdef bint _receive(self, MessageC* message) except -1:
+        """The next frame, to be closed by who asked; False where nothing waits, and then there is nothing to close."""
+        cdef int error
+        if self._handle is NULL:
+            return False
+        library.message_init(message)
+        while library.message_receive(message, self._handle, NOBLOCK) < 0:
+            error = library.error()
+            if error != EINTR:
+                library.message_close(message)
+                if error == EAGAIN:
+                    return False
+                raise zmq.ZMQError(error)
+        return True
+
     cdef bint _put_frame(self, bytes frame, int flags) except -1:
-        """A socket may say that it is full because it has not yet heard that its peer has read: it hears so when it is asked what
-        it is ready for.
-        """
-        cdef int error, events, tries = 0
-        cdef size_t size = sizeof(int)
+        cdef int tries = 0
         if self._handle is NULL:
             return False
         while library.send(self._handle, PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame), flags) < 0:
-            error = library.error()
-            if error == EINTR:
-                continue
-            if error != EAGAIN:
-                raise zmq.ZMQError(error)
-            tries += 1
-            if tries > 1 or library.get(self._handle, EVENTS, &events, &size) < 0 or not events & POLLOUT:
+            if self._is_full(library.error(), &tries):
                 return False
         return True
+
+    cdef bint _put_message(self, MessageC* message) except -1:
+        """Send a message of one frame, which is the library's then; False where there is no room, and it is still the caller's."""
+        cdef int tries = 0
+        if self._handle is NULL:
+            return False
+        while library.message_send(message, self._handle, NOBLOCK) < 0:
+            if self._is_full(library.error(), &tries):
+                return False
+        return True
+
+    cdef bint _is_full(self, int error, int* tries) except -1:
+        """A socket may say that it is full because it has not yet heard that its peer has read: it hears so when it is asked what
+        it is ready for, and then it is worth another try.
+        """
+        cdef int events
+        cdef size_t size = sizeof(int)
+        if error == EINTR:
+            return False
+        if error != EAGAIN:
+            raise zmq.ZMQError(error)
+        tries[0] += 1
+        return tries[0] > 1 or library.get(self._handle, EVENTS, &events, &size) < 0 or not events & POLLOUT

@@ -1,11 +1,12 @@
 """The zygote as its supervisor has it: asked for forks, watched, and made anew when it is gone.
 
 It is no child of the tree. Killing it fells nobody, and counts for nobody: the next fork that is asked for makes another, and
-what was asked of the one that died is asked again.
+what was asked of the one that died is asked again. One that hangs, and neither forks nor tells of a child's end, is killed.
 """
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections import deque
 from typing import IO, Final
@@ -19,6 +20,9 @@ from tradebot.domain.errors import LocalError
 
 TRIES: Final = 3
 WARM_S: Final = 30.0
+FORK_S: Final = 3.0
+LOOK_S: Final = 0.001
+TELL_S: Final = 1.0  # from a child's end until its code is told
 
 _told: Final = msgspec.msgpack.Decoder(Told)
 
@@ -47,12 +51,13 @@ class Zygote:
         async with self._one_at_a_time:
             for _ in range(TRIES):
                 await self._make_sure()
-                with contextlib.suppress(OSError, ConnectionError):  # it died: the next one is asked
+                with contextlib.suppress(OSError, ConnectionError, TimeoutError):  # it died or hangs: the next one is asked
                     assert self._line is not None
                     socket.send_fds(self._line, [body], [self.log.fileno(), life_line, ready])
-                    found = await self._answer()
+                    found = await asyncio.wait_for(self._answer(), FORK_S)
                     assert found is not None
                     return found
+                await self._see_end()
         raise LocalError(f"expected a zygote that forks, found that {TRIES} of them died over it: see {self.log.name}")
 
     async def _make_sure(self) -> None:
@@ -70,14 +75,15 @@ class Zygote:
         try:
             await asyncio.wait_for(self._answer(), WARM_S)
         except (TimeoutError, ConnectionError) as error:
+            self._kill_hung()
             self._lose()
             raise LocalError(f"expected a zygote within {WARM_S:g} s, found none: see {self.log.name}") from error
 
-    async def _answer(self) -> Offspring | None:
-        """The next answer that is not about an end. Raises ConnectionError where the zygote dies before it."""
+    def _answer(self) -> "asyncio.Future[Offspring | None]":
+        """The next answer that is not about an end. Awaiting it raises ConnectionError where the zygote dies before it."""
         waits: asyncio.Future[Offspring | None] = asyncio.get_running_loop().create_future()
         self._answers.append(waits)
-        return await waits
+        return waits
 
     def _hear(self) -> None:
         assert self._line is not None
@@ -100,14 +106,41 @@ class Zygote:
                 child.tell(told.code)
             return
         answer = self._answers.popleft()
+        if answer.done() and not descriptors:
+            return
         if isinstance(told, Failed):
             answer.set_exception(LocalError(f"expected a fork, found: {told.why}"))
         elif descriptors:
             children = self._children
-            child = children[told.pid] = Offspring(told.pid, descriptors[0], lambda: told.pid in children)
-            answer.set_result(child)
+            child = children[told.pid] = Offspring(told.pid, descriptors[0], lambda: self._is_to_tell(told.pid, children))
+            if answer.done():  # nobody waits for it any more
+                child.send_signal(signal.SIGKILL)
+            else:
+                answer.set_result(child)
         else:
             answer.set_result(None)
+
+    def _is_to_tell(self, pid: int, children: dict[int, Offspring]) -> bool:
+        """Of a child that has ended: whether its code is still to come from the zygote, which is not waited for too long."""
+        if pid not in children:
+            return False
+        asyncio.get_running_loop().call_later(TELL_S, self._look_told, pid, children)
+        return True
+
+    def _look_told(self, pid: int, children: dict[int, Offspring]) -> None:
+        if pid in children and children is self._children:
+            self._kill_hung()
+
+    def _kill_hung(self) -> None:
+        """Its line ends with it, behind what it has said before."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+
+    async def _see_end(self) -> None:
+        """Of one that did not fork: what it has said is heard before another is asked, so that no child of it is overlooked."""
+        self._kill_hung()
+        while self._line is not None:
+            await asyncio.sleep(LOOK_S)
 
     def _lose(self) -> None:
         """It is gone: its children are ours from now on, and what was asked of it is asked of another."""
@@ -117,7 +150,9 @@ class Zygote:
         self._line = None
         self._leave()
         while self._answers:
-            self._answers.popleft().set_exception(ConnectionError("the zygote is gone"))
+            answer = self._answers.popleft()
+            if not answer.done():
+                answer.set_exception(ConnectionError("the zygote is gone"))
 
     def _leave(self) -> None:
         """Its children become ours when it has ended whole, which is after its line has."""

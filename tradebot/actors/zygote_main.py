@@ -69,16 +69,26 @@ class Zygote:
     def fork(self, request: Fork, descriptors: list[int]) -> None:
         assert len(list(Path("/proc/self/task").iterdir())) == 1, "a process with threads must not fork"
         assert len(descriptors) == DESCRIPTORS, f"expected {DESCRIPTORS} descriptors, found {len(descriptors)}"
+        told, tell = os.pipe()
         pid = os.fork()
         if not pid:
             self.line.close()
+            os.close(tell)
             for own in self.children:
                 os.close(own)
-            become(request, descriptors)
-        pidfd = os.pidfd_open(pid)
-        self.children[pidfd] = pid
-        self.poll.register(pidfd, select.POLLIN)
-        socket.send_fds(self.line, [msgspec.msgpack.encode(Forked(pid))], [pidfd])
+            if os.read(told, 1):
+                os.close(told)
+                become(request, descriptors)
+            os._exit(1)  # the zygote ended before anybody knew of this child: another is asked for in its place
+        os.close(told)
+        try:
+            pidfd = os.pidfd_open(pid)
+            self.children[pidfd] = pid
+            self.poll.register(pidfd, select.POLLIN)
+            socket.send_fds(self.line, [msgspec.msgpack.encode(Forked(pid))], [pidfd])
+            os.write(tell, b"1")
+        finally:
+            os.close(tell)
 
     def tell_end(self, pidfd: int) -> None:
         pid = self.children.pop(pidfd)

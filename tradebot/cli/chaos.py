@@ -15,6 +15,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--faults", metavar="N", type=int, help="parts held by SIGSTOP for a while (default a tenth of the kills)")
     verb.add_argument("--seed", metavar="S", type=int, default=1, help="chooses whom and when (default 1)")
     verb.add_argument("--pause", metavar="S", type=float, default=1.0, help="longest time between two kills (default 1 s)")
+    verb.add_argument("--place", choices=("apart", "together"), default="apart", help="node.place of the node (default apart)")
     verb.add_argument("--folder", metavar="DIR", type=Path, help="where the node lives and stays (default: one that is removed)")
 
 

@@ -25,6 +25,7 @@ from tradebot.cli import (
     node,
     replay,
     report,
+    restart,
     store,
     watching,
 )
@@ -33,8 +34,8 @@ from tradebot.cli.output import Output, one_line
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError, UsageError
 
 GROUPS = (
-    demo, doctor, init, config, data, store, backtest, replay, report, compare, node, watching, monitor,
-    journal, bench, chaos,
+    demo, doctor, init, config, data, store, backtest, replay, report, compare, node, restart, watching, monitor, journal, bench,
+    chaos,
 )  # fmt: skip
 
 

@@ -7,6 +7,17 @@ import msgspec
 
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
+from tradebot.domain.signals import (
+    Demonitor,
+    Exit,
+    Happened,
+    Link,
+    Monitor,
+    Reachable,
+    Terminated,
+    Unlink,
+    Unreachable,
+)
 from tradebot.domain.venue import VenueEvent, VenueReply, VenueRequest
 
 Message = (
@@ -24,6 +35,15 @@ Message = (
     | VenueRequest
     | VenueReply
     | VenueEvent
+    | Monitor
+    | Demonitor
+    | Link
+    | Unlink
+    | Exit
+    | Terminated
+    | Unreachable
+    | Reachable
+    | Happened
 )
 
 T = TypeVar("T")

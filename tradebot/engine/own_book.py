@@ -49,9 +49,8 @@ class Terms(Struct, frozen=True):
         price, trigger = (
             f"{one} ticks" if instrument is None else instrument.price_text(one) for one in (self.price, self.trigger)
         )
-        quantity, filled = (
-            f"{one} lots" if instrument is None else instrument.quantity_text(one) for one in (self.quantity, self.filled)
-        )
+        quantity = f"{self.quantity} lots" if instrument is None else instrument.quantity_text(self.quantity)
+        filled = self.filled if instrument is None else instrument.quantity_text(self.filled)
         where = f"at {price}" if self.price else "at the market"
         return f"{quantity} {where}{f' from {trigger} on' if self.trigger else ''}, {filled} filled"
 

@@ -40,10 +40,11 @@ class Telling:
         return Records(VERSION, self.sequence, b"", self.stream)
 
     def again(self, asked: MarketAsked, now_ns: int) -> Iterator[Records]:
-        """What comes after the message that was heard last, or a gap; all there is for who has heard nothing yet."""
+        """What comes after the message that was heard last, or a gap; all there is for who has heard nothing of this start."""
         first = self._kept[0].sequence if self._kept else self.sequence + 1
-        if asked.stream in (0, self.stream) and first <= asked.after + 1:
-            at = asked.after + 1 - first
+        heard = asked.after if asked.stream == self.stream else 0
+        if first <= heard + 1:
+            at = heard + 1 - first
             yield from islice(self._kept, at, at + AGAIN_MAX)
         else:
             yield Records(VERSION, self.sequence, self._gaps(now_ns), self.stream, is_new=True)

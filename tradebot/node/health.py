@@ -1,7 +1,6 @@
 """How the parts of a node are: what their root knows of them, how far readers are behind, and what each last said of an error.
 
-The root writes what it knows into the run's folder whenever a part starts or dies; it answers nothing itself, so that a question
-can never hold up a restart.
+The root writes what it knows into the run's folder whenever a part starts or dies, so that no question holds up a restart.
 
 journal/<run id>/parts.json     process id, starts and last exit of each part
 """

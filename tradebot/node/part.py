@@ -16,6 +16,7 @@ class Base:
 
     name: str
     full = 0
+    traps_exits = False
 
     def refused(self, name: str, message: Message) -> None:
         self.full += 1

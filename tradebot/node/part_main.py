@@ -14,15 +14,18 @@ from tradebot.actors.naming import name_process
 from tradebot.actors.process import run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
+from tradebot.node.bus import bus_of
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ENGINE, ipc_folder, next_epoch
-from tradebot.node.tree_shape import TOGETHER, TRADING
+from tradebot.node.session_files import ENGINE, next_epoch
+from tradebot.node.tree_shape import together
 
 
 def main(arguments: list[str]) -> int:
     parser = ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--host", action="append", default=[])
+    parser.add_argument("--bus", default="ipc")
     parser.add_argument("--epoch", type=int, default=0)
     parser.add_argument("--shut", type=int, action="append", default=[])
     parser.add_argument("--why", default="")
@@ -37,8 +40,8 @@ def main(arguments: list[str]) -> int:
     faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?
     try:
         run_process(
-            make_of(words, shut), words.name, ipc_folder(words.folder), words.life_line, words.clock_offset, words.ready,
-            TOGETHER if words.name == TRADING else None, told,
+            make_of(words, shut), words.name, lambda: bus_of(words.folder, words.bus), words.life_line, words.clock_offset,
+            words.ready, together(words.host) if words.host else None, told,
         )  # fmt: skip
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")

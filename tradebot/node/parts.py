@@ -9,18 +9,21 @@ The store's part and that of the clients read the engine's journal; nobody sends
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from tradebot._core.types import Act, Kind
+from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.orders import OrderFlag, OrderState, TradingState
-from tradebot.domain.units import money_text
+from tradebot.domain.signals import Monitor, Reachable, Terminated, Unreachable
+from tradebot.domain.units import money_text, time_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.reconciling import as_told
@@ -87,6 +90,7 @@ class EnginePart(Base):
         self.plan: Plan = self.prepared.plan
         self.journal = open_journal(folder, self.prepared, ENGINE)
         self.has_gateway = False
+        self.peers = dict.fromkeys((GATEWAY, VENUE, FEED), "there")
         self.saved_at = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
@@ -102,7 +106,8 @@ class EnginePart(Base):
         for number, why in self.session.not_taken_over:
             sys.stderr.write(f"{ENGINE}: the State of {self.name_of(number)} does not fit its code and begins anew: {why}\n")
         self.saved_at = self.session.live.kernel.sequence
-        return self.address(found)
+        watched = (Monitor(VERSION, ENGINE, name) for name in (GATEWAY, VENUE, FEED))
+        return chain(self.address(found), ((ROOT, one) for one in watched))
 
     def address(self, found: Iterable[Any]) -> Iterator[Addressed]:
         return ((FEED if isinstance(one, MarketAsked) else GATEWAY, one) for one in found)
@@ -134,11 +139,25 @@ class EnginePart(Base):
             return list(self.session.on_gateway_up(message, now_ns))
         if isinstance(message, VenueBooks):
             return list(self.session.on_books(message, now_ns))
+        if isinstance(message, Terminated | Unreachable | Reachable):
+            self.note_peer(message)
         if isinstance(message, Fenced):
             self.session.on_fenced(message)
             if self.session.is_fenced:
                 raise LocalError(f"expected to hold the account, found another engine under lease {message.lease}: this one ends")
         return []
+
+    def note_peer(self, message: Terminated | Unreachable | Reachable) -> None:
+        """What became of one that the engine needs. With a gateway that is dead it has to come to terms anew; one that is only
+        silent may still send what it has.
+        """
+        if isinstance(message, Terminated):
+            self.peers[message.name] = f"dead: {message.reason}"
+            self.has_gateway = self.has_gateway and message.name != GATEWAY
+        elif isinstance(message, Unreachable):
+            self.peers[message.name] = f"silent since {time_text(message.since_ns)}"
+        else:
+            self.peers[message.name] = "there"
 
     def check_taken(self, message: GatewayUp) -> None:
         """A gateway does not forget. Raises LocalError where it did: what it sent is not known, and nothing new reaches it."""
@@ -209,6 +228,7 @@ class EnginePart(Base):
             "unusable": [f"message {number} of the feed: {why}" for number, why in self.session.unusable],
             "quarantined": self.quarantined(),
             "has_gateway": self.has_gateway,
+            "peers": self.peers,
             "reconcile": as_told(self.session.reconciling),
             "cut": cut_text(self.journal),
             "balances": {
@@ -366,10 +386,10 @@ class VenuePart(Base):
 
     def status(self) -> dict[str, Any]:
         return {
-            "orders": len(self.venue.orders),
-            "orders_open": sorted(one.client_id for one in self.venue.all_orders() if one.is_open),
-            "doubled": sorted(client_id for client_id, several in self.venue.orders.items() if len(several) > 1),
-            "trades": len(self.venue.trades),
+            "orders": self.venue.book.placed,
+            "orders_open": sorted(one.client_id for one in self.venue.open_orders()),
+            "doubled": sorted(self.venue.book.doubled),
+            "trades": self.venue.book.traded,
             "balances": {asset: money_text(self.venue.wallet(asset)) for asset in self.venue.balances},
             "stream": self.venue.stream,
             "cut": cut_text(self.journal),
@@ -393,6 +413,7 @@ class FeedPart(Base):
         self.speed, self.rounds = node.speed, node.rounds
         self.at = self.round = self.told = self.again = 0
         self.began_ns = self.told_ns = 0
+        self.is_held = False
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
         self.began_ns = self.told_ns = now_ns
@@ -408,7 +429,7 @@ class FeedPart(Base):
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         """Everything that is due by now."""
-        while self.rounds == 0 or self.round < self.rounds:
+        while not self.is_held and (self.rounds == 0 or self.round < self.rounds):
             due_ns = int(self.ticks["time_ns"][0] + (now_ns - self.began_ns) * self.speed)
             end = int(np.searchsorted(self.ticks["time_ns"], due_ns, side="right"))
             for at in range(self.at, end, RECORDS_MAX):
@@ -431,12 +452,21 @@ class FeedPart(Base):
     def close(self) -> None:
         pass
 
+    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+        """`hold`: tell nothing new until its next start; what is asked for again is still told."""
+        if question["verb"] == "hold":
+            self.is_held = True
+        elif question["verb"] != "status":
+            raise ValueError(f"expected a verb of the feed, found {question['verb']!r}")
+        return self.status()
+
     def status(self) -> dict[str, Any]:
         return {
             "told": self.told,
             "told_again": self.again,
             "round": self.round,
             "refused": self.full,
+            "is_held": self.is_held,
             "is_done": 0 < self.rounds <= self.round,
         }
 

@@ -31,7 +31,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "node.record": (STORE,),
     "node.keep": (STORE,),
     "node.compress": (STORE,),
-    "node.api.client": (API,),
+    "node.api": (API,),
     "node.lease": (),
     "node.memory_mb": (),
     "node.on_stop": (),

@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ import numpy as np
 from tradebot._core.types import RECORD_DTYPE
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
+from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
     BadContainer,
     ConfigError,
@@ -36,12 +37,14 @@ from tradebot.domain.errors import (
     TradebotError,
     UsageError,
 )
+from tradebot.domain.units import NS_PER_SECOND
 from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
+from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_from_dict, config_to_dict
 from tradebot.node.health import STARTED, write_parts
@@ -49,6 +52,7 @@ from tradebot.node.places import store_place
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
+    API,
     ENGINE,
     GATEWAY,
     Prepared,
@@ -67,8 +71,9 @@ from tradebot.node.session_files import (
 )
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
-from tradebot.node.tree_shape import TRADING, parts_of, process_of
-from tradebot.node.values import Endpoint
+from tradebot.node.tree_shape import TRADING, shape_of
+from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
+from tradebot.node.warden import Warden
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -238,6 +243,9 @@ class Root:
         self.config, self.folder, self.log, self.say, self.note = config, folder, log, say, note
         self.load = load
         self.ipc = ipc_folder(folder)
+        node = config.node
+        self.shape = shape_of(node.place, node.alone, node.api is not None)
+        self.engine_process = self.shape.process_of(ENGINE)
         self.began_s = time.monotonic()
         self.one_reload = asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -250,10 +258,17 @@ class Root:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        await self.check_address()
-        names = parts_of(self.config.node.place, self.config.node.api is not None)
-        parts = Supervision(names, self.log, self.words(Clock()), self.died, lambda: write_parts(self.folder, parts.figures()))
+        await self.check_addresses(bound_by(self.config))
+        clock = Clock()
+        warden = self.warden = Warden(
+            bus_of(self.folder, self.config.node.bus), self.shape, clock, lambda question: self.answer(parts, question),
+            lambda: self.write_parts(parts),
+        )  # fmt: skip
+        parts = Supervision(
+            self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
+        )
         starting = asyncio.create_task(parts.start())
+        beating = self.keep(loop.create_task(warden.run()), parts)
         try:
             if await self.wait_ready(parts, ended):
                 await starting
@@ -273,8 +288,12 @@ class Root:
             self.is_ending = True
             starting.cancel()
             await parts.end()
+            beating.cancel()
+            warden.close()
         if why is not None:
-            raise LocalError(f"expected a node that runs, found: {why}; {self.last_words(why.partition(' ')[0])}")
+            name = why.partition(" ")[0]
+            words = self.last_words(name) if name in parts.names else f"see {self.log.name}"
+            raise LocalError(f"expected a node that runs, found: {why}; {words}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
     def keep(self, task: "asyncio.Task[None]", parts: Supervision) -> "asyncio.Task[None]":
@@ -289,19 +308,35 @@ class Root:
         task.add_done_callback(done)
         return task
 
-    async def check_address(self) -> None:
-        """Before anything is started. Raises LocalError where another program has what clients are to reach."""
-        if self.config.node.api is None:
-            return
-        endpoint = self.config.node.api.endpoint
+    def answer(self, parts: Supervision, question: dict[str, Any]) -> dict[str, Any]:
+        """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
+        if question["verb"] != "restart":
+            raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
+        process = self.shape.process_of(str(question["part"]))
+        part = parts.part(process)
+        if part is None:
+            raise ValueError(f"expected a part of this node, one of {', '.join(parts.names)}, found {question['part']!r}")
+        self.say({"event": "restart_asked", "part": process, "who": str(question.get("who", ""))})
+        self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
+        return {"accepted": True, "by": ROOT, "part": process, "starts": part.starts}
+
+    def write_parts(self, parts: Supervision) -> None:
+        """Beside each process the parts that live in it together."""
+        figures = parts.figures()
+        if TRADING in figures:
+            figures[TRADING]["parts"] = self.warden.hosted
+        write_parts(self.folder, figures)
+
+    async def check_addresses(self, bound: Iterable[tuple[str, Endpoint, int]]) -> None:
+        """Before anything is started. Raises LocalError where another program has what clients or parts are to reach."""
         until = time.monotonic() + ADDRESS_S  # the part of a root that was killed just now may be about to end
-        while (taken := taken_port(endpoint)) and time.monotonic() < until:
-            await asyncio.sleep(POLL_S)
-        if taken:
-            raise LocalError(
-                f"expected port {taken} of {endpoint.host} for clients, found that another program has it; choose another "
-                "node.api.address"
-            )
+        for key, endpoint, ports in bound:
+            while (taken := taken_port(endpoint, ports)) and time.monotonic() < until:
+                await asyncio.sleep(POLL_S)
+            if taken:
+                raise LocalError(
+                    f"expected port {taken} of {endpoint.host}, found that another program has it; choose another {key}"
+                )
 
     def reached_at(self) -> dict[str, Any]:
         """Where clients reach the node, and by which key they know it."""
@@ -312,15 +347,18 @@ class Root:
 
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
-        heard = dict.fromkeys(parts.names, time.monotonic())
+        heard: dict[str, float] = {}
         while True:
-            answers = await asyncio.gather(*(self.ask(ENGINE if name == TRADING else name, "status") for name in parts.names))
-            for name, found in zip(parts.names, answers, strict=True):
-                part, is_engine = parts.part(name), name in (ENGINE, TRADING)
+            names = list(parts.names)
+            answers = await asyncio.gather(*(self.ask(self.shape.desk_of(name), "status") for name in names))
+            for name, found in zip(names, answers, strict=True):
+                part, is_engine = parts.part(name), name == self.engine_process
                 if part is None or not part.number or not (part.is_up or is_engine):
                     heard[name] = time.monotonic()  # it is not there, or its start has a limit of its own
                     continue
-                since = max(heard[name], part.began_ns / 1e9)
+                since = max(heard.get(name, 0.0), part.began_ns / 1e9)
+                since_ns = self.warden.clock.now() - round((time.monotonic() - since) * NS_PER_SECOND)
+                self.warden.answers(name, found is not None, since_ns)
                 is_alive = found is not None or (is_engine and self.suspects.is_recovering())
                 heard[name] = time.monotonic() if is_alive else since
                 limit_s = self.config.node.lease_s if part.is_up else 2 * self.config.node.lease_s + LOAD_S
@@ -344,18 +382,29 @@ class Root:
                 self.say({"event": "reload_refused", "why": str(error)})
                 write_outcome(self.folder, {"accepted": False, "why": str(error)})
                 return
-            processes = {process_of(part, self.config.node.place) for part in concerned}
-            again = [name for name in parts.names if name in processes]
+            processes = {self.shape.process_of(part) for part in concerned}
+            again = [name for name in (*self.shape.processes, API) if name in processes]
             for name in again:
-                await parts.recycle(name)
+                await self.start_again(parts, name)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
             write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again})
+
+    async def start_again(self, parts: Supervision, name: str) -> None:
+        """With the configuration as it is now, which may have added the part for clients, or taken it away."""
+        if name != API or (parts.part(API) is not None and self.config.node.api is not None):
+            await parts.recycle(name)
+        elif self.config.node.api is not None:
+            await parts.add(API)
+        else:
+            await parts.remove(API)
 
     async def reload_files(self) -> tuple[list[str], set[str]]:
         """Write down the run with its new configuration; the keys that changed, and the parts that they concern."""
         config = self.load().config
         changed = changes(self.config, config)
         concerned = parts_concerned(changed)
+        mine = set(bound_by(self.config))
+        await self.check_addresses([one for one in bound_by(config) if one not in mine])
         before, home = read_prepared(self.folder), self.folder.parents[1]
         plan, _ = await asyncio.to_thread(prepare_ticks, config, home) if concerned else (before.plan, None)
         check_same(before, plan, config)
@@ -394,15 +443,17 @@ class Root:
         """The words of each start of a part; those of the engine have the number of this start, and whom it shuts out."""
 
         def words_of(name: str) -> list[str]:
-            words = [name, str(self.folder), "--clock-offset", str(clock.offset_ns)]
-            if name not in (ENGINE, TRADING):
+            words = [name, str(self.folder), "--clock-offset", str(clock.offset_ns), "--bus", self.config.node.bus]
+            if name == TRADING:
+                words += [word for part in self.shape.hosted for word in ("--host", part)]
+            if name != self.engine_process:
                 return words
             return [*words, "--epoch", str(next_epoch(self.folder)), *shut_words(self.suspects.take())]
 
         return words_of
 
     def died(self, name: str, why: str) -> None:
-        if name in (ENGINE, TRADING):
+        if name == self.engine_process:
             self.suspects.judge(why, name in self.silent)
         self.silent.discard(name)
         if self.is_ending:
@@ -488,9 +539,25 @@ class Root:
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
 
 
-def taken_port(endpoint: Endpoint) -> int | None:
-    """The port of requests or streams that cannot be bound, because another has it."""
-    for port in (endpoint.port, endpoint.port + STREAMS_PORT_AFTER):
+def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:
+    """By key of the configuration the first port that a node binds, and how many. Raises ConfigError where they are in each
+    other's way.
+    """
+    bus, api = parse_bus(config.node.bus), config.node.api
+    if bus is not None:
+        yield "node.bus", bus, BUS_PORTS
+    if api is not None:
+        if bus is not None and bus.port - STREAMS_PORT_AFTER <= api.endpoint.port < bus.port + BUS_PORTS:
+            raise ConfigError(
+                f"node.api.address: expected ports beside those of node.bus, {bus.port} to {bus.port + BUS_PORTS - 1}, found "
+                f"{api.endpoint.port}: choose others"
+            )
+        yield "node.api.address", api.endpoint, 1 + STREAMS_PORT_AFTER
+
+
+def taken_port(endpoint: Endpoint, ports: int) -> int | None:
+    """The first port that cannot be bound, because another has it."""
+    for port in range(endpoint.port, endpoint.port + ports):
         for *kind, _, address in socket.getaddrinfo(endpoint.host.strip("*[]") or None, port, type=socket.SOCK_STREAM)[:1]:
             with socket.socket(*kind) as line:
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -556,6 +556,18 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "reach each other faster, and what crashes or hangs takes all of them with it."
         ),
     ] = "apart"
+    alone: Annotated[
+        list[Literal["venue", "gateway", "engine", "feed"]],
+        Meta(description='Parts that have a process of their own although place = "together".', examples=[["feed"]]),
+    ] = []
+    bus: Annotated[
+        str,
+        Meta(
+            description='How the parts of a node reach each other: "ipc", by files that only the user may enter; or '
+            "tcp://HOST:PORT, by that port and the seven behind it, behind CURVE with a key of the node's own.",
+            examples=["tcp://127.0.0.1:7710"],
+        ),
+    ] = "ipc"
     memory_mb: Annotated[
         int,
         Meta(

@@ -42,8 +42,8 @@ class PartStart(Struct, frozen=True):
 
 
 class Supervision:
-    """The parts of a node in this loop. `words` makes the command line of a part's start; `died` hears of every death, with
-    its reason; `changed` is called after each start and each death.
+    """The parts of a node in this loop. `words` makes the command line of a part's start; `died` hears of every death that nobody
+    wished for, with its reason; `heard` of all that becomes of a part; `changed` is called after each start and each death.
     """
 
     def __init__(
@@ -53,10 +53,12 @@ class Supervision:
         words: Words,
         died: Callable[[str, str], None],
         changed: Callable[[], None] = lambda: None,
+        heard: Callable[[str, str, str], None] = lambda *_: None,
     ) -> None:
         adopt_orphans()
-        self.names = names
+        self.names = list(names)
         self.log, self.words, self.died, self.changed = log, words, died, changed
+        self.heard = heard
         self.zygote = Zygote(WARM, log)
         self.life_line = LifeLine()
         self.tree = Tree(SUPERVISOR, self.begin, self.told)
@@ -77,6 +79,23 @@ class Supervision:
                 self.fail(f"{name} could not be started: {error}")
             if error:
                 return
+
+    async def add(self, name: str) -> None:
+        """Start one more part."""
+        if name not in self.names:
+            self.names.append(name)
+        error = await self.start_part(name)
+        if error and error != "ended":
+            self.fail(f"{name} could not be started: {error}")
+
+    async def remove(self, name: str) -> None:
+        """End a part for good."""
+        self.names.remove(name)
+        self.recycled.add(name)
+        await self.tree.terminate_child(name)
+        self.recycled.discard(name)
+        await self.tree.delete_child(name)
+        self.changed()
 
     async def start_part(self, name: str) -> str:
         place: Literal["fork", "spawn"] = "spawn" if name == STORE else "fork"
@@ -109,6 +128,7 @@ class Supervision:
             self.last_reasons[child.id] = why
             self.count(child.id, why)
             self.died(child.id, why)
+        self.heard(what, child.id, why)
         if what in ("start", "started", "exited", "failed"):
             asyncio.get_running_loop().call_soon(self.changed)  # when the tree has taken it in
 

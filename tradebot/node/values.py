@@ -272,6 +272,10 @@ def _offset_ns(zone: str | None) -> int:
     return (-minutes if zone[0] == "-" else minutes) * 60 * NS_PER_SECOND
 
 
+BUS_PORTS: Final = 8
+"""As many as a bus over tcp has, one for each mailbox."""
+
+
 class Endpoint(NamedTuple):
     """A host, or an interface, and a port of tcp."""
 
@@ -287,6 +291,16 @@ def parse_endpoint(text: str) -> Endpoint:
     found = _TCP.fullmatch(text)
     if found is None or not 1 <= int(found["port"]) <= 65_534:
         raise ValueError(f'expected tcp://HOST:PORT with a port from 1 to 65534, such as "tcp://127.0.0.1:7700", found {text!r}')
+    return Endpoint(found["host"], int(found["port"]))
+
+
+def parse_bus(text: str) -> Endpoint | None:
+    """ "ipc", which is None, or the first of the ports of a bus over tcp."""
+    if text == "ipc":
+        return None
+    found = _TCP.fullmatch(text)
+    if found is None or found["host"] == "*" or not 1 <= int(found["port"]) <= 65_535 - BUS_PORTS:
+        raise ValueError(f'expected "ipc" or tcp://HOST:PORT with a port from 1 to {65_535 - BUS_PORTS}, found {text!r}')
     return Endpoint(found["host"], int(found["port"]))
 
 

@@ -29,10 +29,11 @@ import zmq
 from zmq.backend import Socket as Plain
 
 from tradebot.actors.asking import Asking
+from tradebot.actors.bus import Bus, address
 from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
 from tradebot.actors.life_line import LifeLine
 from tradebot.actors.mail import Mail, Question
-from tradebot.actors.mailbox import HIGH_WATER, Inbox, address
+from tradebot.actors.mailbox import HIGH_WATER, Inbox, Posts
 from tradebot.actors.offspring import Offspring, adopt_orphans
 from tradebot.actors.running import InLoop, InProcess, Report, Running
 from tradebot.actors.tree import Tree
@@ -229,10 +230,12 @@ async def tell(count: int) -> Times:
 async def flood(context: Context, folder: Path, count: int) -> Times:
     """Nanoseconds a message."""
     arrived = Arrival(count)
-    inbox = Inbox(context, folder, INBOX, arrived.take)
+    bus = Bus(folder)
+    inbox = Inbox(bus, Posts(bus, INBOX, time.time_ns()), arrived.take)
     with peer("flood", folder, other_core(), count):
         await asyncio.wait_for(arrived.done, 60.0)
     inbox.close()
+    bus.close()
     return [arrived.each_ns]
 
 

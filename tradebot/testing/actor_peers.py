@@ -18,7 +18,8 @@ import uvloop
 import zmq
 from zmq.backend import Socket as Plain
 
-from tradebot.actors.mailbox import HIGH_WATER, Desk, Posts, address
+from tradebot.actors.bus import Bus, address
+from tradebot.actors.mailbox import HIGH_WATER, Desk, Posts
 from tradebot.actors.running import say_ready
 from tradebot.domain.market import Records
 
@@ -96,7 +97,7 @@ def fork_again(folder: Path) -> None:
 
 def flood(folder: Path, count: int) -> None:
     """Messages into an inbox, each encoded for itself."""
-    posts = Posts(zmq.Context(), folder)
+    posts = Posts(Bus(folder), "flood", time.time_ns())
     ready = [Records(1, number, BODY) for number in range(READY)]
     for number in range(count):
         while not posts.send(INBOX, ready[number % READY]):

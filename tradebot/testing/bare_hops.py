@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from tradebot.domain.errors import LocalError
 from tradebot.testing.hop import ORDER, ORDER_BYTES
 from tradebot.testing.offering import Offered
 from tradebot.testing.pace import Pace
+from tradebot.testing.ports import free_ports
 from tradebot.testing.tick_stream import Stream
 
 HOPS: Final = ("venue", "gateway", "engine")
@@ -28,7 +30,16 @@ Times = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def hop_processes(folder: Path, stream: Stream) -> Times:
-    names = [str(folder / name) for name in HOPS]
+    return through_hops(folder, stream, [f"ipc://{folder / name}" for name in HOPS])
+
+
+def hop_tcp(folder: Path, stream: Stream) -> Times:
+    """Without CURVE: what a cipher costs is ours."""
+    first = free_ports(len(HOPS))
+    return through_hops(folder, stream, [f"tcp://127.0.0.1:{first + at}" for at in range(len(HOPS))])
+
+
+def through_hops(folder: Path, stream: Stream, names: list[str]) -> Times:
     command = [sys.executable, "-m", "tradebot.testing.hop"]
     out = folder / "times"
     with contextlib.ExitStack() as running:
@@ -36,10 +47,10 @@ def hop_processes(folder: Path, stream: Stream) -> Times:
             running.enter_context(hop([*command, name, to]))
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         sockets = [context.socket(zmq.PUSH) for _ in range(2)]
-        for socket, name in zip(sockets, (names[0], names[2]), strict=True):
-            socket.connect(f"ipc://{name}")
-            socket.send(b"?")
-        while not all(Path(name).exists() for name in names):
+        for one, name in zip(sockets, (names[0], names[2]), strict=True):
+            one.connect(name)
+            one.send(b"?")
+        while not all(is_bound(name) for name in names):
             time.sleep(0.01)
         time.sleep(SETTLE_S)
         pace = Pace(stream.every_ns)
@@ -47,8 +58,8 @@ def hop_processes(folder: Path, stream: Stream) -> Times:
             for beat in pace.wait():
                 if beat < stream.count:
                     message = stream.message(beat, pace.meant_ns(beat))
-                    for socket in sockets:
-                        socket.send(b"%c" % stream.has_trade(beat) + message)
+                    for one in sockets:
+                        one.send(b"%c" % stream.has_trade(beat) + message)
         time.sleep(SETTLE_S)
         sockets[0].send(b"")
         until = time.monotonic() + START_S
@@ -56,6 +67,16 @@ def hop_processes(folder: Path, stream: Stream) -> Times:
             time.sleep(0.01)
         context.destroy(linger=0)
     return minus_meant(np.fromfile(out, np.int64), stream, pace.first_ns)
+
+
+def is_bound(name: str) -> bool:
+    scheme, _, place = name.partition("://")
+    if scheme == "ipc":
+        return Path(place).exists()
+    host, _, port = place.partition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1.0):
+        return True
+    return False
 
 
 @contextlib.contextmanager

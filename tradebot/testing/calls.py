@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from tradebot.domain.errors import NotBuiltYet, UsageError
+from tradebot.domain.errors import UsageError
 from tradebot.domain.units import parse_decimal, parse_duration
 
 FILE_TICK: Final = "0.1"
@@ -102,11 +102,9 @@ def actors_answer(rounds: int, scale: float) -> dict[str, object]:
 
 
 def latency_answer(rate: int, mode: str, seconds: float, rounds: int) -> dict[str, object]:
-    """`bench latency`; the keys are those of CLI.md. Raises UsageError, NotBuiltYet, and as `latency_bench.measure`."""
+    """`bench latency`; the keys are those of CLI.md. Raises UsageError, and as `latency_bench.measure`."""
     from tradebot.testing.tick_stream import RATE_MAX
 
-    if mode == "tcp":
-        raise NotBuiltYet("expected --mode inproc or ipc, found tcp: mailboxes over tcp come with a later version")
     if not 0 < rate <= RATE_MAX or seconds <= 0 or rounds < 1:
         raise UsageError(
             f"expected a --rate from 1 to {RATE_MAX}, --seconds above 0 and --rounds of 1 or more, "
@@ -125,6 +123,7 @@ class ChaosWords(Struct, frozen=True, kw_only=True):
     faults: int | None
     seed: int
     pause: float
+    place: str
     folder: Path | None
 
 
@@ -143,6 +142,7 @@ def chaos_answer(words: ChaosWords, told: Callable[[int], None], note: Callable[
         stops=words.kills // 10 if words.faults is None else words.faults,
         seed=words.seed,
         pause_s=words.pause,
+        place=words.place,
     )
     place = words.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     verdict = chaos.run(wish, place.absolute(), told)

@@ -2,12 +2,12 @@
 
 SIGKILL falls on engine, gateway, venue, feed, store, the zygote and on the root, which is started again as systemd would; now and
 then a part is stopped by SIGSTOP and goes on later, perhaps after its lease, when another has taken its place, or a second dies
-while the first is not back. What is chosen, and when, comes from one
-seed; what the machine makes of it does not, so a seed does not do the same again: the journals that a bad run leaves behind say
-what happened.
+while the first is not back. Where parts live together, whoever is struck takes the others and their supervisor along. What is
+chosen, and when, comes from one seed; what the machine makes of it does not, so a seed does not do the same again: the journals
+that a bad run leaves behind say what happened.
 
-At the end the root is held and the feed is dead, so that nothing new comes; trading is halted and every order cancelled; when all
-is quiet the root is killed, its children end by their life line, and the judge reads (`chaos_judge`).
+At the end the root is held and the feed holds still, so that nothing new comes; trading is halted and every order cancelled; when
+all is quiet the root is killed, its children end by their life line, and the judge reads (`chaos_judge`).
 """
 
 import contextlib
@@ -25,13 +25,14 @@ import msgspec
 from msgspec import Struct
 
 from tradebot.actors.mailbox import ask
-from tradebot.domain.errors import LocalError, TimedOut
+from tradebot.actors.watching import ROOT
+from tradebot.domain.errors import EXIT_FAILED, LocalError, TimedOut
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
+from tradebot.node.tree_shape import Shape, shape_of
 from tradebot.store import synthetic
 from tradebot.store.client import open_store
 from tradebot.testing.chaos_judge import Judgement, judge
 
-ROOT: Final = "root"
 ZYGOTE: Final = "zygote"
 PARTS: Final = (ENGINE, GATEWAY, VENUE, FEED, STORE)
 WEIGHTS: Final = {ENGINE: 5, GATEWAY: 5, VENUE: 5, FEED: 2, STORE: 2, ROOT: 2, ZYGOTE: 2}
@@ -42,6 +43,7 @@ CANCELS_MAX: Final = 10
 ASK_S: Final = 1.0
 LOOK_S: Final = 0.01
 AGAIN_SHARE: Final = 0.2  # of kills that do not wait until the one before is mended
+GAVE_UP: Final = b"its parts died more than"
 STOP_S: Final = 5.0  # the longest that a part is held; for longer than its lease half of the time
 
 CONFIG: Final = """\
@@ -49,7 +51,16 @@ mode = "sandbox"
 account = { venue = "synthetic", start = ["100000 USD", "1 BTC"] }
 costs = { fees = "account", latency = "5ms" }
 risk = { price_band = "5%" }
-node = { speed = 10.0, rounds = 0, sync = "none", segment_mb = 4, snapshot_facts = 20000, on_stop = "keep", lease = "2s" }
+
+[node]
+place = "PLACE"
+speed = 10.0
+rounds = 0
+sync = "none"
+segment_mb = 4
+snapshot_facts = 20000
+on_stop = "keep"
+lease = "2s"
 
 [[strategy]]
 use = "tradebot.testing.hurried:Hurried"
@@ -67,19 +78,23 @@ Advance = Callable[[int], None]
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What is to be done to a node. `pause_s` is the longest between its mending and the next kill."""
+    """What is to be done to a node. `pause_s` is the longest between its mending and the next kill; `place` is `node.place`."""
 
     kills: int
     stops: int
     seed: int
     pause_s: float = 1.0
+    place: str = "apart"
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What came of it; `recovery_ms` are times from a SIGKILL to trading again, sorted."""
+    """What came of it; `recovery_ms` are times from a SIGKILL to trading again, sorted. `gave_up`: how often the root ended
+    because more died within its period than it restarts, and was started again from outside, as systemd would.
+    """
 
     kills: int
     faults: int
+    gave_up: int
     recovery_ms: list[float]
     judgement: Judgement
 
@@ -89,6 +104,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return {
             "kills": self.kills,
             "faults": self.faults,
+            "gave_up": self.gave_up,
             "orders": found.orders,
             "lost": found.lost,
             "doubled": found.doubled,
@@ -111,8 +127,10 @@ def percentile(sorted_values: list[float], share: float) -> float | None:
 class Node:
     """A node that is started and killed from outside, as a user's would be."""
 
-    def __init__(self, place: Path, config: str) -> None:
+    def __init__(self, place: Path, config: str, shape: Shape | None = None) -> None:
         self.place, self.home = place, place / "home"
+        self.shape = shape or shape_of("apart")
+        self.gave_up = 0
         self.config = place / "node.toml"
         self.config.write_text(config)
         self.folder = Path()
@@ -134,11 +152,13 @@ class Node:
         raise TimedOut(f"expected a node that starts within {BACK_S:g} s, found none: see {self.errors.name}")
 
     def pids(self, name: str) -> list[int]:
-        """The processes of a part; also those of the root and of its zygote."""
+        """The processes that a part lives in; also those of the root and of its zygote."""
         assert self.root is not None
         if name == ROOT:
             return [self.root.pid]
-        return list(_zygotes_of(self.root.pid) if name == ZYGOTE else _processes_of(name, self.folder))
+        if name == ZYGOTE:
+            return list(_zygotes_of(self.root.pid))
+        return list(_processes_of(self.shape.process_of(name), self.folder))
 
     def signal(self, name: str, number: signal.Signals) -> bool:
         """Whether there was such a process."""
@@ -167,19 +187,30 @@ class Node:
 
     def wait_trading(self) -> None:
         """Raises LocalError where the root ended, TimedOut."""
-        assert self.root is not None
         until = time.monotonic() + BACK_S
         while not self.is_trading():
-            if self.root.poll() is not None:
-                raise LocalError(f"expected a root that runs, found that it ended with {self.root.returncode}: see {self.place}")
+            self.revive()
             if time.monotonic() > until:
                 raise TimedOut(f"expected to trade again within {BACK_S:g} s, found none: see {self.place}")
             time.sleep(LOOK_S)
 
+    def revive(self) -> None:
+        """Start the root again where it gave up its parts, which is right when more die than it restarts. Raises LocalError where
+        it ended for another reason.
+        """
+        assert self.root is not None
+        if self.root.poll() is None:
+            return
+        last = Path(self.errors.name).read_bytes().rpartition(b"\ntradebot: ")[2]
+        if self.root.returncode != EXIT_FAILED or GAVE_UP not in last:
+            raise LocalError(f"expected a root that runs, found that it ended with {self.root.returncode}: see {self.place}")
+        self.gave_up += 1
+        self.start()
+
     def settle(self) -> None:
         """Nothing new comes, nothing is open, and nobody is left."""
-        self.signal(ROOT, signal.SIGSTOP)  # so that nobody starts the feed again
-        self.signal(FEED, signal.SIGKILL)
+        self.signal(ROOT, signal.SIGSTOP)  # so that nobody starts anything again
+        self.ask(FEED, "hold")
         self.ask(ENGINE, "state", state="HALTED", who="chaos", why="the end")
         for count in range(CANCELS_MAX):
             act = "CANCEL_ALL" if count < CANCELS_MAX // 2 else "FLATTEN"
@@ -253,7 +284,10 @@ class Chaos:
             self.strike(advance)
         self.node.settle()
         judgement = judge(self.node.folder)
-        return Verdict(kills=self.kills, faults=self.stops, recovery_ms=sorted(self.recovery_ms), judgement=judgement)
+        return Verdict(
+            kills=self.kills, faults=self.stops, gave_up=self.node.gave_up, recovery_ms=sorted(self.recovery_ms),
+            judgement=judgement,
+        )  # fmt: skip
 
     def strike(self, advance: Advance) -> None:
         """Stop a part for a while or kill one, sometimes more than one, and wait until it trades again."""
@@ -278,6 +312,7 @@ class Chaos:
         while not self.node.signal(name, signal.SIGKILL):
             if name == ZYGOTE:
                 break  # the one before was killed, and nothing has had to be forked since
+            self.node.revive()
             time.sleep(LOOK_S)
         killed = time.monotonic()
         if name == ROOT:
@@ -288,7 +323,7 @@ class Chaos:
 
     def hold(self) -> None:
         """A part stands still, and goes on as if nothing had been."""
-        name = self.chance.choice(PARTS)
+        name = self.chance.choice((*PARTS, ZYGOTE))
         self.node.signal(name, signal.SIGSTOP)
         time.sleep(self.chance.uniform(0.1, STOP_S))
         self.node.signal(name, signal.SIGCONT)
@@ -302,7 +337,8 @@ def run(wish: Wish, place: Path, advance: Advance) -> Verdict:
         raise LocalError(f"expected a folder without a node, found one in {place}; name another")
     with open_store(place / "home" / "data") as store:
         store.import_records(synthetic.INSTRUMENT, *synthetic.open_source(events=EVENTS))
-    node = Node(place, CONFIG.replace("SEED", str(wish.seed)))
+    config = CONFIG.replace("SEED", str(wish.seed)).replace("PLACE", wish.place)
+    node = Node(place, config, shape_of(wish.place))
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return Chaos(node, wish).run(advance)

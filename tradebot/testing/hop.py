@@ -1,4 +1,4 @@
-"""`python -m tradebot.testing.hop HERE TO`: a bare hop of `bench latency`, asleep in a read between two messages.
+"""`python -m tradebot.testing.hop HERE TO`: a bare hop of `bench latency` between two addresses, asleep in a read.
 
 A message of market facts that begins with a 1 is answered by an order, which goes to the next; orders are handed on. Where TO is
 `=FILE` the hop is the last: it notes when an order came, and writes that when it is told to end, by an empty message.
@@ -18,11 +18,11 @@ ORDER = b"\1" + bytes(ORDER_BYTES - 1)
 def main(here: str, to: str) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     inbox, outbox = context.socket(zmq.PULL), context.socket(zmq.PUSH)
-    inbox.bind(f"ipc://{here}")
+    inbox.bind(here)
     if to.startswith("="):
         note(inbox, Path(to[1:]))
         return
-    outbox.connect(f"ipc://{to}")
+    outbox.connect(to)
     while message := inbox.recv():
         if message[0] == 1:
             outbox.send(ORDER)

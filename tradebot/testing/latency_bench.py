@@ -5,6 +5,7 @@ venue's own. A generator offers facts at a steady pace, whatever becomes of them
 time is from when the message with the trade was meant to leave to when the venue has the order, as its journalled answer says.
 
     ipc      each in a process of its own, as a node runs them; raw: as many processes, PUSH to PULL, with the same messages
+    tcp      the same over tcp, behind CURVE; raw: the bare hops over tcp without it
     inproc   all in one loop, told through their mailboxes there; raw: deques and call_soon, with the same messages
 """
 
@@ -15,11 +16,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from tradebot.testing.bare_hops import hop_loop, hop_processes
-from tradebot.testing.pinged_node import through_loop, through_processes
+from tradebot.testing.bare_hops import hop_loop, hop_processes, hop_tcp
+from tradebot.testing.pinged_node import through_loop, through_processes, through_tcp
 from tradebot.testing.tick_stream import Stream, stream_of
 
 WARM_PART: Final = 10  # one in so many is left out, at the beginning
+
+SIDES: Final = {
+    "ipc": (through_processes, hop_processes), "tcp": (through_tcp, hop_tcp), "inproc": (through_loop, hop_loop),
+}  # fmt: skip
 
 Times = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -27,7 +32,7 @@ Times = np.ndarray[Any, np.dtype[np.int64]]
 def measure(rate: int, mode: str, seconds: float = 5.0, rounds: int = 1) -> dict[str, object]:
     """The figures of CLI.md; the bare hops before and after each round are one measure."""
     stream = stream_of(rate, seconds)
-    ours, bare = (through_processes, hop_processes) if mode == "ipc" else (through_loop, hop_loop)
+    ours, bare = SIDES[mode]
     found, raw = [], [in_folder(bare, stream)]
     for _ in range(rounds):
         found.append(in_folder(ours, stream))

@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import uvloop
-import zmq
 
 from tradebot._core.types import FACT_DTYPE, Kind
 from tradebot.actors.cell import TICK_S
@@ -23,14 +22,17 @@ from tradebot.domain.errors import LocalError, TimedOut
 from tradebot.domain.market import Records
 from tradebot.engine.session import commands_of
 from tradebot.node.build import make_plan
+from tradebot.node.bus import bus_of
 from tradebot.node.config import config_to_dict, load_config
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ENGINE, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
 from tradebot.node.strategies import fingerprint_of
+from tradebot.node.values import BUS_PORTS
 from tradebot.store import synthetic
 from tradebot.testing.offering import Offered
 from tradebot.testing.pace import Pace
+from tradebot.testing.ports import free_ports
 from tradebot.testing.tick_stream import Stream
 
 START_S: Final = 30.0
@@ -51,8 +53,10 @@ instruments = ["{symbol}"]
 Times = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def prepare(folder: Path) -> None:
-    """A run's folder with what its parts need."""
+def prepare(home: Path) -> Path:
+    """A run's folder in a home, with what its parts need."""
+    folder = home / "journal" / "bench"
+    folder.mkdir(parents=True)
     instrument = synthetic.INSTRUMENT
     file = folder / "node.toml"
     file.write_text(CONFIG.format(venue=instrument.venue, symbol=instrument.symbol))
@@ -64,16 +68,21 @@ def prepare(folder: Path) -> None:
     )  # fmt: skip
     write_prepared(folder, prepared)
     ipc_folder(folder).mkdir(exist_ok=True, mode=0o700)
+    return folder
 
 
-def through_processes(folder: Path, stream: Stream) -> Times:
-    prepare(folder)
-    clock = Clock()
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    posts = Posts(context, ipc_folder(folder))
+def through_tcp(home: Path, stream: Stream) -> Times:
+    """On ports that nobody has now, behind CURVE."""
+    return through_processes(home, stream, f"tcp://127.0.0.1:{free_ports(BUS_PORTS)}")
+
+
+def through_processes(home: Path, stream: Stream, address: str = "ipc") -> Times:
+    folder, clock = prepare(home), Clock()
+    bus = bus_of(folder, address)
+    posts = Posts(bus, FEED, clock.now())
     with contextlib.ExitStack() as running:
         for name in PARTS:
-            running.enter_context(part_process(folder, name, clock.offset_ns))
+            running.enter_context(part_process(folder, name, clock.offset_ns, address))
         wait_active(folder)
         tell(posts, Records(1, 0, stream.book().tobytes()))
         pace = Pace(stream.every_ns)
@@ -85,13 +94,14 @@ def through_processes(folder: Path, stream: Stream) -> Times:
         pace.close()
         time.sleep(SETTLE_S)
     posts.close()
-    context.destroy(linger=0)
+    bus.close()
     return order_times(folder, stream, pace.first_ns + offset_ns)
 
 
 @contextlib.contextmanager
-def part_process(folder: Path, name: str, offset_ns: int) -> Iterator[None]:
+def part_process(folder: Path, name: str, offset_ns: int, address: str) -> Iterator[None]:
     command = [sys.executable, "-m", "tradebot.node.part_main", name, str(folder), "--clock-offset", str(offset_ns)]
+    command += ["--bus", address]
     process = subprocess.Popen(command + (["--epoch", "1"] if name == ENGINE else []))
     try:
         yield
@@ -146,11 +156,11 @@ class LoopNode:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.posts = Posts(self.context, folder)
+        self.bus = bus_of(folder, "ipc")
+        self.posts = Posts(self.bus, FEED, self.clock.now())
         self.parts: dict[str, Any] = {name: make_part(name, folder, 1) for name in PARTS}
         for name, part in self.parts.items():
-            self.posts.hold(name, Mail(asyncio.get_running_loop(), self.taker(part)))
+            self.bus.hold(name, Mail(asyncio.get_running_loop(), self.taker(part)))
         for part in self.parts.values():
             self.post(part, part.open(self.clock.now()))
 
@@ -175,11 +185,11 @@ class LoopNode:
     def close(self) -> None:
         for part in self.parts.values():
             part.close()
-        self.context.destroy(linger=0)
+        self.bus.close()
 
 
-def through_loop(folder: Path, stream: Stream) -> Times:
-    prepare(folder)
+def through_loop(home: Path, stream: Stream) -> Times:
+    folder = prepare(home)
 
     async def run() -> int:
         node = LoopNode(folder)

@@ -1,0 +1,112 @@
+"""Where the parts of a node live, and how they reach each other, changes nothing of what it does; who dies is told to others."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.node.nodes import Place
+from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, ConfigError
+from tradebot.node.config import config_from_dict
+from tradebot.node.running import bound_by
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.node.tree_shape import TRADING, shape_of
+from tradebot.testing.chaos import ZYGOTE
+from tradebot.testing.chaos_judge import judge
+from tradebot.testing.ports import free_ports
+
+BASE = {"account": {"venue": "x", "start": "1 USD"}, "strategy": [{"use": "a:B", "instruments": ["A/USD"]}]}
+
+
+def set_node(node: Place, words: dict[str, str]) -> None:
+    """Keys of the node's table."""
+    text = node.node.config.read_text()
+    more = ", ".join(f"{key} = {value}" for key, value in words.items())
+    node.node.config.write_text(text.replace("node = {", f"node = {{ {more},"))
+    node.node.shape = shape_of(words.get("place", '"apart"').strip('"'), [FEED] if "alone" in words else [])
+
+
+@pytest.mark.parametrize("words", [{"place": '"together"'}, {"place": '"together"', "alone": '["feed"]'}, {"bus": "TCP"}])
+def test_a_node_of_another_shape_trades_is_killed_and_replays_like_any(place: Place, words: dict[str, str]) -> None:
+    ports = free_ports(8)
+    set_node(place, {key: value.replace("TCP", f'"tcp://127.0.0.1:{ports}"') for key, value in words.items()})
+    place.start()
+    place.wait_orders(2)
+    for name in (ENGINE, FEED):
+        place.node.signal(name, signal.SIGKILL)
+        place.node.wait_trading()
+    status = place.ask("status")
+    assert set(status["parts"]) == set(place.node.shape.processes)
+    if TRADING in status["parts"]:
+        inner = status["parts"][TRADING]["parts"]
+        assert set(inner) == set(place.node.shape.hosted)
+        assert all(one["state"] == "running" and one["starts"] >= 2 for one in inner.values())
+        assert inner[ENGINE]["last_exit"] == "killed"
+    place.node.settle()
+    found = judge(place.node.folder)
+    assert found.findings == [] and found.orders >= 2
+
+
+def test_one_that_is_dead_is_told_from_one_that_is_silent_and_both_come_back(place: Place) -> None:
+    place.start()
+    place.wait_orders(2)
+
+    def peers() -> dict[str, str]:
+        return dict((place.node.ask(ENGINE, "status") or {})["peers"])
+
+    place.wait(lambda: peers() == {GATEWAY: "there", VENUE: "there", FEED: "there"})
+    place.node.signal(FEED, signal.SIGSTOP)
+    place.wait(lambda: peers()[FEED].startswith("silent since 2"))
+    place.node.signal(FEED, signal.SIGCONT)
+    place.wait(lambda: peers()[FEED] == "there")
+    place.node.signal(ZYGOTE, signal.SIGSTOP)  # it hangs, and is killed for it; until there is another, nobody is started
+    place.node.signal(GATEWAY, signal.SIGKILL)
+    place.wait(lambda: peers()[GATEWAY] == "dead: killed")
+    assert not (place.node.ask(ENGINE, "status") or {})["has_gateway"]
+    place.wait(lambda: peers()[GATEWAY] == "there")
+    place.node.wait_trading()
+
+
+def test_a_part_is_started_again_when_asked_for_and_no_other(place: Place) -> None:
+    assert place.call(EXIT_NOT_RUNNING, "restart", ENGINE)["error"].count("\n") == 1
+    place.start()
+    place.wait_orders(2)
+    before = {name: place.node.pids(name) for name in (ENGINE, GATEWAY, VENUE, FEED, STORE)}
+    found = place.ask("restart", GATEWAY)
+    assert (found["part"], found["starts"], found["state"]) == (GATEWAY, 2, "running")
+    place.node.wait_trading()
+    now = {name: place.node.pids(name) for name in before}
+    assert [name for name in before if before[name] != now[name]] == [GATEWAY] and now[GATEWAY] == [found["pid"]]
+    assert place.events()[-1]["event"] == "restart_asked"
+    assert "one of store, venue, gateway, engine, feed" in place.call(EXIT_FAILED, "restart", "nobody")["error"]
+    assert len(place.wait_orders(2)) == 2
+
+
+def test_the_shape_of_a_node() -> None:
+    apart = shape_of("apart", ["feed"], has_clients=True)
+    assert apart.processes == (STORE, VENUE, GATEWAY, ENGINE, FEED, "api") and apart.hosted == ()
+    both = shape_of("together")
+    assert both.processes == (STORE, TRADING) and both.hosted == (VENUE, GATEWAY, ENGINE, FEED)
+    assert both.desk_of(TRADING) == ENGINE and both.process_of(ENGINE) == TRADING and both.process_of(STORE) == STORE
+    most = shape_of("together", ["engine"])
+    assert most.processes == (STORE, TRADING, ENGINE) and most.desk_of(TRADING) == VENUE and most.process_of(ENGINE) == ENGINE
+    alone = shape_of("together", ["engine", "venue", "gateway"])
+    assert alone.processes == (STORE, VENUE, GATEWAY, ENGINE, FEED) and alone.hosted == (), "one alone is alone"
+
+
+def test_a_bus_and_clients_that_are_in_each_others_way_are_refused() -> None:
+    client = {"name": "a", "key": "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"}
+    node = {"bus": "tcp://127.0.0.1:7700", "api": {"address": "tcp://127.0.0.1:7707", "client": [client]}}
+    with pytest.raises(ConfigError, match=r"node\.api\.address: expected ports beside those of node\.bus, 7700 to 7707"):
+        list(bound_by(config_from_dict({**BASE, "node": node})))
+    node["api"] = {"address": "tcp://127.0.0.1:7708", "client": [client]}
+    assert [(key, ports) for key, _, ports in bound_by(config_from_dict({**BASE, "node": node}))] == [
+        ("node.bus", 8), ("node.api.address", 2),
+    ]  # fmt: skip
+
+
+def test_the_key_of_a_bus_is_the_users_alone(place: Place) -> None:
+    set_node(place, {"bus": f'"tcp://127.0.0.1:{free_ports(8)}"'})
+    place.start()
+    key = place.node.home / "keys" / "bus.secret"
+    assert key.stat().st_mode & 0o777 == 0o600 and Path(key.parent).stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,80 @@
+"""Where the mailboxes of a node are, and how they are reached: in this loop, on this machine, or over tcp.
+
+On one machine a mailbox is an ipc file in a folder that only the user may enter. Over tcp each has a port of its own, counted
+from the bus's first, and both ends prove by CURVE that they know the node's secret key: whoever does not is not read. Whichever
+it is, an actor in the loop of the sender is told without any socket. Addresses and code of actors stay the same.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from tradebot.actors.curve import Context, Gate, Peers, bind_secured, public_key_of
+from tradebot.actors.mail import Mail
+
+RECONNECT_MS: Final = 10  # between two looks for an actor that is down
+
+
+def address(folder: Path, name: str) -> str:
+    return f"ipc://{folder / name}"
+
+
+class Bus:
+    """Mailboxes in a folder. What asks from outside, at desks, is always there too. A bus owns its context."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.context: Context = zmq.Context()
+        self.here: dict[str, Mail] = {}
+
+    def hold(self, name: str, mail: Mail) -> None:
+        """From now on an actor of that name is in this loop; one that was started again takes the place of the one before."""
+        self.here[name] = mail
+
+    def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
+        socket.bind(address(self.folder, name))
+
+    def leave(self, socket: "zmq.Socket[bytes]") -> None:
+        """A bound socket is about to be closed."""
+
+    def connect(self, socket: "zmq.Socket[bytes]", name: str) -> None:
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.connect(address(self.folder, name))
+
+    def close(self) -> None:
+        self.context.destroy(linger=100)
+
+
+class TcpBus(Bus):
+    """Mailboxes on the ports from `first_port` on, in the order of `names`, behind the node's own key. Within a loop."""
+
+    def __init__(self, folder: Path, host: str, first_port: int, names: Sequence[str], secret: str) -> None:
+        super().__init__(folder)
+        self.addresses = {name: f"tcp://{host}:{first_port + at}" for at, name in enumerate(names)}
+        self._secret, self._public = secret, public_key_of(secret)
+        self._gate: Gate | None = None
+        self._peers: dict[zmq.Socket[bytes], Peers] = {}
+
+    def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
+        """Raises LocalError where the port is another's; the socket is closed then."""
+        if self._gate is None:
+            self._gate = Gate(self.context, {self._public: "node"})
+        self._peers[socket] = bind_secured(socket, self.addresses[name], self._secret)
+
+    def leave(self, socket: "zmq.Socket[bytes]") -> None:
+        self._peers.pop(socket).close()
+
+    def connect(self, socket: "zmq.Socket[bytes]", name: str) -> None:
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.curve_publickey, socket.curve_secretkey = self._public.encode(), self._secret.encode()
+        socket.curve_serverkey = self._public.encode()
+        socket.connect(self.addresses[name])
+
+    def close(self) -> None:
+        for socket in tuple(self._peers):
+            self.leave(socket)
+        if self._gate is not None:
+            self._gate.close()
+        super().close()

@@ -1,0 +1,101 @@
+"""The root at its mailbox and desk: it tells parts that watch each other what became of whom, and is asked to start one again.
+
+Deaths and starts come from its own supervisor, those of parts that live together from the one in their process; who is silent
+comes from who asks them all (`running`). A part asks here to watch another, wherever either lives.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from tradebot.actors.bus import Bus
+from tradebot.actors.clock import Clock
+from tradebot.actors.mailbox import Desk, Inbox, Posts
+from tradebot.actors.watching import ROOT, Told, Watching
+from tradebot.domain.codec import Message
+from tradebot.domain.signals import Happened
+from tradebot.node.tree_shape import TRADING, Shape
+
+BEAT_S: Final = 0.05
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Warden:
+    """Within the root's loop. `changed` is called when a part that lives with others started or died."""
+
+    def __init__(self, bus: Bus, shape: Shape, clock: Clock, answer: Answer, changed: Callable[[], None]) -> None:
+        self.bus, self.shape, self.clock, self.changed = bus, shape, clock, changed
+        self.watching = Watching()
+        self.hosted: dict[str, dict[str, Any]] = {
+            name: {"state": "stopped", "starts": 0, "last_exit": None} for name in shape.hosted
+        }
+        self.posts = Posts(bus, ROOT, clock.now())
+        self.inbox = Inbox(bus, self.posts, self.take)
+        self.desk = Desk(bus.context, bus.folder, f"{ROOT}.desk", lambda body: _answered(answer, body))
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            self.inbox.beat(self.clock.now())
+            self.posts.beat()
+            await asyncio.sleep(BEAT_S)
+
+    def take(self, messages: list[Message]) -> None:
+        for message in messages:
+            if isinstance(message, Happened):
+                self.note_hosted(message.name, message.what, message.why)
+                self.happened(message.name, message.what, message.why)
+                self.changed()
+            else:
+                self.post(self.watching.take(message))
+
+    def told(self, what: str, process: str, why: str) -> None:
+        """What a process did. Parts that live in one die with it; that they started is told from there."""
+        if process != TRADING:
+            self.happened(process, what, why)
+        elif what in ("exited", "failed"):
+            for name in self.shape.hosted:
+                self.note_hosted(name, what, why)
+                self.happened(name, what, why)
+
+    def note_hosted(self, name: str, what: str, why: str) -> None:
+        known = self.hosted.get(name)
+        if known is None:
+            return
+        if what == "started":
+            known |= {"state": "running", "starts": known["starts"] + 1}
+        else:
+            known |= {"state": "restarting", "last_exit": why}
+
+    def happened(self, name: str, what: str, why: str) -> None:
+        if what == "started":
+            self.post(self.watching.started(name))
+        elif what in ("exited", "failed") and name in self.watching.alive:
+            self.post(self.watching.ended(name, why))
+
+    def answers(self, process: str, has_answered: bool, since_ns: int) -> None:
+        """Whether a process answered when all were asked, else since when it has not."""
+        for name in self.shape.parts_in(process):
+            watching = self.watching
+            self.post(watching.answered(name) if has_answered else watching.unanswered(name, since_ns))
+
+    def post(self, told: Iterable[Told]) -> None:
+        for name, message in told:
+            self.posts.send(name, message)
+
+    def close(self) -> None:
+        self.inbox.close()
+        self.desk.close()
+        self.posts.close()
+        self.bus.close()
+
+
+def _answered(answer: Answer, body: bytes) -> bytes:
+    try:
+        found = answer(msgspec.json.decode(body, type=dict[str, Any]))
+    except (KeyError, ValueError) as error:
+        found = {"error": f"{type(error).__name__}: {error}"}
+    return msgspec.json.encode(found)
