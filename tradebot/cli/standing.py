@@ -171,14 +171,22 @@ def _trading(found: Mapping[str, Any]) -> str:
 
 
 def _draw_parts(line: Callable[[str], None], table: Callable[..., None], parts: Mapping[str, Mapping[str, Any]]) -> None:
-    columns = ("part", "pid", "starts", "last exit", "behind", "last error")
-    rows = [
-        (name, str(one.get("pid") or "-"), one.get("starts"), one.get("last_exit"), one.get("behind"), one.get("error"))
-        for name, one in parts.items()
-    ]
+    """Of each mailbox: how many messages it took, the most of them that waited at once, and how long a step of it takes."""
+    columns = ("part", "pid", "state", "starts", "last exit", "behind", "messages", "most", "step p99 us", "last error")
+    rows = []
+    for process, one in parts.items():
+        rows.append(_part_row(process, one))
+        rows += [_part_row(f"  {name}", inner) for name, inner in one.get("parts", {}).items()]
     if rows:
         line("")
         table(columns, rows)
+
+
+def _part_row(name: str, one: Mapping[str, Any]) -> tuple[object, ...]:
+    box = one.get("mailbox") or {}
+    figures = (box.get("messages"), box.get("most_at_once"), box.get("step_us_p99"))
+    pid = str(one.get("pid") or "-")
+    return (name, pid, one.get("state"), one.get("starts"), one.get("last_exit"), one.get("behind"), *figures, one.get("error"))
 
 
 def _money(found: Mapping[str, Any]) -> list[tuple[object, ...]]:
@@ -197,6 +205,7 @@ def _troubles(found: Mapping[str, Any]) -> list[str]:
         said.append(f"gateway: {error}")
     if strangers := found.get("gateway", {}).get("strangers"):
         said.append(f"strangers at the venue: {', '.join(map(str, strangers))}")
+    said += [f"{name} is {word}" for name, word in found.get("peers", {}).items() if word != "there"]
     if cut := found.get("cut"):
         said.append(f"journal: {cut}")
     if error := found.get("api", {}).get("error"):
