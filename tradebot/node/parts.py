@@ -22,7 +22,7 @@ from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, MarketAsked, Records
-from tradebot.domain.orders import OrderFlag, OrderState, TradingState
+from tradebot.domain.orders import TradingState
 from tradebot.domain.signals import Monitor, Reachable, Terminated, Unreachable
 from tradebot.domain.units import money_text, time_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
@@ -35,6 +35,7 @@ from tradebot.node.api_part import ApiPart
 from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
+from tradebot.node.holdings import orders_of, positions_of
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
@@ -88,6 +89,7 @@ class EnginePart(Base):
         self.folder, self.epoch, self.shut = folder, epoch, shut
         self.prepared = read_prepared(folder)
         self.config = config_from_dict(self.prepared.config)
+        self.names = [use.name for use in self.config.strategy]
         self.plan: Plan = self.prepared.plan
         self.journal = open_journal(folder, self.prepared, ENGINE)
         self.has_gateway = False
@@ -201,9 +203,9 @@ class EnginePart(Base):
         if verb == "status":
             return self.status()
         if verb == "orders":
-            return {"orders": self.orders()}
+            return {"orders": orders_of(self.session.live.kernel, self.plan, self.names)}
         if verb == "positions":
-            return {"positions": self.positions()}
+            return {"positions": positions_of(self.session.live.kernel, self.plan, self.names)}
         if verb == "reconcile":
             return {"round": self.session.reconciling.ask_now()}
         if verb == "books":
@@ -257,49 +259,8 @@ class EnginePart(Base):
             found.append({"strategy": number, "fact": fact, "error": error})
         return found
 
-    def orders(self) -> list[dict[str, Any]]:
-        found = []
-        for row in self.session.live.kernel.open_orders():
-            instrument = self.plan.instruments[row[6]]
-            found.append(
-                {
-                    "id": row[0],
-                    "instrument": instrument.name,
-                    "strategy": row[7],
-                    "strategy_name": self.name_of(row[7]),
-                    "side": "sell" if row[8] else "buy",
-                    "price": instrument.price_text(row[1]),
-                    "quantity": instrument.quantity_text(row[2]),
-                    "filled": instrument.quantity_text(row[3]),
-                    "state": OrderState(row[11]).name.lower(),
-                    "trigger": instrument.price_text(row[13]) if row[13] else None,
-                    "is_guard": bool(row[19] & OrderFlag.PROTECTIVE),
-                }
-            )
-        return found
-
     def name_of(self, strategy: int) -> str:
-        return self.config.strategy[strategy].name
-
-    def positions(self) -> list[dict[str, Any]]:
-        kernel = self.session.live.kernel
-        found = []
-        for row in kernel.positions():
-            strategy, index, quantity = row[1], row[2], row[4]
-            instrument = self.plan.instruments[index]
-            found.append(
-                {
-                    "strategy": strategy,
-                    "strategy_name": self.name_of(strategy),
-                    "instrument": instrument.name,
-                    "quantity": instrument.quantity_text(quantity),
-                    "realised": money_text(row[6]),
-                    "unrealised": money_text(kernel.unrealised(strategy, index)),
-                    "fees": money_text(row[7]),
-                    "funding": money_text(row[11]),
-                }
-            )
-        return found
+        return self.names[strategy]
 
 
 class GatewayPart(Base):

@@ -12,13 +12,14 @@ import msgspec
 
 from tradebot.domain.errors import Diverged, LocalError, NotRunning
 from tradebot.domain.frames import Frame, FrameKind
-from tradebot.domain.orders import OrderFlag, OrderState, TradingState
+from tradebot.domain.orders import TradingState
 from tradebot.domain.units import money_text, time_text
 from tradebot.engine.session import changes_state, note_of
 from tradebot.engine.shadow import Shadow
 from tradebot.node.chronicle import by_whom
 from tradebot.node.facts import frames_of
 from tradebot.node.health import read_parts
+from tradebot.node.holdings import orders_of, positions_of
 from tradebot.node.reloading import has_root
 from tradebot.node.session_files import ENGINE, Prepared, find_current, read_killed, read_prepared
 from tradebot.store.journal_segments import list_segments, read_head
@@ -39,7 +40,8 @@ def read_remains(home: Path) -> dict[str, Any]:
     shadow, epoch, trouble = fold_end(folder / ENGINE, prepared)
     kernel = shadow.kernel
     trading = TradingState(kernel.trading_state).name.lower()
-    orders = orders_of(shadow, prepared)
+    names = [str(use["name"]) for use in prepared.config.get("strategy", [])]
+    orders = orders_of(kernel, prepared.plan, names)
     return {
         "running": False,
         "as_of": as_of(home, shadow, trouble),
@@ -57,7 +59,7 @@ def read_remains(home: Path) -> dict[str, Any]:
             asset: money_text(total) for asset, (_, total, _) in zip(prepared.plan.assets, kernel.balances(), strict=True)
         },
         "orders": orders,
-        "positions": positions_of(shadow, prepared),
+        "positions": positions_of(kernel, prepared.plan, names),
         "parts": read_parts(folder),
     }
 
@@ -125,53 +127,3 @@ def cause_of(frame: Frame) -> dict[str, Any] | None:
         return None
     who, why = by_whom(note_of(frame))
     return {"who": who, "why": why, "time": time_text(frame.time_ns), "fact": frame.end_sequence}
-
-
-def orders_of(shadow: Shadow, prepared: Prepared) -> list[dict[str, Any]]:
-    """Open orders, as a running engine tells them."""
-    names = names_of(prepared)
-    found = []
-    for row in shadow.kernel.open_orders():
-        instrument = prepared.plan.instruments[row[6]]
-        found.append(
-            {
-                "id": row[0],
-                "instrument": instrument.name,
-                "strategy": row[7],
-                "strategy_name": names[row[7]],
-                "side": "sell" if row[8] else "buy",
-                "price": instrument.price_text(row[1]),
-                "quantity": instrument.quantity_text(row[2]),
-                "filled": instrument.quantity_text(row[3]),
-                "state": OrderState(row[11]).name.lower(),
-                "trigger": instrument.price_text(row[13]) if row[13] else None,
-                "is_guard": bool(row[19] & OrderFlag.PROTECTIVE),
-            }
-        )
-    return found
-
-
-def positions_of(shadow: Shadow, prepared: Prepared) -> list[dict[str, Any]]:
-    """Positions with what they earned, as a running engine tells them."""
-    names = names_of(prepared)
-    found = []
-    for row in shadow.kernel.positions():
-        strategy, index, quantity = row[1], row[2], row[4]
-        instrument = prepared.plan.instruments[index]
-        found.append(
-            {
-                "strategy": strategy,
-                "strategy_name": names[strategy],
-                "instrument": instrument.name,
-                "quantity": instrument.quantity_text(quantity),
-                "realised": money_text(row[6]),
-                "unrealised": money_text(shadow.kernel.unrealised(strategy, index)),
-                "fees": money_text(row[7]),
-                "funding": money_text(row[11]),
-            }
-        )
-    return found
-
-
-def names_of(prepared: Prepared) -> list[str]:
-    return [str(use["name"]) for use in prepared.config.get("strategy", [])]
