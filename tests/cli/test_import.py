@@ -149,3 +149,15 @@ def test_updates_without_a_book_are_said(place: Path) -> None:
     done = run(place, "data", "import", "raw.txt", "--format", "binance-raw")
     assert done.returncode == 0, done.stderr
     assert "warning: 39 updates had no book to apply to" in done.stdout
+
+
+def test_of_several_files_a_licence_is_skipped_and_said_but_a_damaged_recording_is_refused_by_name(place: Path) -> None:
+    write_ticks(place / "ticks", "1,1000,990,100,1.5,created,bid")
+    (place / "LICENSE").write_text("all rights reserved\n")
+    done = run(place, "data", "import", "ticks", "LICENSE", "--format", "bitstamp-l3", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["rows"], found["skipped"]) == (1, ["LICENSE"]) and "skipped LICENSE: it is no recording" in done.stderr
+    (place / "broken.npz").write_bytes(b"no archive")
+    assert "broken.npz" in run(place, "data", "import", "ticks", "broken.npz").stderr
+    assert run(place, "data", "import", "LICENSE").returncode != 0

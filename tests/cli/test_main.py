@@ -22,7 +22,7 @@ from tradebot.domain.errors import NotRunning, Refused, TimedOut, TradebotError
 
 VERBS = [
     "demo", "doctor", "init", "config", "data", "store", "backtest", "replay", "report", "compare", "run",
-    "reload", "status", "positions", "orders", "fills", "pnl", "reconcile", "pause", "resume", "cancel-all", "flatten",
+    "reload", "status", "positions", "orders", "pnl", "fills", "reconcile", "pause", "resume", "cancel-all", "flatten",
     "kill", "restart", "explain", "logs", "monitor", "journal", "bench", "chaos",
 ]  # fmt: skip
 

@@ -348,6 +348,21 @@ def test_what_we_took_stays_taken_after_a_snapshot_that_shows_it_again() -> None
     assert filled(venue) == [(77, 100, 4), (78, 100, 5)]
 
 
+def test_what_we_took_of_an_order_that_is_gone_is_not_counted_of_another() -> None:
+    """Whichever is taken from next has its place."""
+    venue, now = make(), 0
+    for number in range(1, 40):
+        venue.market(event(now + 1, ADD, number, SELL, 100, 9))
+        put(venue, now + 2, 2 * number, BUY, 100, 4, TimeInForce.IOC)
+        venue.market(event(now + 3, CHANGE, number, SELL, 100, 8))
+        put(venue, now + 4, 2 * number + 1, BUY, 100, 9, TimeInForce.IOC)
+        assert filled(venue) == [(2 * number, 100, 4), (2 * number + 1, 100, 4)]
+        if number % 3 == 0:
+            venue.restore(venue.snapshot())
+        venue.market(event(now + 5, DELETE, number, SELL, 100))
+        now += 5
+
+
 def test_a_recorded_order_that_our_own_trade_lets_rest_meets_us_at_once() -> None:
     """Order 2 waited for ask 1; we take ask 1, so it rests, through our sale at 101, at that instant."""
     venue = make()

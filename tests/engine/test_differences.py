@@ -21,7 +21,7 @@ BOOKS = VenueBooks(
     [PositionStatus(1, 5, 501)],
 )  # fmt: skip
 FILLS = {3: (7, 1, 203, 0)}
-ENGINE = "2 lots at 101.5 from 99.5 on, 1 filled"
+ENGINE = "0.002 at 101.5 from 99.5 on, 0.001 filled"
 
 
 def texts(own: OwnBook = OWN, fills: dict[int, tuple[int, int, int, int]] = FILLS, **books: object) -> list[str]:
@@ -40,11 +40,11 @@ def test_books_that_agree_differ_in_nothing_whatever_a_closing_trade_released() 
 @pytest.mark.parametrize(
     ("changes", "venue"),
     [
-        ({"price": 204}, "2 lots at 102.0 from 99.5 on, 1 filled"),
-        ({"quantity": 3}, "3 lots at 101.5 from 99.5 on, 1 filled"),
-        ({"trigger": 198}, "2 lots at 101.5 from 99.0 on, 1 filled"),
-        ({"filled": 0}, "2 lots at 101.5 from 99.5 on, 0 filled"),
-        ({"is_triggered": True}, "2 lots at 101.5, 1 filled"),
+        ({"price": 204}, "0.002 at 102.0 from 99.5 on, 0.001 filled"),
+        ({"quantity": 3}, "0.003 at 101.5 from 99.5 on, 0.001 filled"),
+        ({"trigger": 198}, "0.002 at 101.5 from 99.0 on, 0.001 filled"),
+        ({"filled": 0}, "0.002 at 101.5 from 99.5 on, 0.000 filled"),
+        ({"is_triggered": True}, "0.002 at 101.5, 0.001 filled"),
     ],
 )
 def test_an_order_on_other_terms_is_told_with_its_terms_in_each_book(changes: dict[str, object], venue: str) -> None:
@@ -55,7 +55,7 @@ def test_an_order_on_other_terms_is_told_with_its_terms_in_each_book(changes: di
 
 def test_a_gateway_on_other_terms_differs_too() -> None:
     (found,) = texts(held=[BookOrder(7, 204, 2, 1, 199, 1)])
-    assert "the gateway 2 lots at 102.0" in found
+    assert "the gateway 0.002 at 102.0" in found
 
 
 def test_an_order_under_way_is_left_out_and_so_is_a_trigger_that_the_venue_moves() -> None:
@@ -67,7 +67,7 @@ def test_an_order_under_way_is_left_out_and_so_is_a_trigger_that_the_venue_moves
 
 def test_a_strangers_order_is_told_in_its_instrument_or_in_ticks() -> None:
     stranger = status(client_id=9, trigger=0)
-    assert texts(open_orders=[STATUS, stranger])[0].endswith("the gateway none, the venue 2 lots at 101.5, 1 filled")
+    assert texts(open_orders=[STATUS, stranger])[0].endswith("the gateway none, the venue 0.002 at 101.5, 0.001 filled")
     unknown = msgspec.structs.replace(stranger, instrument=44)
     assert texts(open_orders=[STATUS, unknown])[0].endswith("the venue 2 lots at 203 ticks, 1 filled")
 

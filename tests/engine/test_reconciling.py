@@ -97,6 +97,16 @@ def test_a_difference_in_two_rounds_halts_and_a_resume_is_refused_until_they_agr
     assert trade(session, 72) == 1
 
 
+def test_a_fill_that_the_venue_may_have_forgotten_is_not_missed_there() -> None:
+    session = opened(journal())
+    session.reconciling.note_fill(5, 7, 2, 200, START + 2 * SECOND)
+    session.on_books(books(session, START + 40 * SECOND, forgotten_ns=START + 2 * SECOND), START + 40 * SECOND)
+    assert session.reconciling.differences == []
+    session.reconciling.note_fill(6, 7, 2, 200, START + 41 * SECOND)
+    session.on_books(books(session, START + 80 * SECOND, forgotten_ns=START + 41 * SECOND - 1), START + 80 * SECOND)
+    assert [one.of for one in session.reconciling.differences] == ["6"]
+
+
 def test_a_difference_that_goes_away_halts_nothing() -> None:
     session = opened(journal())
     for number in range(3):

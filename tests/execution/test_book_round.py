@@ -26,7 +26,8 @@ def at_its_end(sequence: int) -> tuple[BookRound, bool]:
     assert ask(found, 2, 3, 4, 6) == (Ask.OPEN, Ask.TRADES, Ask.BALANCES, Ask.POSITIONS)
     assert found.next_asks() == (), "once"
     assert not answer(found, 6, positions=[HELD])
-    assert not answer(found, 4, balances={"USD": 5}) and not answer(found, 2, orders=[ORDER]) and not answer(found, 3)
+    assert not answer(found, 4, balances={"USD": 5}) and not answer(found, 2, orders=[ORDER])
+    assert not answer(found, 3, forgotten_ns=40)
     assert ask(found, 5) == (Ask.SUBSCRIBE,)
     return found, answer(found, 5, stream=1, sequence=sequence)
 
@@ -37,6 +38,7 @@ def test_books_between_two_equal_numbers_of_the_stream_are_of_one_instant() -> N
     books = found.books(1, 8, 9, [])
     assert (books.round, books.answers, books.commands, books.venue_ns) == (1, 8, 9, 1_000)
     assert (books.open_orders, books.balances, books.trades, books.positions) == ([ORDER], {"USD": 5}, [], [HELD])
+    assert books.forgotten_ns == 40
 
 
 def test_a_venue_that_did_something_meanwhile_is_asked_again_a_little_later() -> None:

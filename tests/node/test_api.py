@@ -9,12 +9,12 @@ from contextlib import suppress
 
 import pytest
 
-from tests.node.reached import Reached
+from tests.node.reached import Reached, free_port
 from tradebot.client import Fact, Gap, KeyRefused, Metrics, NoNode, RequestRefused, RoleRefused, State
 from tradebot.client.curve import make_keys
-from tradebot.domain.errors import EXIT_FAILED
+from tradebot.domain.errors import EXIT_FAILED, EXIT_REFUSED
 from tradebot.domain.wire import Code
-from tradebot.node.session_files import API, ENGINE
+from tradebot.node.session_files import API, ENGINE, GATEWAY
 from tradebot.testing.chaos_judge import judge
 
 
@@ -154,6 +154,39 @@ def test_a_key_that_is_taken_out_is_shut_out_by_a_reload(reached: Reached) -> No
         assert viewer.status().trading == "halted"
     with reached.client("operator", timeout_s=1.0) as operator, pytest.raises(KeyRefused):
         operator.control("resume")
+
+
+def test_the_part_for_clients_comes_moves_and_goes_with_a_reload(reached: Reached) -> None:
+    place, config = reached.place, reached.place.node.config
+    with_api = config.read_text()
+    without = with_api[: with_api.index("api = {")] + with_api[with_api.index("snapshot_facts") :]
+    config.write_text(without)
+    place.start()
+    place.wait_orders(2)
+    pids = {name: place.node.pids(name) for name in (ENGINE, GATEWAY)}
+    assert API not in place.ask("status")["parts"]
+    config.write_text(with_api)
+    assert place.ask("reload")["parts"] == [API]
+    reached.server_key = place.ask("status")["api"]["key"]
+    with reached.client("viewer") as viewer:
+        assert viewer.status().trading == "active"
+    before, reached.address = reached.address, f"tcp://127.0.0.1:{free_port()}"
+    config.write_text(with_api.replace(before, reached.address))
+    assert place.ask("reload")["parts"] == [API]
+    with reached.client("viewer") as viewer:
+        assert viewer.status().trading == "active"
+    host, _, port = before.removeprefix("tcp://").rpartition(":")
+    with socket.socket() as other:
+        other.bind((host, int(port)))
+        other.listen()
+        config.write_text(with_api)
+        assert f"expected port {port}" in place.call(EXIT_REFUSED, "reload")["error"], "another program has it"
+    assert place.ask("status")["api"]["address"] == reached.address, "and it stays where it was"
+    config.write_text(without)
+    assert place.ask("reload")["parts"] == [API]
+    assert API not in place.ask("status")["parts"] and place.node.pids(API) == []
+    assert {name: place.node.pids(name) for name in pids} == pids, "nobody else was started again"
+    assert place.stop() == 0
 
 
 def test_a_node_does_not_start_without_the_address_that_it_is_to_have(reached: Reached) -> None:

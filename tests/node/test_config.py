@@ -633,3 +633,8 @@ def test_how_ticks_are_fetched_makes_no_other_run(tmp_path: Path) -> None:
     plain, mirrored = load(tmp_path).config, load(tmp_path, settings=["download.archive_url=https://mirror.example"]).config
     assert mirrored.download.archive_url == "https://mirror.example"
     assert config_identity(plain) == config_identity(mirrored)
+
+
+def test_the_key_that_is_suggested_is_of_the_table_that_was_named() -> None:
+    with pytest.raises(ConfigError, match=r"node\.foo: unknown key; the nearest valid key is node\."):
+        load_config([], {}, ["node.foo=1"])

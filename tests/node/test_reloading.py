@@ -74,11 +74,12 @@ def test_every_key_of_a_node_is_concerned_by_a_rule_or_refused() -> None:
     assert changed() == []
     node = config_to_dict(config)["node"]
     assert isinstance(node, dict)
-    for key in node.keys() - {"api", "place"}:  # who lives where, and who reaches it, is decided at a start
+    for key in node.keys() - {"api", "place", "alone", "bus"}:  # who lives where, and who reaches it, is decided at a start
         assert isinstance(parts_concerned([f"node.{key}"]), set), key
     assert parts_concerned(["strategy.0.params.size", "node.speed"]) == {ENGINE, FEED}
     assert parts_concerned(["node.api.client.1.key"]) == {API}
-    for key in ("account.start", "node.api", "node.api.address"):
+    assert parts_concerned(["node.api"]) == parts_concerned(["node.api.address"]) == {API}
+    for key in ("account.start", "node.place", "node.alone", "node.bus"):
         with pytest.raises(ConfigError, match="stop the node"):
             parts_concerned([key])
     with pytest.raises(ConfigError):

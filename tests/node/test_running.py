@@ -211,7 +211,12 @@ def test_a_strategy_that_raises_is_quarantined_once(place: Place) -> None:
     place.start()
     place.wait(lambda: place.ask("status")["quarantined"])
     before = place.ask("status")["quarantined"]
-    assert "no such luck" in before[0]["error"] and len(before) == 1
+    line = RAISING.splitlines().index(RAISING.splitlines()[-1]) + 1
+    why = f"ArithmeticError: no such luck, at {place.strategy}:{line} in on_trade"
+    assert [one["error"] for one in before] == [why]
+    place.wait(lambda: [one["why"] for one in place.events() if one["event"] == "quarantined"] == [why])
+    log = place.node.home / "logs" / f"{place.node.folder.name}.log"
+    assert f"engine: strategy resting is quarantined on fact {before[0]['fact']}: {why}\n" in log.read_text()
     place.node.signal(ENGINE, signal.SIGKILL)
     place.node.wait_trading()
     assert place.ask("status")["quarantined"] == before

@@ -96,6 +96,39 @@ def test_what_is_old_goes_but_never_what_a_start_or_the_recorder_needs(folder: P
     assert (figures["pruned"], figures["from_fact"]) == (2, 80) and figures["from_time"].startswith("1970-01-01T00:00:40")
 
 
+def test_a_compressed_segment_is_looked_at_again_and_told_once_until_it_is_brought_back(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = tender(folder)
+    for _ in range(6):
+        one.tend(LATE)
+    path = folder / ENGINE / "00000002.tbj.zst"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    path.write_bytes(flipped)
+    for _ in range(6):
+        one.tend(LATE)
+    assert one.status()["damaged"] == [], "its turn comes once in a round"
+    one.looked = {path: at - tending.ROUND_S for path, at in one.looked.items()}
+    for _ in range(12):
+        one.tend(LATE)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and path.name in said[0] and one.status()["damaged"] == [said[0].removeprefix("store: ")]
+    path.unlink()
+    path.write_bytes(whole)
+    one.tend(LATE)
+    assert one.status()["damaged"] == []
+
+
+def test_each_start_looks_at_every_compressed_segment_one_at_a_time(folder: Path) -> None:
+    tender(folder).tend(LATE)
+    one = tender(folder)
+    for number in range(1, 7):
+        one.tend(LATE)
+        assert len(one.looked) == min(number, 4) * len(NAMES)
+
+
 def test_a_damaged_segment_stays_and_is_told_once_until_it_is_brought_back(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

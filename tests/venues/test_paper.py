@@ -108,6 +108,6 @@ def test_a_snapshot_of_an_earlier_version_is_refused_in_one_line() -> None:
     venue.save()
     kept = journal.snapshots[-1]
     saved = msgspec.msgpack.decode(kept.data)
-    journal.snapshots.append(kept._replace(data=msgspec.msgpack.encode([1, *saved[1:-1]])))
-    with pytest.raises(LocalError, match=r"expected a snapshot of the paper venue of version 2, found 1: .*--new"):
+    journal.snapshots.append(kept._replace(data=msgspec.msgpack.encode([2, *saved[1:-1]])))
+    with pytest.raises(LocalError, match=r"expected a snapshot of the paper venue of version 3, found 2: .*--new"):
         venue_of(LIN, journal).open(2)

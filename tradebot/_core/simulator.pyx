@@ -133,7 +133,7 @@ cdef int take_event(SimulatorC* simulator, uint32_t index, const RecordC* record
     else:
         book_apply(&market.book, record)
     if market.taken_count and record.kind == Kind.L3_DELETE:
-        index_delete(&market.taken, record.id)
+        forget_taken(market, record.id)
     if record.flags & Flag.SNAPSHOT:
         if not record.flags & Flag.LAST:
             return 0
@@ -172,6 +172,33 @@ cdef int apply_less_taken(VenueMarketC* market, const RecordC* record) except -1
         less.quantity -= market.taken_lots[entry]
     book_apply(&market.book, &less)
     return 0
+
+
+cdef int forget_taken(VenueMarketC* market, uint64_t id) noexcept nogil:
+    """An order that has left the book: its place among those that we took from is another's."""
+    cdef uint32_t entry = index_get(&market.taken, id)
+    if entry:
+        index_delete(&market.taken, id)
+        market.taken_lots[entry] = market.taken_free
+        market.taken_free = entry
+    return 0
+
+
+cdef uint32_t taken_entry(VenueMarketC* market, uint64_t id) except 0 nogil:
+    """Where what we took of an order is counted."""
+    cdef uint32_t entry = index_get(&market.taken, id)
+    if entry:
+        return entry
+    entry = market.taken_free
+    if entry:
+        market.taken_free = <uint32_t>market.taken_lots[entry]
+    else:
+        market.taken_count += 1
+        entry = market.taken_count
+        grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, entry + 1)
+    market.taken_lots[entry] = 0
+    index_put(&market.taken, id, entry)
+    return entry
 
 
 cdef int fill_ahead_of(
@@ -240,16 +267,9 @@ cdef int fill_first(SimulatorC* simulator, uint32_t index, uint8_t side, int64_t
 
 cdef int take_matches(SimulatorC* simulator, VenueMarketC* market) except -1 nogil:
     """Take what was matched out of the recorded book, for good."""
-    cdef uint32_t at, entry
+    cdef uint32_t at
     for at in range(simulator.matches.count):
-        entry = index_get(&market.taken, simulator.matches.items[at].maker)
-        if entry == 0:
-            market.taken_count += 1
-            entry = market.taken_count
-            grow(<void**>&market.taken_lots, sizeof(int64_t), &market.taken_max, entry + 1)
-            market.taken_lots[entry] = 0
-            index_put(&market.taken, simulator.matches.items[at].maker, entry)
-        market.taken_lots[entry] += simulator.matches.items[at].quantity
+        market.taken_lots[taken_entry(market, simulator.matches.items[at].maker)] += simulator.matches.items[at].quantity
     for at in range(simulator.matches.count):
         book_reduce(&market.book, index_get(&market.book.by_id, simulator.matches.items[at].maker), simulator.matches.items[at].quantity)
     return 0
@@ -799,7 +819,7 @@ cdef int venue_market_from_list(VenueMarketC* market, object state) except -1:
         ) in state[1][side]:
             resting_insert(&market.resting[side], &order, side)
     index_clear(&market.taken)
-    market.taken_count = 0
+    market.taken_count = market.taken_free = 0
     depth_from_list(&market.depth, state[3])
     market.by_levels, market.by_orders, market.instant_ns, market.instant_middle2 = state[4:8]
     conditionals_from_list(&market.conditionals, state[8])

@@ -81,8 +81,9 @@ cdef struct VenueMarketC:
     int64_t instant_middle2     # bid + ask before it, ticks; 0 where a side was empty
     RestingListC resting[2]     # by Side
     IdIndexC taken              # recorded order -> lots we took of it, as an index into taken_lots
-    int64_t* taken_lots
-    uint32_t taken_count
+    int64_t* taken_lots         # of one that is free: the next that is free
+    uint32_t taken_free         # the first that is; 0: none
+    uint32_t taken_count        # in use or free
     uint32_t taken_max
     ConditionalListC conditionals
     int64_t last_price          # ticks of the last recorded trade, by bars of the last open or close; 0 before it

@@ -77,7 +77,7 @@ class Verbs:
     def add(self, name: str, run: Run, help_text: str, description: str | None = None) -> Parser:
         """A verb that runs `run`; `description` is for its own help, where that says more."""
         parser = self._add(name, help_text, description)
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, verb_name=parser.prog.removeprefix("tradebot "))
         return parser
 
     def add_group(self, name: str, help_text: str) -> "Verbs":

@@ -83,6 +83,8 @@ def import_files(call: Call) -> int:
         call.load_dsn(),
     )
     call.output.answer(found, lambda: _draw_import(call.output, found))
+    for path in cast(Sequence[str], found["skipped"]):
+        call.output.note(f"skipped {path}: it is no recording")
     if found["late"]:
         call.output.note(
             f"tradebot: expected rows in order of receipt, found {found['late']:,} that run back in time; they were put in their "

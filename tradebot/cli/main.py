@@ -31,7 +31,7 @@ from tradebot.cli import (
 )
 from tradebot.cli.call import Parser, Run, Verbs, make_call, shared_options
 from tradebot.cli.output import Output, one_line
-from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError, UsageError
 
 GROUPS = (
     demo, doctor, init, config, data, store, backtest, replay, report, compare, node, restart, watching, monitor, journal, bench,
@@ -61,7 +61,9 @@ def _run(arguments: list[str]) -> int:
     if getattr(shared, "version", False):
         output.answer({"version": __version__}, lambda: output.line(__version__))
         return EXIT_DONE
-    words = _parser().parse_args(rest)
+    words, left = _parser().parse_known_args(rest)
+    if left:
+        raise UsageError(f"unrecognized arguments: {' '.join(left)}; see `tradebot {words.verb_name} --help`")
     run: Run = words.run
     try:
         with output.guarded():

@@ -4,10 +4,11 @@ import getpass
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from tradebot.cli import standing
 from tradebot.cli.call import Call, Parser, Verbs
-from tradebot.cli.output import json_text
+from tradebot.cli.output import counted, json_text
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
 
 RECONCILE_S: Final = 10.0
@@ -18,22 +19,19 @@ def add(verbs: Verbs) -> None:
     running = verbs.add("run", run, "run a node as a configuration says, until told to stop")
     running.add_argument("--new", action="store_true", help="begin another run instead of going on with the home's")
     verbs.add("reload", reload, "have the running node read its configuration again, and start again whom the changes concern")
-    verbs.add("status", status, "how the home's node stands")
-    verbs.add("positions", positions, "positions of the running node")
-    verbs.add("orders", orders, "open orders of the running node")
+    standing.add(verbs)
     verbs.add("fills", fills, "fills of the home's run, from its journal").add_argument(
         "--last", type=int, default=0, metavar="N", help="the last N alone"
     )
-    verbs.add("pnl", pnl, "profit and loss of the running node, by strategy and instrument")
     verbs.add("reconcile", reconcile, "the books of engine, gateway and venue side by side, and what differs")
     _why(verbs.add("pause", pause, "no new orders; cancels and guards pass"))
     resuming = verbs.add("resume", resume, "trade again")
     _why(resuming)
     resuming.add_argument("--after-kill", action="store_true", help="lift the latch of `kill`")
-    cancelling = verbs.add("cancel-all", cancel_all, "cancel open orders; those that guard a position stay")
+    cancelling = verbs.add("cancel-all", cancel_all, "cancel open orders, but guards; strategies may place again: `pause` first")
     _why(cancelling)
     cancelling.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
-    _why(verbs.add("flatten", flatten, "cancel all and close every position at the market"))
+    _why(verbs.add("flatten", flatten, "cancel all, close every position at the market; trading stays reducing until `resume`"))
     killing = verbs.add("kill", kill, "halt, cancel entries, and hold trading shut until it is lifted by hand; guards stay")
     _why(killing)
     killing.add_argument("--guards", action="store_true", help="cancel those that guard a position, too")
@@ -81,42 +79,6 @@ def reload(call: Call) -> int:
     return EXIT_DONE
 
 
-def status(call: Call) -> int:
-    from tradebot.node.health import api_health, journals_health, part_health
-    from tradebot.node.running import ask_node
-
-    engine = ask_node(call.home, "engine", "status")
-    try:
-        gateway = ask_node(call.home, "gateway", "status")
-    except NotRunning as error:
-        gateway = {"error": str(error)}
-    tended = journals_health(call.home)
-    found = {**engine, "gateway": gateway, "parts": part_health(call.home, engine["facts"]), **tended, **api_health(call.home)}
-    call.output.answer(found, lambda: call.output.table(("node", "value"), list(_flat(found))))
-    for why in (*tended["journals_damaged"], *tended["journals_undone"]):
-        call.output.note(f"warning: {why}")
-    return EXIT_DONE
-
-
-def positions(call: Call) -> int:
-    return _rows(call, "positions", ("strategy", "instrument", "quantity", "realised", "unrealised", "fees", "funding"))
-
-
-def orders(call: Call) -> int:
-    return _rows(
-        call, "orders", ("id", "instrument", "strategy", "side", "price", "quantity", "filled", "state", "trigger", "is_guard")
-    )
-
-
-def _rows(call: Call, verb: str, columns: Sequence[str]) -> int:
-    from tradebot.node.running import ask_node
-
-    found = ask_node(call.home, "engine", verb)
-    rows = cast(Sequence[Mapping[str, object]], found[verb])
-    call.output.answer(found, lambda: call.output.table(columns, [_cells(row, columns) for row in rows]))
-    return EXIT_DONE
-
-
 def fills(call: Call) -> int:
     from tradebot.node.running import node_fills
 
@@ -127,28 +89,6 @@ def fills(call: Call) -> int:
     call.output.answer(told, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
     if beginning:
         call.output.note(beginning["text"])
-    return EXIT_DONE
-
-
-def pnl(call: Call) -> int:
-    """Realised and unrealised less fees and funding, in the settle asset of each instrument."""
-    from tradebot.node.running import ask_node
-
-    rows = cast(Sequence[Mapping[str, str]], ask_node(call.home, "engine", "positions")["positions"])
-    from decimal import Decimal
-
-    found = [
-        {
-            "strategy": row["strategy"],
-            "strategy_name": row["strategy_name"],
-            "instrument": row["instrument"],
-            "net": f"{Decimal(row['realised']) + Decimal(row['unrealised']) - Decimal(row['fees']) - Decimal(row['funding']):f}",
-            **{name: row[name] for name in ("realised", "unrealised", "fees", "funding")},
-        }
-        for row in rows
-    ]
-    columns = ("strategy", "instrument", "net", "realised", "unrealised", "fees", "funding")
-    call.output.answer({"pnl": found}, lambda: call.output.table(columns, [_cells(row, columns) for row in found]))
     return EXIT_DONE
 
 
@@ -180,7 +120,10 @@ def _draw_books(call: Call, found: Mapping[str, Any]) -> None:
 
 def _held(book: Mapping[str, Any], name: str) -> str:
     one = book["positions"].get(name)
-    return f"{one['lots']} lots that cost {one['cost']}" if one else "-"
+    if not one:
+        return "-"
+    quantity = one.get("quantity", f"{one['lots']} lots")
+    return f"{quantity} that cost {one['cost']} {one.get('currency', '')}".rstrip()
 
 
 def pause(call: Call) -> int:
@@ -208,13 +151,17 @@ def resume(call: Call) -> int:
 
 
 def cancel_all(call: Call) -> int:
-    return _act(call, "act", act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
+    from tradebot.node.running import ask_node
+
+    is_active = ask_node(call.home, "engine", "status")["trading"] == "active"
+    note = "trading is active, so a strategy may place again: `tradebot pause` first to prevent it" if is_active else ""
+    return _act(call, "act", note=note, act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
 
 
 def flatten(call: Call) -> int:
-    """Reducing first, so that nothing is opened again."""
+    """Reducing first, so that nothing is opened again; it stays so."""
     _ask(call, "state", state="REDUCING")
-    return _act(call, "act", act="FLATTEN")
+    return _act(call, "act", note="trading stays reducing: `tradebot resume` to trade again", act="FLATTEN")
 
 
 def kill(call: Call) -> int:
@@ -223,7 +170,12 @@ def kill(call: Call) -> int:
     from tradebot.node.running import is_running
     from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
 
-    find_current(call.home)
+    try:
+        find_current(call.home)
+    except NotRunning as error:
+        raise NotRunning(
+            f"expected a home with a run to kill, found none in {call.home}, so nothing was latched: is it the right --home?"
+        ) from error
     if read_killed(call.home) is None:  # the first reason is kept
         write_killed(call.home, Killed(who=_who(), why=call.words.why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
     if not is_running(call.home):
@@ -240,11 +192,14 @@ def kill(call: Call) -> int:
     return _act(call, "act", act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
 
 
-def _act(call: Call, verb: str, **words: str) -> int:
+def _act(call: Call, verb: str, note: str = "", **words: str) -> int:
+    """`note` is what to know of it."""
     found = _ask(call, verb, **words)
     if not found["accepted"]:
         raise Refused(found["why"])
-    call.output.answer(found, lambda: call.output.line(f"accepted by the {found['by']}{_asked_for(found)}"))
+    found |= {"note": note} if note else {}
+    said = f"accepted by the {found['by']}{_asked_for(found)}" + (f"; {note}" if note else "")
+    call.output.answer(found, lambda: call.output.line(said))
     return EXIT_DONE
 
 
@@ -252,7 +207,7 @@ def _asked_for(found: Mapping[str, Any]) -> str:
     """What an act has the venue do, in words that end a sentence."""
     if "cancels" not in found:
         return ""
-    return f": cancels of {found['cancels']} orders, {found['closes']} orders that close positions"
+    return f": cancels of {counted(found['cancels'], 'order')}, {counted(found['closes'], 'order')} to close positions"
 
 
 def _ask(call: Call, verb: str, **words: str) -> dict[str, Any]:
@@ -269,20 +224,3 @@ def _cells(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
     """A row of a table; an id is a name, not a number to be read."""
     named = {**row, "strategy": row.get("strategy_name", row.get("strategy"))}
     return [str(named[name]) if name in ("id", "order", "trade") else named[name] for name in columns]
-
-
-def _flat(found: Mapping[str, Any], before: str = "") -> Any:
-    for name, value in found.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name.removesuffix('_ns')}", _shown(name, value)
-
-
-def _shown(name: str, value: object) -> object:
-    """A value for people: an id is a name, a time is UTC."""
-    if name.endswith("_ns") and isinstance(value, int):
-        from tradebot.domain.units import time_text
-
-        return time_text(value) if value else None
-    return str(value) if name == "pid" and value is not None else value

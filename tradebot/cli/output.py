@@ -130,6 +130,11 @@ def json_text(values: Mapping[str, object]) -> str:
     return dumps(_finite(values), allow_nan=False, ensure_ascii=False)
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 order", "2 orders"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def one_line(text: str) -> str:
     """Whatever was said, on one line."""
     return " ".join(text.split())

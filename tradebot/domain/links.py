@@ -87,7 +87,8 @@ class BookTrade(Struct, frozen=True, array_like=True):
 
 class VenueBooks(Struct, frozen=True, tag=10, array_like=True):
     """What gateway and venue hold at one instant, as of answer `answers` and command `commands`. `busy` are orders with a command
-    under way. `venue_ns` is the venue's clock before it, from which trades are asked for next time.
+    under way. `venue_ns` is the venue's clock before it, from which trades are asked for next time. Of what was traded up to
+    `forgotten_ns` the venue tells nothing any more.
     """
 
     version: int
@@ -102,3 +103,4 @@ class VenueBooks(Struct, frozen=True, tag=10, array_like=True):
     trades: list[BookTrade]
     balances: dict[str, int]
     positions: list[PositionStatus]
+    forgotten_ns: int = 0

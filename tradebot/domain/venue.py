@@ -45,7 +45,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """How a venue behaves, as far as safety depends on it.
 
     `definitive` are the codes after which an order surely does not exist. `proves_absence`: an order that is in no answer after
-    its window is not there; where a venue cannot promise that, an unknown order stays unknown until an operator speaks.
+    its window is not there; where a venue cannot promise that, an unknown order stays unknown until an operator speaks. A request
+    whose time lies up to `ahead_ns` ahead of the venue's may be taken.
     """
 
     duplicates: Duplicates = Duplicates.WHILE_OPEN
@@ -53,6 +54,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     proves_absence: bool = True
     window_ns: int = 2_000_000_000
     margin_ns: int = 500_000_000
+    ahead_ns: int = 1_000_000_000
 
 
 class VenueRequest(Struct, frozen=True, tag=16, array_like=True):
@@ -101,6 +103,7 @@ class PositionStatus(Struct, frozen=True, array_like=True):
 class VenueReply(Struct, frozen=True, tag=17, array_like=True):
     """`venue_ns` is the venue's clock when it answered; `facts` are account facts, for TRADES the fills. `balances` are
     what an exchange calls a wallet: opening, what was realised and funding less fees, without what open positions are worth.
+    Of orders that ended, and of what was traded, up to `forgotten_ns` the venue may tell nothing any more; 0: it tells all.
     """
 
     version: int
@@ -115,6 +118,7 @@ class VenueReply(Struct, frozen=True, tag=17, array_like=True):
     stream: int = 0
     sequence: int = 0
     positions: list[PositionStatus] = []
+    forgotten_ns: int = 0
 
 
 class VenueEvent(Struct, frozen=True, tag=18, array_like=True):

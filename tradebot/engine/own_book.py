@@ -45,12 +45,14 @@ class Terms(Struct, frozen=True):
     trigger: int
 
     def text(self, instrument: Instrument | None) -> str:
-        """For people; in ticks where nobody knows of what instrument it is."""
+        """For people; in ticks and lots where nobody knows of what instrument it is."""
         price, trigger = (
             f"{one} ticks" if instrument is None else instrument.price_text(one) for one in (self.price, self.trigger)
         )
+        quantity = f"{self.quantity} lots" if instrument is None else instrument.quantity_text(self.quantity)
+        filled = self.filled if instrument is None else instrument.quantity_text(self.filled)
         where = f"at {price}" if self.price else "at the market"
-        return f"{self.quantity} lots {where}{f' from {trigger} on' if self.trigger else ''}, {self.filled} filled"
+        return f"{quantity} {where}{f' from {trigger} on' if self.trigger else ''}, {filled} filled"
 
 
 class OwnBook(Struct, frozen=True):

@@ -6,8 +6,8 @@ and an operator says to go on. What differs is shown, and never adopted: a book 
 
 A round counts only where the engine has taken every answer that the books rest on; otherwise it is asked for again.
 Orders with a command under way are left out of it, and trading opens by a round without any. Compared are open orders on all
-their terms, fills, the lots of contracts that the account holds, and every balance to the unit: `own_book` says what of it is
-the engine's, `differences` what differs.
+their terms, fills that are not so old that the venue may have forgotten them, the lots of contracts that the account holds, and
+every balance to the unit: `own_book` says what of it is the engine's, `differences` what differs.
 """
 
 from enum import StrEnum
@@ -75,7 +75,7 @@ class Reconciling:
         """Take in a round that was in step; `busy` are the orders with a command under way."""
         before = {(one.what, one.of) for one in self.differences}
         self.books, self.compared_round, self.compared_ns = books, books.round, now_ns
-        fills = self.recent()
+        fills = {number: fill for number, fill in self.recent().items() if fill[3] > books.forgotten_ns}
         self.own = read_book(plan, kernel, len(fills), busy)
         self.differences = list(find_differences(plan, self.own, fills, books))
         self.number += 1

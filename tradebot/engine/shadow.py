@@ -4,7 +4,7 @@ No strategy runs here. A shadow begins at the first frame, or at a snapshot that
 and balances either way; each digest of the journal is checked on the way.
 """
 
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
@@ -34,7 +34,9 @@ class Shadow:
         """As the engine stood at a snapshot; None where it is of another version."""
         shadow = cls(plan)
         try:
-            shadow._session.restore(msgspec.msgpack.decode(snapshot.data, type=Saved), books_only=True)
+            saved = msgspec.msgpack.decode(snapshot.data, type=Saved)
+            shadow._session.restore(saved, books_only=True)
+            shadow._session.epoch = saved.epoch
         except (msgspec.MsgspecError, ValueError):
             return None
         return shadow
@@ -47,6 +49,16 @@ class Shadow:
     @property
     def time_ns(self) -> int:
         return self._kernel.time_ns
+
+    @property
+    def kernel(self) -> Any:
+        """The books, to be read."""
+        return self._kernel
+
+    @property
+    def epoch(self) -> int:
+        """Of the snapshot that it began at; 0 where it began at the first frame."""
+        return self._session.epoch
 
     def take(self, frame: Frame) -> None:
         """Fold the next frame. Raises Diverged where its digest is another."""

@@ -38,7 +38,7 @@ class BookRound:
         self.stage = BEFORE
         self.is_asked = False
         self.waits: dict[int, Ask] = {}
-        self.stream = self.sequence = self.venue_ns = 0
+        self.stream = self.sequence = self.venue_ns = self.forgotten_ns = 0
         self.open_orders: list[OrderStatus] = []
         self.trades = b""
         self.balances: dict[str, int] = {}
@@ -76,7 +76,7 @@ class BookRound:
         if ask is Ask.OPEN:
             self.open_orders = reply.orders
         elif ask is Ask.TRADES:
-            self.trades = reply.facts
+            self.trades, self.forgotten_ns = reply.facts, reply.forgotten_ns
         elif ask is Ask.BALANCES:
             self.balances = reply.balances
         elif ask is Ask.POSITIONS:
@@ -99,7 +99,7 @@ class BookRound:
         ]  # fmt: skip
         return VenueBooks(
             VERSION, account, self.number, answers, commands, self.venue_ns, busy, held, self.open_orders, trades, self.balances,
-            self.positions,
+            self.positions, self.forgotten_ns,
         )  # fmt: skip
 
 

@@ -6,9 +6,10 @@ attempt without an answer is *unknown*, and counts at the engine as if it were o
 
 A place is never sent twice. What became of one that was not answered is found out: the venue is asked for it by client id; if
 it is there, its status and its trades are told as if they had been heard. If it is not there, that proves something only when
-the venue's own clock, read from the answer, is past the time up to which it may take the request; then open orders and trades
-are looked through as well, and only if it is in none of them is the engine told that it was not accepted. At a venue that
-cannot prove absence the order stays unknown until an operator speaks.
+the venue's own clock, read from the answer, is past the time up to which it may take the request, and when the venue does not
+say that it may have forgotten what has ended since the attempt; then open orders and trades are looked through as well, and
+only if it is in none of them is the engine told that it was not accepted. At a venue that cannot prove absence the order stays
+unknown until an operator speaks.
 
 A cancel may be sent again: it has no other effect. A change may not, since it costs the place in the queue: it is looked for in
 the order's status.
@@ -626,7 +627,13 @@ class Gateway:
             self.capabilities.proves_absence
             and self.is_subscribed
             and reply.venue_ns > held.tasks[0].deadline_ns + self.capabilities.margin_ns
+            and self.is_remembered(held, reply)
         )
+
+    def is_remembered(self, held: Held, reply: VenueReply) -> bool:
+        """Whether the venue would still tell of the order, however soon it had ended: not found may also mean forgotten."""
+        taken_ns = held.tasks[0].timestamp_ns - self.capabilities.ahead_ns  # at the earliest
+        return reply.forgotten_ns == 0 or reply.forgotten_ns < taken_ns
 
     def _on_open(self, held: Held, reply: VenueReply, now_ns: int) -> None:
         if reply.code != OK or held.proof != 1 or not held.is_unknown:

@@ -62,13 +62,20 @@ def order_texts(orders: Mapping[int, Terms], instruments: Mapping[int, Instrumen
 
 
 def position_texts(plan: Plan, lots: Mapping[int, int], costs: Mapping[int, int]) -> dict[str, dict[str, Any]]:
-    """By name: lots, and what they cost in the settle asset. Those that are flat are left out."""
-    names = {one.id: one.name for one in plan.instruments}
-    return {
-        names.get(number, str(number)): {"lots": count, "cost": money_text(costs[number])}
-        for number, count in lots.items()
-        if count
-    }
+    """By name: lots, as many of the base unit or contracts, and what they cost in the settle asset. Those that are flat are left
+    out.
+    """
+    known = {one.id: one for one in plan.instruments}
+    found: dict[str, dict[str, Any]] = {}
+    for number, count in lots.items():
+        if not count:
+            continue
+        told: dict[str, Any] = {"lots": count, "cost": money_text(costs[number])}
+        instrument = known.get(number)
+        if instrument is not None:
+            told |= {"quantity": instrument.quantity_text(count), "currency": instrument.settle}
+        found[instrument.name if instrument else str(number)] = told
+    return found
 
 
 def balance_texts(plan: Plan, own: OwnBook, books: VenueBooks) -> dict[str, str]:

@@ -7,18 +7,21 @@ journal/<run id>/parts.json     process id, starts and last exit of each part
 
 import contextlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import LocalError, NotRunning
-from tradebot.node.session_files import API, STORE, find_current, write_whole
+from tradebot.node.session_files import API, STORE, find_current, ipc_folder, write_whole
 
 NAME: Final = "parts.json"
 STARTED: Final = "root: the node starts\n"
 """A line in the log: what stands before it is of an earlier start."""
 
+SOON_S: Final = 0.5
 LOG_BYTES: Final = 1 << 18  # of the end of the log that are looked at
 
 
@@ -29,16 +32,35 @@ def write_parts(folder: Path, figures: dict[str, dict[str, Any]]) -> None:
 
 
 def part_health(home: Path, facts: int) -> dict[str, dict[str, Any]]:
-    """By part: `pid, starts, last_exit, behind, error`; `behind` are the facts, of as many as the engine has, that a reader has
-    still to take: None of a part that reads nothing, or does not answer. Raises NotRunning where the home has no run.
+    """By process: `pid, state, starts, last_exit, behind, error, mailbox`, and `parts` where several live in it. `behind` are the
+    facts, of as many as the engine has, that a reader has still to take: None of a part that reads nothing, or does not answer;
+    `mailbox` the figures of its mailbox, None where it does not answer. Raises NotRunning where the home has no run.
     """
     folder = find_current(home)
     kept = read_parts(folder)
     errors = last_errors(home / "logs" / f"{folder.name}.log", kept)
-    found = {name: {**known, "behind": None, "error": errors[name]} for name, known in kept.items()}
+    boxes = mailboxes(folder, [name for process, known in kept.items() for name in known.get("parts", (process,))])
+    found = {
+        name: {**known, "behind": None, "error": errors[name], "mailbox": boxes.get(name)} for name, known in kept.items()
+    }
+    for known in found.values():
+        for name, inner in known.get("parts", {}).items():
+            inner["mailbox"] = boxes[name]
     if STORE in found:
         found[STORE] |= store_health(home, facts)
     return found
+
+
+def mailboxes(folder: Path, names: list[str]) -> dict[str, dict[str, Any] | None]:
+    """By part the figures of its mailbox; they are asked at once, and one that does not answer soon has none."""
+    body = msgspec.json.encode({"verb": "status"})
+
+    def figures(name: str) -> dict[str, Any] | None:
+        found = ask(ipc_folder(folder), f"{name}.desk", body, SOON_S)
+        return None if found is None else msgspec.json.decode(found, type=dict[str, Any]).get("mailbox")
+
+    with ThreadPoolExecutor(max(1, len(names))) as threads:
+        return dict(zip(names, threads.map(figures, names), strict=True))
 
 
 def read_parts(folder: Path) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ The store's part and that of the clients read the engine's journal; nobody sends
 """
 
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -91,7 +92,7 @@ class EnginePart(Base):
         self.journal = open_journal(folder, self.prepared, ENGINE)
         self.has_gateway = False
         self.peers = dict.fromkeys((GATEWAY, VENUE, FEED), "there")
-        self.saved_at = 0
+        self.saved_at = self.failures_told = 0
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
         """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
@@ -126,6 +127,7 @@ class EnginePart(Base):
             found += self.take_one(message, now_ns)
         if market:
             found += self.session.on_records(market, now_ns)
+        self.tell_failures()
         return self.address(found)
 
     def take_one(self, message: Message, now_ns: int) -> list[Any]:
@@ -175,7 +177,15 @@ class EnginePart(Base):
             found.append(self.session.up())
         if self.session.live.kernel.sequence - self.saved_at >= self.config.node.snapshot_facts:
             self.save()
+        self.tell_failures()
         return self.address(found)
+
+    def tell_failures(self) -> None:
+        """Each strategy that raised, with the place in its file, in the node's log."""
+        failures = self.session.live.kernel.failures
+        for number, fact, error in failures[self.failures_told :]:
+            sys.stderr.write(f"{ENGINE}: strategy {self.name_of(number)} is quarantined on fact {fact}: {failure_text(error)}\n")
+        self.failures_told = len(failures)
 
     def save(self) -> None:
         keep_snapshot(ENGINE, self.session.save)
@@ -239,7 +249,7 @@ class EnginePart(Base):
     def quarantined(self) -> list[dict[str, Any]]:
         """Who is shut out, on which fact and why; where a snapshot alone says that one is, the log of the run knows."""
         kernel, found = self.session.live.kernel, []
-        failures = {number: (fact, f"{type(error).__name__}: {error}") for number, fact, error in kernel.failures}
+        failures = {number: (fact, failure_text(error)) for number, fact, error in kernel.failures}
         for number in kernel.quarantined:
             fact, error = failures.get(number, (None, "before this start: see `tradebot logs`"))
             if self.shut is not None and number in self.shut.strategies:
@@ -386,10 +396,10 @@ class VenuePart(Base):
 
     def status(self) -> dict[str, Any]:
         return {
-            "orders": len(self.venue.orders),
-            "orders_open": sorted(one.client_id for one in self.venue.all_orders() if one.is_open),
-            "doubled": sorted(client_id for client_id, several in self.venue.orders.items() if len(several) > 1),
-            "trades": len(self.venue.trades),
+            "orders": self.venue.book.placed,
+            "orders_open": sorted(one.client_id for one in self.venue.open_orders()),
+            "doubled": sorted(self.venue.book.doubled),
+            "trades": self.venue.book.traded,
             "balances": {asset: money_text(self.venue.wallet(asset)) for asset in self.venue.balances},
             "stream": self.venue.stream,
             "cut": cut_text(self.journal),
@@ -469,6 +479,13 @@ class FeedPart(Base):
             "is_held": self.is_held,
             "is_done": 0 < self.rounds <= self.round,
         }
+
+
+def failure_text(error: BaseException) -> str:
+    """What a strategy raised and where, in one line."""
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{said}, at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else said
 
 
 def count_of(messages: Iterable[Any], kind: Kind) -> int:

@@ -250,6 +250,7 @@ class Root:
         self.one_reload = asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
         self.is_ending = False
+        self.quarantined: set[tuple[str, int]] = set()
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
 
@@ -368,6 +369,7 @@ class Root:
                     self.silent.add(name)
                     await parts.kill(name)
                     heard[name] = time.monotonic()
+            self.tell_quarantined(dict(zip(names, answers, strict=True)).get(self.engine_process))
             await self.check_memory(parts, memory_of)
             await asyncio.sleep(WATCH_S)
 
@@ -383,7 +385,7 @@ class Root:
                 write_outcome(self.folder, {"accepted": False, "why": str(error)})
                 return
             processes = {self.shape.process_of(part) for part in concerned}
-            again = [name for name in (*self.shape.processes, API) if name in processes]
+            again = [name for name in dict.fromkeys((*self.shape.processes, API)) if name in processes]
             for name in again:
                 await self.start_again(parts, name)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
@@ -417,6 +419,15 @@ class Root:
         )
         self.config = config
         return changed, concerned
+
+    def tell_quarantined(self, engine: dict[str, Any] | None) -> None:
+        """Say once of each strategy that raised why; of one that was so before its engine's start it has been said then."""
+        for one in engine["quarantined"] if engine else ():
+            name, fact = self.config.strategy[one["strategy"]].name, one["fact"]
+            if fact is not None and (name, fact) not in self.quarantined:
+                self.quarantined.add((name, fact))
+                self.say({"event": "quarantined", "strategy": name, "fact": fact, "why": one["error"]})
+                self.note(f"strategy {name} is quarantined: {one['error']}; mend it and start again")
 
     async def check_memory(self, parts: Supervision, size_of: Callable[[int], int]) -> None:
         """A part that has grown beyond `node.memory_mb` ends as at a stop and starts again from what it has written."""

@@ -15,6 +15,8 @@ from tradebot.node.sources import KeyPath, Table, Value, source_label, source_of
 Node = dict[str, object]
 
 SHOWN_MAX: Final = 60  # characters of a value in a message
+BESIDE: Final = 0.6  # how alike a key must be that is suggested
+ELSEWHERE: Final = 0.85  # the same of one in another table, where the table that was named is there
 
 _WORDS: Final = {
     "string": "text",
@@ -91,14 +93,16 @@ class Shape:
         beside = get_close_matches(path[-1], self.keys_at(path[:-1]), n=1)
         if beside:
             return ".".join((*path[:-1], beside[0]))
-        everywhere = list(self.paths())
+        siblings, everywhere = self.keys_at(path[:-1]), list(self.paths())
         by_last = {key.rpartition(".")[2]: key for key in reversed(everywhere)}
         for text, keys in ((path[-1], by_last), (".".join(path), {key: key for key in everywhere})):
-            found = get_close_matches(text, list(keys), n=1)
+            found = get_close_matches(text, list(keys), n=1, cutoff=ELSEWHERE if siblings else BESIDE)
             if found:
                 return keys[found[0]]
-        siblings = self.keys_at(path[:-1])
-        return ".".join((*path[:-1], siblings[0])) if siblings else next(iter(everywhere), None)
+        if siblings:
+            near = get_close_matches(path[-1], siblings, n=1, cutoff=0) if path[:-1] else siblings
+            return ".".join((*path[:-1], near[0]))
+        return next(iter(everywhere), None)
 
     def check(
         self, values: Table, sources: Mapping[str, str], secret: frozenset[str] = frozenset(), whole: bool = True

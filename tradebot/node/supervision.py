@@ -95,6 +95,7 @@ class Supervision:
         await self.tree.terminate_child(name)
         self.recycled.discard(name)
         await self.tree.delete_child(name)
+        self.changed()
 
     async def start_part(self, name: str) -> str:
         place: Literal["fork", "spawn"] = "spawn" if name == STORE else "fork"

@@ -143,7 +143,7 @@ SENTENCES: Final[dict[int, str]] = {
     Kind.LIQUIDATED: "liquidated: {words} {name}{at}{whose}",
     Kind.CANCEL_ORDER: "cancel asked{whose}",
     Kind.AMEND_ORDER: "change asked: {words}{at}{whose}",
-    Kind.STRATEGY_QUARANTINED: "{strategy} is quarantined: it raised on fact {fact}",
+    Kind.STRATEGY_QUARANTINED: "{strategy} is quarantined: it raised on fact {fact}; the node's log says where",
     Kind.TRADING_STATE_CHANGED: "trading is {state}",
     Kind.OPERATOR_ACT: "{act} of {strategy}",
     Kind.EPOCH_STARTED: "epoch {epoch} begins",

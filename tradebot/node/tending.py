@@ -7,7 +7,8 @@ What is needed is what a start needs: of each part the oldest of its snapshots, 
 written. A start that finds no snapshot needs all; so does a recorder of which nothing is known yet.
 
 Every frame is looked at when its segment is compressed. A segment that is damaged stays as it is and is told, once: nobody
-else reads what is older than the newest snapshot, and a copy is easiest to find early.
+else reads what is older than the newest snapshot, and a copy is easiest to find early. Those that are compressed are looked at
+again after a start and then once a day, one at a time: a disk forgets what nobody reads.
 """
 
 import contextlib
@@ -26,13 +27,14 @@ from tradebot.node.session_files import ENGINE, GATEWAY, STORE, VENUE
 from tradebot.store.journal_lock import only_packer
 from tradebot.store.journal_range import first_head
 from tradebot.store.journal_retention import clear_packing, pack_segment, plain_segments, prune_segments, read_whole
-from tradebot.store.journal_segments import Segment, list_segments
+from tradebot.store.journal_segments import Chain, Segment, list_segments, read_segment, walk_whole
 from tradebot.store.journal_snapshots import Snapshots
 
 JOURNALS: Final = (ENGINE, GATEWAY, VENUE)
 LOOK_S: Final = 5.0
 RETRY_S: Final = 60.0  # after what could not be done
 NICE: Final = 19
+ROUND_S: Final = 86_400.0  # between two rounds over what is compressed
 WORK_S: Final = 0.002  # of processor time between two rests
 REST: Final = 4  # times as long as the work before it
 
@@ -51,6 +53,7 @@ class Tending:
         self.damaged: dict[Path, tuple[Stamp, str]] = {}
         self.troubles: dict[str, str] = {}
         self.figures: dict[str, dict[str, Any]] = {}
+        self.looked: dict[Path, float] = {}  # when, by the monotonic clock, a compressed segment was looked at
         self.rested_s = 0.0  # by the clock of its thread
 
     def run(self) -> None:
@@ -89,6 +92,7 @@ class Tending:
                 if self.ended.is_set():
                     return
                 self.pack(segment, following)
+            self.look_again(folder)
             self.damaged = {path: found for path, found in self.damaged.items() if path.exists()}
 
     def needed_of(self, name: str) -> int | None:
@@ -109,6 +113,35 @@ class Tending:
             return
         self.damaged = {path: found for path, found in self.damaged.items() if path != segment.path}
         pack_segment(segment, data, self.rest)
+
+    def look_again(self, folder: Path) -> None:
+        """At the first compressed segment whose turn it is. Raises OSError where it is gone."""
+        now = time.monotonic()
+        for segment in list_segments(folder):
+            if segment.is_packed and self.is_due(segment.path, now):
+                self.looked[segment.path] = now
+                self.prove(segment)
+                break
+        self.looked = {path: at for path, at in self.looked.items() if path.exists()}
+
+    def is_due(self, path: Path, now: float) -> bool:
+        """Also where one that was damaged was brought back."""
+        looked, damaged = self.looked.get(path), self.damaged.get(path)
+        return looked is None or now >= looked + ROUND_S or (damaged is not None and damaged[0] != stamp_of(path))
+
+    def prove(self, segment: Segment) -> None:
+        """Tells what is damaged, once for each file."""
+        stamp = stamp_of(segment.path)
+        others = {path: found for path, found in self.damaged.items() if path != segment.path}
+        try:
+            for _ in walk_whole(segment, read_segment(segment), Chain(self.run_id)):
+                self.rest()
+        except LocalError as error:
+            if self.damaged.get(segment.path, (None, ""))[0] != stamp:
+                say(str(error))
+            self.damaged = {**others, segment.path: (stamp, str(error))}
+            return
+        self.damaged = others
 
     def rest(self) -> None:
         """Where it has worked for a while; not at the end, which waits for it."""

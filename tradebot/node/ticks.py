@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 ROUND_TRIP_EVENTS: Final = 2_000
 
+BESIDE_NAMES: Final = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "README")
+BESIDE_SUFFIXES: Final = (".md", ".pdf")
+
+
+def is_beside(path: Path) -> bool:
+    """Whether a file is one of those that lie beside recordings, by its name."""
+    return path.is_file() and (path.suffix.lower() in BESIDE_SUFFIXES or path.name.partition(".")[0].upper() in BESIDE_NAMES)
+
 
 def import_paths(
     home: Path,
@@ -39,12 +47,17 @@ def import_paths(
     dsn: str | None = None,
 ) -> dict[str, object]:
     """Import each path, those that follow one another by their venue's ids as one stream; what cannot be opened is refused
-    before the first row is written.
+    before the first row is written. Of several, those that only lie beside recordings are left out and told as `skipped`.
 
     Raises UsageError, UnknownInstrument, BadContainer or StoreError.
     """
     from tradebot.store.client import open_store
     from tradebot.store.formats import open_imports
+
+    given = paths
+    if len(given) > 1:
+        paths = [path for path in given if not is_beside(path)] or given
+    skipped = [str(path) for path in given if path not in paths]
 
     with open_store(store_place(home, dsn)) as store:
         known, newest_book = store.instruments(), partial(_newest_book, store)
@@ -52,7 +65,7 @@ def import_paths(
         _check_places(store, imports)
         reports = _import_all(store, imports, progress)
         beside = _beside(store, reports)
-    return {**_merged(reports), "beside": beside}
+    return {**_merged(reports), "beside": beside, "skipped": skipped}
 
 
 def export_ticks(

@@ -58,7 +58,7 @@ class Warden:
             self.happened(process, what, why)
         elif what in ("exited", "failed"):
             for name in self.shape.hosted:
-                self.note_hosted(name, what, why)
+                self.hosted[name] |= {"state": "stopped", "last_exit": why}
                 self.happened(name, what, why)
 
     def note_hosted(self, name: str, what: str, why: str) -> None:

@@ -28,6 +28,7 @@ from tradebot.node.session_files import ENGINE, VENUE, Prepared, read_prepared
 from tradebot.node.strategies import make_strategy
 from tradebot.strategies.strategy import Strategy
 from tradebot.venues.paper import PaperVenue
+from tradebot.venues.paper_orders import FOR_EVER
 
 AHEAD_NS: Final = 1
 MARKET_SLOTS: Final = ["kind", "instrument", "id", "price", "quantity"]
@@ -101,8 +102,9 @@ def judge(folder: Path) -> Judgement:
 
 
 def read_venue(folder: Path, prepared: Prepared) -> PaperVenue:
-    """The venue as its own journal says."""
-    venue = PaperVenue(prepared.plan, ReadOnly(folder / VENUE), capabilities_of(config_from_dict(prepared.config)))
+    """The venue as its own journal says, all of it: this one forgets nothing."""
+    capabilities = capabilities_of(config_from_dict(prepared.config))
+    venue = PaperVenue(prepared.plan, ReadOnly(folder / VENUE), capabilities, FOR_EVER)
     venue.open(AHEAD_NS)
     return venue
 

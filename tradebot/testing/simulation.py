@@ -40,6 +40,7 @@ from tradebot.execution.gateway import Gateway
 from tradebot.feeds.telling import Telling
 from tradebot.strategies.strategy import Strategy
 from tradebot.venues.paper import PaperVenue
+from tradebot.venues.paper_orders import FOR_EVER, Retention
 
 MS: Final = 1_000_000
 SECOND: Final = 1_000 * MS
@@ -53,6 +54,7 @@ QUIET_NS: Final = 30 * SECOND  # what the end may take
 CANCELS_MAX: Final = 4
 FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where nothing is wrong
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
+SHORT: Final = Retention(time_ns=6 * SECOND, orders_min=10)  # more than the window and what may be slow
 LOOKS: Final = 4  # of the judge, until nothing is under way
 
 Sync = Literal["none", "place", "each"]
@@ -148,6 +150,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     fills: int
     crashes: int
     unknown_proven: int
+    forgotten: int  # orders, by the venue
     digest: str
     findings: list[str]
 
@@ -168,13 +171,14 @@ class World:
         make_gateway: MakeGateway = Gateway,
         reconcile_ns: int = RECONCILE_NS,
         sync: Sync = "place",
+        retention: Retention = SHORT,
     ) -> None:
         self.chance = random.Random(seed)
         self.seed, self.plan, self.strategies = seed, plan, strategies
         self.faults = faults or Faults()
         self.capabilities = capabilities or Capabilities()
         self.make_session, self.make_gateway = make_session, make_gateway
-        self.crash_at, self.reconcile_ns = crash_at, reconcile_ns
+        self.crash_at, self.reconcile_ns, self.retention = crash_at, reconcile_ns, retention
         self.now = int(facts["time_ns"][0])
         self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self.order = 0
@@ -324,7 +328,7 @@ class World:
         return found
 
     def start_venue(self) -> list[Any]:
-        venue = PaperVenue(self.plan, self.journals[VENUE], self.capabilities)
+        venue = PaperVenue(self.plan, self.journals[VENUE], self.capabilities, self.retention)
         venue.open(self.now)
         self.actors[VENUE] = venue
         self.at(self.now + MS, lambda: self.act(GATEWAY, lambda gateway: gateway.on_venue_up(self.now)))
@@ -416,17 +420,40 @@ class World:
 
     def judge(self) -> Verdict:
         session, gateway, venue = self.actors[ENGINE], self.actors[GATEWAY], self.actors[VENUE]
-        findings = [*self.unsettled(session, gateway, venue), *self.orders_differ(venue), *self.books_differ(session, venue)]
+        whole = self.whole_venue()
+        findings = [*self.unsettled(session, gateway, venue), *self.orders_differ(whole), *self.fills_differ(whole)]
+        findings += [*self.books_differ(session, venue), *self.kept_differs(venue, whole)]
         findings += [*self.reconciling_differs(session), *self.replay_differs(session), *self.facts_differ(session, venue)]
         return Verdict(
             seed=self.seed,
             orders=len(self.placed()),
-            fills=len(venue.trades),
+            fills=len(whole.trades),
             crashes=self.crashes,
             unknown_proven=sum(int(one["reject"]) == Reject.VENUE_NOT_ACCEPTED for one in self.told(Kind.ORDER_REJECTED)),
+            forgotten=venue.book.placed - sum(1 for _ in venue.all_orders()),
             digest=session.live.kernel.digest_text,
             findings=findings,
         )
+
+    def whole_venue(self) -> PaperVenue:
+        """One that takes in the venue's journal from its first frame, and forgets nothing."""
+        journal = MemoryJournal(lambda what: None)
+        journal.body = bytearray(self.journals[VENUE].body)
+        venue = PaperVenue(self.plan, journal, self.capabilities, FOR_EVER)
+        venue.open(self.now)
+        return venue
+
+    def kept_differs(self, venue: PaperVenue, whole: PaperVenue) -> Iterator[str]:
+        """Whatever it forgot and whenever it died, the venue holds what its journal comes to: all that is open, and the end of
+        what is over.
+        """
+        if venue.open_orders() != whole.open_orders():
+            yield "the venue's open orders are others than its journal comes to"
+        if list(venue.book.over) != end_of(list(whole.book.over), len(venue.book.over)):
+            yield f"the {len(venue.book.over)} orders that the venue keeps are others than its journal comes to"
+        kept = list(venue.trades)
+        if kept != end_of(list(whole.trades), len(kept)) or venue.book.traded != len(whole.trades):
+            yield f"the {len(kept)} trades that the venue keeps are others than its journal comes to"
 
     def reconciling_differs(self, session: Session) -> Iterator[str]:
         """The node's own comparison has to have been made, and never, whatever was under way, to have seen a difference."""
@@ -482,13 +509,15 @@ class World:
             elif several and several[0].was_taken and client_id in refused:
                 yield f"order {client_id} is at the venue, and the engine was told that it is not"
 
-    def books_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
+    def fills_differ(self, venue: PaperVenue) -> Iterator[str]:
         ours = [int(one["trade_id"]) for kind in (Kind.ORDER_FILLED, Kind.LIQUIDATED) for one in self.told(kind)]
         theirs = [int(np.frombuffer(fill, FACT_DTYPE)[0]["trade_id"]) for fill in venue.trades]
         if len(set(ours)) != len(ours):
             yield f"the engine was told a fill twice: {len(ours)} fills of {len(set(ours))} trades"
         if sorted(ours) != sorted(theirs):
             yield f"fills differ: the engine has {len(ours)}, the venue {len(theirs)}"
+
+    def books_differ(self, session: Session, venue: PaperVenue) -> Iterator[str]:
         if len(self.told(Kind.FUNDING_PAID)) + len(self.told(Kind.LIQUIDATED)) != len(venue.income):
             yield f"funding and liquidations differ: the venue has {len(venue.income)}"
         yield from self.positions_differ(session, venue)
@@ -545,6 +574,10 @@ class World:
                     found.append(np.frombuffer(facts[at : at + 128], FACT_DTYPE)[0])
                 at += 128 if is_answer else 64
         return found
+
+
+def end_of(found: list[Any], count: int) -> list[Any]:
+    return found[len(found) - count :]
 
 
 _KIND_AT: Final = FACT_DTYPE.fields["kind"][1]  # type: ignore[index]

@@ -2,10 +2,21 @@
 
     python -m tradebot.testing.soak --minutes 20 --rate 50000
 
-Each second the anonymous memory (RssAnon: not the mapped journal) and the descriptors of every process are read. A slope is
-least squares over the second half of each life that lasted a minute, all lives of a part together; root and zygote live through.
-What a part is meant to keep grows too: the paper venue keeps every order that it was ever sent, so its slope is given per order.
-At the end the judge of `chaos` reads the books.
+Each second the memory and the descriptors of every process are read. Judged is anonymous memory (RssAnon): the resident set has
+the mapped pages of the journals, too, which the kernel takes back as it likes. Both are told.
+
+A process that is killed begins anew, so a life has to be long to tell of a slope. In the first half of the run venue, gateway and
+feed are killed, in the second half engine and store: so every part lives through half of it, while the others die around it; root
+and zygote live through all. A life that lasted `LIFE_S` counts after its first `WARM_S`, in which caches fill; all lives of a
+part together have one slope by least squares, each with a level of its own. Its points are the least of every `BLOCK_S` seconds:
+what is held for a moment, a query's buffers or a snapshot on its way to the disk, is no growth, and a leak lifts the floor too.
+A floor depends on the one before, so the standard error is that of Newey and West over `LAG` blocks.
+
+A part is flat when its slope *and two standard errors more* are below the bound: that it does not grow is shown, not merely
+undecided. A slope that differs from nothing by more than two standard errors is told as `grows`, however small it is.
+
+The paper venue keeps what is over for five minutes: killed in the first half, it is judged in the second, when that is full.
+At the end the judge of `chaos` reads the books; it steps the journal again by the code as it is, so edit none meanwhile.
 """
 
 import argparse
@@ -29,16 +40,26 @@ from tradebot.testing.chaos import CONFIG, PARTS, ZYGOTE, Node
 from tradebot.testing.chaos_judge import judge
 
 WATCHED: Final = (ROOT, ZYGOTE, *PARTS)
-VICTIMS: Final = (ENGINE, GATEWAY, VENUE, FEED, STORE)
-LIFE_S: Final = 60.0  # a shorter one tells nothing of a slope
+VICTIMS: Final = ((VENUE, GATEWAY, FEED), (ENGINE, STORE))  # of the first half, and of the second
+LIFE_S: Final = 240.0  # a shorter one tells nothing of a slope
+WARM_S: Final = 150.0
+BLOCK_S: Final = 10.0
+LAG: Final = 4  # blocks
+REST_S: Final = 30.0  # at the end of a half, without kills
+MEMORY_MAX: Final = 6.0  # megabytes an hour that are still called flat
+DESCRIPTORS_MAX: Final = 12.0  # an hour, likewise
 EVENTS_PER_S: Final = 300_000 / 1_800  # of the synthetic market
+KEYS: Final = ("RssAnon:", "VmRSS:")
+ANONYMOUS, RESIDENT, DESCRIPTORS = 1, 2, 3  # in a row; before them, when it was read
+
+Rows = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Lives:
-    """What was read of each process: by part and process id, rows of (seconds, bytes, descriptors)."""
+    """What was read of each process: by part and process id, rows of (seconds, bytes, bytes with files, descriptors)."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, int], list[tuple[float, int, int]]] = {}
+        self.rows: dict[tuple[str, int], list[tuple[float, int, int, int]]] = {}
 
     def look(self, node: Node, now_s: float) -> None:
         for name in WATCHED:
@@ -48,46 +69,79 @@ class Lives:
                     self.rows.setdefault((name, pid), []).append((now_s, *found))
 
     def figures(self, name: str) -> dict[str, Any]:
-        """Lives that tell something, megabytes at the end of the longest, megabytes an hour, most descriptors."""
+        """Of how many lives, the seconds that tell something, what there is at the end of the longest, and the slopes."""
         lives = [np.array(rows, float) for (part, _), rows in self.rows.items() if part == name]
-        told = [one for one in lives if one[-1, 0] - one[0, 0] >= LIFE_S]
-        longest = max(lives, key=len, default=np.zeros((1, 3)))
+        told = [floors(one[one[:, 0] >= one[0, 0] + WARM_S]) for one in lives if one[-1, 0] - one[0, 0] >= LIFE_S]
+        longest = max(lives, key=len, default=np.zeros((1, 4)))
+        memory, descriptors = slope(told, ANONYMOUS) * 3_600 / 1e6, slope(told, DESCRIPTORS) * 3_600
         return {
             "lives": len(lives),
-            "megabytes": round(longest[-1, 1] / 1e6, 1),
-            "megabytes_per_hour": round(slope(told) * 3_600 / 1e6, 2) if told else None,
-            "descriptors_max": int(max((one[:, 2].max() for one in lives), default=0)),
-            "descriptors_end": int(longest[-1, 2]),
+            "lives_long": len(told),
+            "seconds_told": round(sum(float(one[-1, 0] - one[0, 0]) for one in told)),
+            "megabytes": round(longest[-1, ANONYMOUS] / 1e6, 1),
+            "megabytes_with_files": round(longest[-1, RESIDENT] / 1e6, 1),
+            "megabytes_per_hour": as_told(told, memory, MEMORY_MAX),
+            "descriptors": int(longest[-1, DESCRIPTORS]),
+            "descriptors_max": int(max((one[:, DESCRIPTORS].max() for one in lives), default=0)),
+            "descriptors_per_hour": as_told(told, descriptors, DESCRIPTORS_MAX),
         }
 
 
-def slope(lives: list[np.ndarray[Any, np.dtype[np.float64]]]) -> float:
-    """Bytes a second: least squares over the second half of each life, each with a level of its own."""
-    above = below = 0.0
-    for rows in lives:
-        half = rows[len(rows) // 2 :]
-        seconds = half[:, 0] - half[:, 0].mean()
-        above += float((seconds * (half[:, 1] - half[:, 1].mean())).sum())
-        below += float((seconds**2).sum())
-    return above / below if below else 0.0
+def floors(rows: Rows) -> Rows:
+    """The least of each block of seconds, in the middle of which it stands."""
+    blocks = (rows[:, 0] // BLOCK_S).astype(np.int64)
+    return np.array([[(block + 0.5) * BLOCK_S, *rows[blocks == block, 1:].min(axis=0)] for block in np.unique(blocks)])
 
 
-def read_process(pid: int) -> tuple[int, int] | None:
-    """(bytes of anonymous memory, descriptors); None where it is gone."""
+def as_told(lives: list[Rows], found: Rows, bound: float) -> dict[str, Any] | None:
+    """A slope as it is judged; None where no life was long enough."""
+    if not lives:
+        return None
+    value, error = found.tolist()
+    is_flat, grows = value + 2 * error < bound, value - 2 * error > 0
+    return {"slope": round(value, 2), "error": round(error, 2), "bound": bound, "flat": is_flat, "grows": grows}
+
+
+def slope(lives: list[Rows], column: int) -> Rows:
+    """(what a column grows by in a second, its standard error), all lives together, each with a level of its own."""
+    parts = [(one[:, 0] - one[:, 0].mean(), one[:, column] - one[:, column].mean()) for one in lives]
+    below = sum(float((seconds**2).sum()) for seconds, _ in parts)
+    if not below:
+        return np.zeros(2)
+    value = sum(float((seconds * found).sum()) for seconds, found in parts) / below
+    spread = sum(spread_of(seconds * (found - value * seconds)) for seconds, found in parts)
+    return np.array([value, spread**0.5 / below])
+
+
+def spread_of(scores: Rows) -> float:
+    """The variance of their sum, where each may depend on those up to `LAG` before it (Newey and West, 1987); a level and a slope
+    were found from them.
+    """
+    count = len(scores)
+    found = float((scores**2).sum())
+    for lag in range(1, min(LAG, count - 1) + 1):
+        found += 2 * (1 - lag / (LAG + 1)) * float((scores[lag:] * scores[:-lag]).sum())
+    return max(0.0, found) * count / max(1, count - 2)
+
+
+def read_process(pid: int) -> tuple[int, int, int] | None:
+    """(bytes of anonymous memory, bytes with mapped files, descriptors); None where it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        memory = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
-        return memory << 10, len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    except (OSError, StopIteration):
+        memory = {words[0]: int(words[1]) << 10 for line in lines if (words := line.split()) and words[0] in KEYS}
+        return memory[KEYS[0]], memory[KEYS[1]], len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except (OSError, KeyError):
         return None
 
 
 def kills(seconds: float, every_s: float, seed: int) -> Iterator[tuple[float, str]]:
-    """When whom: each part in turn, in an order of chance, with a while after the last."""
-    chance, at_s = random.Random(seed), every_s
-    while at_s < seconds - LIFE_S:
-        yield at_s, chance.choice(VICTIMS)
-        at_s += every_s * chance.uniform(0.5, 1.5)
+    """When whom: in an order of chance, those of one half and then those of the other, with a while after the last of each."""
+    chance, half_s = random.Random(seed), seconds / 2
+    for half, victims in enumerate(VICTIMS):
+        at_s = half * half_s + every_s
+        while at_s < (half + 1) * half_s - REST_S:
+            yield at_s, chance.choice(victims)
+            at_s += every_s * chance.uniform(0.5, 1.5)
 
 
 def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int) -> dict[str, Any]:
@@ -105,31 +159,40 @@ def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int) ->
         began_s = time.monotonic()
         first = node.ask(ENGINE, "status") or {}
         due = list(kills(seconds, every_s, seed))
-        count = len(due)
+        killed = dict.fromkeys(PARTS, 0)
         while (now_s := time.monotonic() - began_s) < seconds:
             lives.look(node, now_s)
             if due and now_s >= due[0][0]:
-                node.signal(due.pop(0)[1], signal.SIGKILL)
+                name = due.pop(0)[1]
+                killed[name] += node.signal(name, signal.SIGKILL)
                 node.wait_trading()
             time.sleep(1.0)
         last = node.ask(ENGINE, "status") or {}
         told = int(last.get("facts", 0)) - int(first.get("facts", 0))
         node.settle()
         judgement = judge(node.folder)
+        parts = {name: lives.figures(name) for name in WATCHED}
         return {
             "seconds": round(seconds),
             "facts_per_s": round(told / seconds),
-            "kills": count,
+            "kills": killed,
             "orders": judgement.orders,
             "lost": judgement.lost,
             "doubled": judgement.doubled,
             "ledger_equal": judgement.ledger_equal,
             "replay_identical": judgement.replay_identical,
             "facts_equal": judgement.facts_equal,
-            "parts": {name: lives.figures(name) for name in WATCHED},
+            "flat": is_flat(parts),
+            "parts": parts,
         }
     finally:
         node.close()
+
+
+def is_flat(parts: dict[str, dict[str, Any]]) -> bool:
+    """Every part has lived long enough to tell, and is flat in memory and descriptors."""
+    slopes = [one[key] for one in parts.values() for key in ("megabytes_per_hour", "descriptors_per_hour")]
+    return all(one is not None and one["flat"] for one in slopes)
 
 
 def main() -> int:
@@ -143,7 +206,7 @@ def main() -> int:
         found = soak(Path(folder), words.minutes * 60, words.rate, words.every, words.seed)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     is_good = not found["lost"] and not found["doubled"] and found["ledger_equal"] and found["replay_identical"]
-    return 0 if is_good else 1
+    return 0 if is_good and found["flat"] else 1
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ balances, the same trade numbers. What it had not journaled it has not done.
 
 It is a venue, so it trusts nobody: it refuses a request whose window has passed or whose time lies ahead, and treats an id that
 it has seen as its `Capabilities` say. Its ledger is kept in plain fractions from its own fills and shares no line with ours: by
-it a judge can tell what was lost or doubled.
+it a judge can tell what was lost or doubled. Orders that are over, and their trades, are forgotten after a while
+(`paper_orders`); what happened to positions without an order, some times a day, is kept.
 
 `balances` are what was paid and received; a contract is posted there as if it had been bought, so that no choice of what a
 closing trade realised is in it. What an exchange tells is the *wallet*: that and what the open positions cost. It nets the
@@ -15,6 +16,7 @@ strategies of the account, and closes against the average cost.
 No clock, no IO: it is told the time. On one axis: a fact shows here when it arrives.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
@@ -38,7 +40,6 @@ from tradebot.domain.venue import (
     Ask,
     Capabilities,
     Duplicates,
-    OrderStatus,
     PositionStatus,
     VenueEvent,
     VenueReply,
@@ -46,14 +47,14 @@ from tradebot.domain.venue import (
 )
 from tradebot.engine.plan import Plan, make_simulator
 from tradebot.feeds.hearing import Hearing
+from tradebot.venues.paper_orders import USUAL, Order, PaperOrders, Retention, SavedOrders
 
-VERSION: Final = 2
+VERSION: Final = 3
 FACT_BYTES: Final = FACT_DTYPE.itemsize
 INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
 NEVER_NS: Final = 2**63 - 1
 COST_PARTS: Final = 10**6  # of a money unit, in which the cost of a position is kept
 NAME: Final = "venue"  # by which a feed knows whom to tell again
-AHEAD_MAX_NS: Final = 1_000_000_000  # how far a request's time may lie ahead of the venue's
 
 Message = VenueReply | VenueEvent | MarketAsked
 
@@ -62,29 +63,6 @@ _PASSED: Final = b"\xc0"  # a frame in which nothing but time passed: MessagePac
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
 _places: Final = msgspec.msgpack.Decoder(tuple[int, int])
 _requests: Final = msgspec.msgpack.Decoder(VenueRequest)
-
-
-class Order(Struct):
-    """An order as the venue has it; `fills` are its fills as facts."""
-
-    client_id: int
-    place: bytes
-    price: int
-    quantity: int
-    trigger: int
-    is_open: bool = False
-    was_taken: bool = False
-    is_triggered: bool = False
-    has_ended: bool = False
-    filled: int = 0
-    reject: int = 0
-    fills: list[bytes] = []
-
-    def status(self) -> OrderStatus:
-        return OrderStatus(
-            self.client_id, self.is_open, self.is_triggered, self.price, self.quantity, self.filled, self.trigger, self.reject,
-            int(np.frombuffer(self.place, FACT_DTYPE)[0]["instrument"]),
-        )  # fmt: skip
 
 
 class Pending(Struct):
@@ -105,8 +83,7 @@ class Saved(Struct, frozen=True, array_like=True):
     due_ns: int
     starts: int
     sequence: int
-    orders: list[list[Order]]
-    trades: list[bytes]
+    orders: SavedOrders
     income: list[bytes]
     balances: dict[str, str]
     positions: list[tuple[int, int]]
@@ -121,13 +98,14 @@ class PaperVenue:
     be.
     """
 
-    def __init__(self, plan: Plan, journal: Journal, capabilities: Capabilities) -> None:
+    def __init__(
+        self, plan: Plan, journal: Journal, capabilities: Capabilities, retention: Retention = USUAL
+    ) -> None:
         self.plan = plan
         self.journal = journal
         self.capabilities = capabilities
         self.simulator = make_simulator(msgspec.structs.replace(plan, answer_latency=None, answer_latency_ns=0))
-        self.orders: dict[int, list[Order]] = {}  # by client id: where ids may be used again, the last is the one
-        self.trades: list[bytes] = []
+        self.book = PaperOrders(retention)
         self.income: list[bytes] = []  # what happened to positions without an order, numbered from 1 in `venue_sequence`
         self.balances = {asset: Fraction(plan.opening.get(asset, 0)) for asset in plan.assets}
         self.positions = {one.id: 0 for one in plan.instruments if one.is_contract}  # lots
@@ -178,8 +156,7 @@ class PaperVenue:
             self.due_ns,
             self.starts,
             self.sequence,
-            list(self.orders.values()),
-            self.trades,
+            self.book.to_saved(),
             self.income,
             {asset: str(total) for asset, total in self.balances.items()},
             sorted(self.positions.items()),
@@ -199,8 +176,8 @@ class PaperVenue:
             )
         self.taken, self.time_ns, self.due_ns = saved.taken, saved.time_ns, saved.due_ns
         self.starts, self.sequence = saved.starts, saved.sequence
-        self.orders = {several[0].client_id: several for several in saved.orders}
-        self.trades, self.income, self.positions = saved.trades, saved.income, dict(saved.positions)
+        self.book.from_saved(saved.orders)
+        self.income, self.positions = saved.income, dict(saved.positions)
         self.balances = {asset: Fraction(total) for asset, total in saved.balances.items()}
         self.costs = {number: Fraction(cost) for number, cost in saved.costs}
         self.simulator.restore(saved.simulator)
@@ -275,17 +252,7 @@ class PaperVenue:
         command = np.frombuffer(request.fact, FACT_DTYPE).copy()
         command["time_ns"] = now_ns
         if request.ask is Ask.PLACE:
-            row = command[0]
-            self.orders.setdefault(request.client_id, []).append(
-                Order(
-                    request.client_id,
-                    request.fact,
-                    int(row["price"]),
-                    int(row["quantity"]),
-                    int(row["trigger"]),
-                    fills=[],
-                )
-            )
+            self.book.place(request.client_id, command[0])
         self.pending.append(Pending(request.request, request.ask, request.client_id, int(command[0]["cause"])))
         self.simulator.send(command)
         self.due_ns = now_ns + self.plan.order_latency_ns
@@ -293,24 +260,19 @@ class PaperVenue:
         self._settle()
 
     def _settle(self) -> None:
-        """Take what the simulator says: note it, post it, tell it."""
+        """Take what the simulator says: note it, post it, tell it. Then forget what is over for long enough."""
         for fact in self.simulator.take_answers():
             self._note(fact)
         self.simulator.take_markouts()
+        self.book.forget(self.time_ns)
 
     def _note(self, fact: np.void) -> None:
-        kind, client_id, body = int(fact["kind"]), int(fact["id"]), fact.tobytes()
-        order = self.orders[client_id][-1] if client_id in self.orders else None
-        if order is not None:
-            _apply(order, fact)
+        kind, client_id = int(fact["kind"]), int(fact["id"])
+        self.book.note(client_id, fact, self.time_ns)
         if kind in INCOME:
             fact = fact.copy()
             fact["venue_sequence"] = len(self.income) + 1
             self.income.append(fact.tobytes())
-        if kind in (Kind.ORDER_FILLED, Kind.LIQUIDATED):
-            self.trades.append(body)
-            if order is not None:
-                order.fills.append(body)
         if kind == Kind.ORDER_FILLED or kind in INCOME:
             self._post(fact)
         self._tell(kind, client_id, fact)
@@ -369,23 +331,24 @@ class PaperVenue:
 
     def _reply(self, request: int, code: int, **slots: object) -> None:
         if not self.is_recovering:
-            self.out.append(VenueReply(VERSION, request, code, self.time_ns, **slots))  # type: ignore[arg-type]
+            told: dict[str, Any] = {"forgotten_ns": self.book.forgotten_ns, **slots}
+            self.out.append(VenueReply(VERSION, request, code, self.time_ns, **told))
 
     def _refused(self, request: VenueRequest, now_ns: int) -> int:
         """The code by which a request is refused at the door; OK where it is not."""
-        if now_ns > request.timestamp_ns + request.window_ns or request.timestamp_ns > now_ns + AHEAD_MAX_NS:
+        if now_ns > request.timestamp_ns + request.window_ns or request.timestamp_ns > now_ns + self.capabilities.ahead_ns:
             return EXPIRED
         if request.ask is Ask.PLACE and self._is_duplicate(request.client_id):
             return DUPLICATE_ID
-        if request.ask is not Ask.PLACE and request.client_id not in self.orders:
+        if request.ask is not Ask.PLACE and request.client_id not in self.book.by_id:
             return UNKNOWN_ORDER
         return OK
 
     def _is_duplicate(self, client_id: int) -> bool:
-        seen = self.orders.get(client_id)
-        if seen is None or self.capabilities.duplicates is Duplicates.NONE:
-            return False
-        return self.capabilities.duplicates is Duplicates.ALWAYS or not seen[-1].has_ended
+        if self.capabilities.duplicates is Duplicates.ALWAYS:
+            return self.book.has_seen(client_id)
+        last = self.book.last(client_id)
+        return self.capabilities.duplicates is Duplicates.WHILE_OPEN and last is not None and not last.has_ended
 
     def _answer(self, request: VenueRequest) -> None:
         """A request that only asks."""
@@ -393,31 +356,39 @@ class PaperVenue:
             self.is_subscribed = True
             self._reply(request.request, OK, stream=self.stream, sequence=self.sequence)
         elif request.ask is Ask.QUERY:
-            seen = [one for one in self.orders.get(request.client_id, []) if one.was_taken]
+            seen = [one for one in self.book.by_id.get(request.client_id, []) if one.was_taken]
             if seen:
                 self._reply(request.request, OK, orders=[seen[-1].status()])
             else:
                 self._reply(request.request, UNKNOWN_ORDER)
         elif request.ask is Ask.OPEN:
-            self._reply(request.request, OK, orders=[one.status() for one in self.all_orders() if one.is_open])
+            self._reply(request.request, OK, orders=[one.status() for one in self.open_orders()])
         elif request.ask is Ask.INCOME:
             self._reply(request.request, OK, facts=b"".join(self.income[request.after :]))
         elif request.ask is Ask.TRADES:
-            self._reply(request.request, OK, facts=b"".join(self._trades(request.client_id, request.since_ns)))
+            of_one = self.book.trades_of(request.client_id)
+            self._reply(request.request, OK, facts=of_one if request.client_id else self.book.trades_since(request.since_ns))
         elif request.ask is Ask.POSITIONS:
             held = [PositionStatus(one, lots, floor(self.costs[one])) for one, lots in self.positions.items() if lots]
             self._reply(request.request, OK, positions=held)
         else:
             self._reply(request.request, OK, balances={asset: self.wallet(asset) for asset in self.balances})
 
-    def all_orders(self) -> Iterator[Order]:
-        for several in self.orders.values():
-            yield from several
+    @property
+    def orders(self) -> dict[int, list[Order]]:
+        """All that are kept, by client id."""
+        return self.book.by_id
 
-    def _trades(self, client_id: int, since_ns: int) -> list[bytes]:
-        if client_id:
-            return [fill for order in self.orders.get(client_id, []) for fill in order.fills]
-        return [fill for fill in self.trades if int(np.frombuffer(fill, FACT_DTYPE)[0]["venue_ns"]) >= since_ns]
+    @property
+    def trades(self) -> deque[bytes]:
+        """All that are kept, as they happened."""
+        return self.book.trades
+
+    def all_orders(self) -> Iterator[Order]:
+        return self.book.all()
+
+    def open_orders(self) -> list[Order]:
+        return [one for one in self.book.going.values() if one.is_open]
 
     def _write(self, now_ns: int, facts: bytes = b"", body: bytes = b"") -> None:
         count = len(facts) // RECORD_DTYPE.itemsize or 1
@@ -440,22 +411,3 @@ def cost_after(held: int, cost: Fraction, lots: int, value: Fraction) -> Fractio
     of_held = cost * left / held if held * left > 0 else value * left / lots
     after = cost + value if held * lots >= 0 else of_held
     return Fraction(floor(after * COST_PARTS), COST_PARTS)
-
-
-def _apply(order: Order, fact: np.void) -> None:
-    """What a fact does to the venue's own view of an order."""
-    kind = int(fact["kind"])
-    if kind == Kind.ORDER_ACCEPTED:
-        order.is_open = order.was_taken = True
-    elif kind == Kind.ORDER_FILLED:
-        order.filled += int(fact["quantity"])
-        if int(fact["parent"]) == 0:
-            order.is_open, order.has_ended = False, True
-    elif kind == Kind.ORDER_TRIGGERED:
-        order.is_triggered = True
-    elif kind == Kind.ORDER_AMENDED:
-        order.price, order.quantity = int(fact["price"]), int(fact["quantity"])
-        order.trigger = int(fact["trigger"])
-    elif kind in (Kind.ORDER_CANCELLED, Kind.ORDER_REJECTED):
-        order.is_open, order.has_ended = False, True
-        order.reject = int(fact["reject"])
