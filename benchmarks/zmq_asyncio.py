@@ -48,12 +48,13 @@ async def flood(folder: Path, core: int, sender: str, count: int) -> list[int]:
 
 
 async def take_all(socket: zmq.asyncio.Socket, count: int) -> int:
-    message_from_bytes(await socket.recv())
+    message = message_from_bytes(await socket.recv())
     began_ns = time.perf_counter_ns()
-    for number in range(1, count):
+    for _ in range(1, count):
         message = message_from_bytes(await socket.recv())
-        assert message.sequence == number % READY
-    return (time.perf_counter_ns() - began_ns) // count
+    ended_ns = time.perf_counter_ns()
+    assert isinstance(message, Records) and message.sequence == (count - 1) % READY
+    return (ended_ns - began_ns) // count
 
 
 @contextlib.contextmanager
