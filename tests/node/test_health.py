@@ -37,8 +37,8 @@ def test_a_reader_is_behind_by_what_it_has_not_taken(folder: Path, tmp_path: Pat
     write_parts(folder, {STORE: part(3, "killed"), "feed": part(1)})
     answers(monkeypatch, {"facts": 90, "is_written": True, "why_not": None})
     found = part_health(tmp_path, 100)
-    assert found[STORE] == part(3, "killed") | {"behind": 10, "error": None, "is_written": True}
-    assert found["feed"] == part(1) | {"behind": None, "error": None}
+    assert found[STORE] == part(3, "killed") | {"behind": 10, "error": None, "mailbox": None, "is_written": True}
+    assert found["feed"] == part(1) | {"behind": None, "error": None, "mailbox": None}, "nobody is at its desk"
 
 
 def test_a_store_that_is_down_says_why_and_one_that_is_silent_is_not_written(
@@ -47,7 +47,8 @@ def test_a_store_that_is_down_says_why_and_one_that_is_silent_is_not_written(
     write_parts(folder, {STORE: part(1)})
     (tmp_path / "logs" / "run.log").write_text("store: earlier\n")
     answers(monkeypatch, {"facts": 0, "is_written": False, "why_not": "the disk is full"})
-    assert part_health(tmp_path, 7)[STORE] == part(1) | {"behind": 7, "error": "the disk is full", "is_written": False}
+    told = {"behind": 7, "error": "the disk is full", "mailbox": None, "is_written": False}
+    assert part_health(tmp_path, 7)[STORE] == part(1) | told
     answers(monkeypatch, None)
     found = part_health(tmp_path, 7)[STORE]
     assert (found["behind"], found["error"], found["is_written"]) == (None, "store: earlier", False)

@@ -41,7 +41,7 @@ def test_a_node_of_another_shape_trades_is_killed_and_replays_like_any(place: Pl
         inner = status["parts"][TRADING]["parts"]
         assert set(inner) == set(place.node.shape.hosted)
         assert all(one["state"] == "running" and one["starts"] >= 2 for one in inner.values())
-        assert inner[ENGINE]["last_exit"] == "killed"
+        assert inner[ENGINE]["last_exit"] == "killed" and inner[ENGINE]["mailbox"]["messages"] > 0
     place.node.settle()
     found = judge(place.node.folder)
     assert found.findings == [] and found.orders >= 2

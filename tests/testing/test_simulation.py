@@ -241,7 +241,7 @@ def lost_trade(venue: Any, now_ns: int) -> None:
 
 @pytest.mark.parametrize("faults", [NO_FAULTS, Faults(crash=0)])
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 1 lots at 1.0, 0 filled"),
+    ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 0.001 at 1.0, 0.000 filled"),
                          (wrong_balance, "balance USD: "), (lost_trade, "fill 1000000: the engine has none")],
 )  # fmt: skip
 def test_a_difference_is_found_halts_trading_and_is_never_adopted(spoil: Any, words: str, faults: Faults) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
-from tradebot.testing.soak import ANONYMOUS, BLOCK_S, LIFE_S, Lives, as_told, floors, is_flat, kills, read_process, slope
+from tradebot.testing.soak import ANONYMOUS, BLOCK_S, TOLD_S, WARM_S, Lives, as_told, floors, is_flat, kills, read_process, slope
 
 
 def rows(seconds: int, start: float, per_second: float, noise: Any = 0.0) -> np.ndarray:
@@ -74,8 +74,8 @@ def test_what_is_held_for_a_moment_is_no_growth_and_a_leak_under_it_is_seen() ->
 
 
 def test_short_lives_tell_nothing_of_a_slope_but_their_descriptors_count() -> None:
-    lives = Lives()
-    lives.rows = {(ENGINE, 1): [(float(at), 10 << 20, 20 << 20, 30 + at) for at in range(5)], (ENGINE, 2): life(int(LIFE_S) - 1)}
+    lives, short = Lives(), int(WARM_S[ENGINE] + TOLD_S) - 1
+    lives.rows = {(ENGINE, 1): [(float(at), 10 << 20, 20 << 20, 30 + at) for at in range(5)], (ENGINE, 2): life(short)}
     found = lives.figures(ENGINE)
     assert (found["lives"], found["lives_long"], found["megabytes_per_hour"], found["descriptors_max"]) == (2, 0, None, 34)
     assert lives.figures("nobody")["lives"] == 0 and not is_flat({ENGINE: found}), "nothing is shown"
@@ -87,8 +87,9 @@ def test_a_process_is_read_and_one_that_is_gone_is_not() -> None:
     assert read_process(2**30) is None
 
 
-def test_every_part_lives_through_one_half_in_which_others_are_killed() -> None:
+def test_every_part_lives_through_half_of_it_while_others_are_killed() -> None:
     due = list(kills(600, 30, seed=3))
     assert 10 < len(due) < 25 and due == list(kills(600, 30, seed=3)) and due[-1][0] < 570
     assert {name for at, name in due if at < 300} <= {VENUE, GATEWAY, FEED}
-    assert {name for at, name in due if at >= 300} <= {ENGINE, STORE}
+    assert {name for at, name in due if 300 <= at < 480} == {ENGINE}
+    assert {name for at, name in due if at >= 480} <= {ENGINE, STORE}

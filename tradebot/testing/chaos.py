@@ -53,7 +53,7 @@ costs = { fees = "account", latency = "5ms" }
 risk = { price_band = "5%" }
 
 [node]
-place = "PLACE"
+place = "apart"
 speed = 10.0
 rounds = 0
 sync = "none"
@@ -337,7 +337,7 @@ def run(wish: Wish, place: Path, advance: Advance) -> Verdict:
         raise LocalError(f"expected a folder without a node, found one in {place}; name another")
     with open_store(place / "home" / "data") as store:
         store.import_records(synthetic.INSTRUMENT, *synthetic.open_source(events=EVENTS))
-    config = CONFIG.replace("SEED", str(wish.seed)).replace("PLACE", wish.place)
+    config = CONFIG.replace("SEED", str(wish.seed)).replace('place = "apart"', f'place = "{wish.place}"')
     node = Node(place, config, shape_of(wish.place))
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -6,11 +6,13 @@ Each second the memory and the descriptors of every process are read. Judged is 
 the mapped pages of the journals, too, which the kernel takes back as it likes. Both are told.
 
 A process that is killed begins anew, so a life has to be long to tell of a slope. In the first half of the run venue, gateway and
-feed are killed, in the second half engine and store: so every part lives through half of it, while the others die around it; root
-and zygote live through all. A life that lasted `LIFE_S` counts after its first `WARM_S`, in which caches fill; all lives of a
-part together have one slope by least squares, each with a level of its own. Its points are the least of every `BLOCK_S` seconds:
-what is held for a moment, a query's buffers or a snapshot on its way to the disk, is no growth, and a leak lifts the floor too.
-A floor depends on the one before, so the standard error is that of Newey and West over `LAG` blocks.
+feed are killed, then the engine, and in the last fifth the store too: so every part lives through half of it or more, while the
+others die around it; root and zygote live through all. A life counts after its first `WARM_S`, in which caches fill, if it lasted
+`TOLD_S` more; that of the store later, for the embedded database lets merged parts lie for up to five minutes and makes its
+threads as it needs them, up to a number (each of those has three files of /proc open, which are not counted as descriptors). All
+lives of a part together have one slope by least squares, each with a level of its own. Its points are the least of every
+`BLOCK_S` seconds: what is held for a moment, a query's buffers or a snapshot on its way to the disk, is no growth, and a leak
+lifts the floor too. A floor depends on the one before, so the standard error is that of Newey and West over `LAG` blocks.
 
 A part is flat when its slope *and two standard errors more* are below the bound: that it does not grow is shown, not merely
 undecided. A slope that differs from nothing by more than two standard errors is told as `grows`, however small it is.
@@ -20,6 +22,7 @@ At the end the judge of `chaos` reads the books; it steps the journal again by t
 """
 
 import argparse
+import contextlib
 import json
 import random
 import signal
@@ -40,12 +43,12 @@ from tradebot.testing.chaos import CONFIG, PARTS, ZYGOTE, Node
 from tradebot.testing.chaos_judge import judge
 
 WATCHED: Final = (ROOT, ZYGOTE, *PARTS)
-VICTIMS: Final = ((VENUE, GATEWAY, FEED), (ENGINE, STORE))  # of the first half, and of the second
-LIFE_S: Final = 240.0  # a shorter one tells nothing of a slope
-WARM_S: Final = 150.0
+VICTIMS: Final = ((0.5, (VENUE, GATEWAY, FEED)), (0.8, (ENGINE,)), (1.0, (ENGINE, STORE)))  # up to which share of the run
+TOLD_S: Final = 90.0  # a life that lasted less beyond that tells nothing of a slope
+WARM_S: Final = dict.fromkeys(WATCHED, 150.0) | {STORE: 450.0}
 BLOCK_S: Final = 10.0
 LAG: Final = 4  # blocks
-REST_S: Final = 30.0  # at the end of a half, without kills
+REST_S: Final = 30.0  # at the end of a span, without kills
 MEMORY_MAX: Final = 6.0  # megabytes an hour that are still called flat
 DESCRIPTORS_MAX: Final = 12.0  # an hour, likewise
 EVENTS_PER_S: Final = 300_000 / 1_800  # of the synthetic market
@@ -71,7 +74,7 @@ class Lives:
     def figures(self, name: str) -> dict[str, Any]:
         """Of how many lives, the seconds that tell something, what there is at the end of the longest, and the slopes."""
         lives = [np.array(rows, float) for (part, _), rows in self.rows.items() if part == name]
-        told = [floors(one[one[:, 0] >= one[0, 0] + WARM_S]) for one in lives if one[-1, 0] - one[0, 0] >= LIFE_S]
+        told = [floors(one[one[:, 0] >= one[0, 0] + WARM_S[name]]) for one in lives if age_of(one) >= WARM_S[name] + TOLD_S]
         longest = max(lives, key=len, default=np.zeros((1, 4)))
         memory, descriptors = slope(told, ANONYMOUS) * 3_600 / 1e6, slope(told, DESCRIPTORS) * 3_600
         return {
@@ -85,6 +88,10 @@ class Lives:
             "descriptors_max": int(max((one[:, DESCRIPTORS].max() for one in lives), default=0)),
             "descriptors_per_hour": as_told(told, descriptors, DESCRIPTORS_MAX),
         }
+
+
+def age_of(rows: Rows) -> float:
+    return float(rows[-1, 0] - rows[0, 0])
 
 
 def floors(rows: Rows) -> Rows:
@@ -129,17 +136,27 @@ def read_process(pid: int) -> tuple[int, int, int] | None:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         memory = {words[0]: int(words[1]) << 10 for line in lines if (words := line.split()) and words[0] in KEYS}
-        return memory[KEYS[0]], memory[KEYS[1]], len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        return memory[KEYS[0]], memory[KEYS[1]], descriptors_of(pid)
     except (OSError, KeyError):
         return None
 
 
+def descriptors_of(pid: int) -> int:
+    """Those that are open on something else than a file of /proc."""
+    found = 0
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += not str(one.readlink()).startswith("/proc/")
+    return found
+
+
 def kills(seconds: float, every_s: float, seed: int) -> Iterator[tuple[float, str]]:
-    """When whom: in an order of chance, those of one half and then those of the other, with a while after the last of each."""
-    chance, half_s = random.Random(seed), seconds / 2
-    for half, victims in enumerate(VICTIMS):
-        at_s = half * half_s + every_s
-        while at_s < (half + 1) * half_s - REST_S:
+    """When whom: in an order of chance, those of one span and then those of the next, with a while after the last of each."""
+    chance, begins_s = random.Random(seed), 0.0
+    for share, victims in VICTIMS:
+        at_s = begins_s + every_s
+        begins_s = share * seconds
+        while at_s < begins_s - REST_S:
             yield at_s, chance.choice(victims)
             at_s += every_s * chance.uniform(0.5, 1.5)
 
