@@ -31,8 +31,8 @@ help:
 	@echo "make bench           the benchmarks at full scale"
 	@echo "make bench-check     instructions an operation, against the baseline (needs valgrind)"
 	@echo "make bench-baseline  write that baseline anew"
-	@echo "make peers           install hftbacktest and nautilus_trader under $(PEERS), to measure beside them"
-	@echo "make bench-peers     the peers over our stream; those that are not installed are skipped"
+	@echo "make peers           install hftbacktest, nautilus_trader and ray under $(PEERS), to measure beside them"
+	@echo "make bench-peers     the peers over our stream and of our actors; those that are not installed are skipped"
 	@echo "make install         make $(VENV) and install tradebot with all that the other targets need"
 	@echo "make debug           build the core with bounds checks, in place"
 
@@ -92,7 +92,7 @@ bench-check: $(STAMP)
 bench-baseline: $(STAMP)
 	$(BIN)/python -m benchmarks.instructions baseline
 
-peers: $(PEERS)/hftbacktest/.installed $(PEERS)/nautilus_v1/.installed $(PEERS)/nautilus_v2/.installed
+peers: $(PEERS)/hftbacktest/.installed $(PEERS)/nautilus_v1/.installed $(PEERS)/nautilus_v2/.installed $(PEERS)/ray/.installed
 
 $(PEERS)/hftbacktest/.installed:
 	$(PYTHON) -m venv $(@D)
@@ -111,8 +111,14 @@ $(PEERS)/nautilus_v2/.installed:
 	$(@D)/bin/python -m pip install --quiet nautilus_trader==2.0.0rc6 numpy
 	touch $@
 
+$(PEERS)/ray/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet ray==2.60.0
+	touch $@
+
 bench-peers: $(BENCH_STAMP)
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.actor_peers
 
 debug: $(STAMP)
 	TRADEBOT_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --inplace --force

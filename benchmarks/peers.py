@@ -112,7 +112,7 @@ def measure(peer: Peer, folder: Path) -> list[Figure]:
 def measure_run(peer: Peer, python: Path, version: str, run: Run, folder: Path) -> list[Figure]:
     """The figures of one start of a peer's program."""
     arguments = [str(make_data(folder)) if argument == "{data}" else argument for argument in run.arguments]
-    text = _run([*pinned(), str(python), "-W", "ignore", str(YARDSTICKS / run.script), *arguments], folder)
+    text = output_of([*pinned(), str(python), "-W", "ignore", str(YARDSTICKS / run.script), *arguments], folder)
     rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     return [Figure(peer.name, version, _what(row), row.get("evps_med", row.get("run_evps_med")), row) for row in rows]
 
@@ -120,7 +120,7 @@ def measure_run(peer: Peer, python: Path, version: str, run: Run, folder: Path) 
 def find_version(python: Path, package: str) -> str:
     """The installed version and the Python it runs on, without importing the package."""
     code = f"import importlib.metadata as m, platform as p; print(m.version({package!r}), p.python_version())"
-    number, interpreter = _run([str(python), "-c", code], Path.cwd()).split()
+    number, interpreter = output_of([str(python), "-c", code], Path.cwd()).split()
     return f"{number} (Python {interpreter})"
 
 
@@ -129,7 +129,7 @@ def make_data(folder: Path) -> Path:
     data = folder / "data.npz"
     if not data.is_file():
         half = folder / "data.part.npz"
-        _run([sys.executable, str(YARDSTICKS / "to_hftbacktest.py"), str(folder / "l2.npy"), str(half)], folder)
+        output_of([sys.executable, str(YARDSTICKS / "to_hftbacktest.py"), str(folder / "l2.npy"), str(half)], folder)
         half.replace(data)
     return data
 
@@ -139,7 +139,8 @@ def pinned() -> Sequence[str]:
     return ("taskset", "-c", CORE) if shutil.which("taskset") else ()
 
 
-def _run(command: Sequence[str], folder: Path) -> str:
+def output_of(command: Sequence[str], folder: Path) -> str:
+    """What a program prints, run in a folder. Raises PeerFailed."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
