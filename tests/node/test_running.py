@@ -60,9 +60,10 @@ def test_a_node_says_that_it_is_ready_answers_and_ends_when_told_to(place: Place
     assert [one["strategy"] for one in place.ask("pnl")["pnl"]] == [0]
     assert place.stop() == EXIT_DONE
     assert place.events()[-1]["event"] == "stopped" and place.alive() == []
-    assert [one.place for one in place.open_at_venue()] and all(one.trigger for one in place.open_at_venue())
+    assert place.open_at_venue() and all(one.trigger for one in place.open_at_venue())
     assert judge(place.node.folder).findings == []
-    assert place.call(EXIT_NOT_RUNNING, "status")["error"].count("\n") == 1
+    assert place.call(EXIT_NOT_RUNNING, "status") == {"error": ""}, "its answer is what the journal holds (test_remains)"
+    assert place.call(EXIT_NOT_RUNNING, "reload")["error"].count("\n") == 1
 
 
 def test_any_part_may_be_killed(place: Place) -> None:
