@@ -67,6 +67,14 @@ def test_one_that_is_dead_is_told_from_one_that_is_silent_and_both_come_back(pla
     place.node.wait_trading()
 
 
+def test_a_zygote_that_stands_still_does_not_outlive_its_root(place: Place) -> None:
+    place.start()
+    (zygote,) = place.node.pids(ZYGOTE)
+    place.node.signal(ZYGOTE, signal.SIGSTOP)
+    place.node.end()
+    place.wait(lambda: not Path(f"/proc/{zygote}").exists())
+
+
 def test_a_part_is_started_again_when_asked_for_and_no_other(place: Place) -> None:
     assert place.call(EXIT_NOT_RUNNING, "restart", ENGINE)["error"].count("\n") == 1
     place.start()

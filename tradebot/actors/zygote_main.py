@@ -6,6 +6,7 @@ come with the request. It tells what its children ended with, and ends when its 
 """
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -15,15 +16,18 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
 from tradebot.actors.zygote_words import BYTES_MAX, DESCRIPTORS, Exited, Failed, Fork, Forked
 
+PR_SET_PDEATHSIG: Final = 1
+
 
 def main(words: list[str]) -> int:
     line = socket.socket(fileno=int(words[0]))
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in words[1:-1]:
         importlib.import_module(module)
@@ -32,6 +36,11 @@ def main(words: list[str]) -> int:
     line.send(msgspec.msgpack.encode(Forked(0)))
     Zygote(line).serve()
     return 0
+
+
+def end_with_parent() -> None:
+    """Also where it stands still and would not see that its line is closed (PR_SET_PDEATHSIG, prctl(2)); no fork inherits it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class Zygote:
