@@ -217,6 +217,7 @@ def test_a_start_folds_from_a_snapshot_that_the_store_has_all_of(tmp_path: Path,
     assert whole.sequence == 0
     for frame in frames:
         whole.take(frame)
+        assert whole.waiting == 0, "who looks on for days holds nothing of what was sent"
         if frame.base_sequence >= last.sequence:
             last.take(frame)
     assert whole.sample(1).tobytes() == last.sample(1).tobytes()

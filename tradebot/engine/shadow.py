@@ -61,9 +61,15 @@ class Shadow:
         return self._session.epoch
 
     def take(self, frame: Frame) -> None:
-        """Fold the next frame. Raises Diverged where its digest is another."""
+        """Fold the next frame. Raises Diverged where its digest is another. Its commands wait for no gateway here."""
         assert frame.base_sequence == self.sequence
         self._session.take_again(frame, is_folded=True)
+        self._session.waiting.clear()
+
+    @property
+    def waiting(self) -> int:
+        """Commands that are held; none, however long it looks on."""
+        return len(self._session.waiting)
 
     def sample(self, time_ns: int) -> Records:
         """SAMPLE_DTYPE: a row for each strategy and instrument, as things stand, under the time given."""

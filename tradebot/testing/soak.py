@@ -8,16 +8,16 @@ the mapped pages of the journals, too, which the kernel takes back as it likes. 
 A process that is killed begins anew, so a life has to be long to tell of a slope. In the first half of the run venue, gateway and
 feed are killed, then the engine, and in the last fifth the store too: so every part lives through half of it or more, while the
 others die around it; root and zygote live through all. A life counts after its first `WARM_S`, in which caches fill, if it lasted
-`TOLD_S` more; that of the store later, for the embedded database lets merged parts lie for up to five minutes and makes its
-threads as it needs them, up to a number (each of those has three files of /proc open, which are not counted as descriptors). All
-lives of a part together have one slope by least squares, each with a level of its own. Its points are the least of every
-`BLOCK_S` seconds: what is held for a moment, a query's buffers or a snapshot on its way to the disk, is no growth, and a leak
-lifts the floor too. A floor depends on the one before, so the standard error is that of Newey and West over `LAG` blocks.
+`TOLD_S` more: that of the venue when what it keeps for five minutes of what is over is full; that of the store when the embedded
+database, which lets merged parts lie for up to five minutes, has made its threads (each has three files of /proc open, which are
+not counted as descriptors). All lives of a part have one slope by least squares, each with a level of its own. The points
+are the least of every `BLOCK_S` seconds: what is held for a moment, a query's buffers or a snapshot on its way to the disk, is no
+growth, and a leak lifts the floor too. A floor depends on the one before, so the standard error is that of Newey and West over
+`LAG` blocks.
 
 A part is flat when its slope *and two standard errors more* are below the bound: that it does not grow is shown, not merely
 undecided. A slope that differs from nothing by more than two standard errors is told as `grows`, however small it is.
 
-The paper venue keeps what is over for five minutes: killed in the first half, it is judged in the second, when that is full.
 At the end the judge of `chaos` reads the books; it steps the journal again by the code as it is, so edit none meanwhile.
 """
 
@@ -45,7 +45,7 @@ from tradebot.testing.chaos_judge import judge
 WATCHED: Final = (ROOT, ZYGOTE, *PARTS)
 VICTIMS: Final = ((0.5, (VENUE, GATEWAY, FEED)), (0.8, (ENGINE,)), (1.0, (ENGINE, STORE)))  # up to which share of the run
 TOLD_S: Final = 90.0  # a life that lasted less beyond that tells nothing of a slope
-WARM_S: Final = dict.fromkeys(WATCHED, 150.0) | {STORE: 450.0}
+WARM_S: Final = dict.fromkeys(WATCHED, 150.0) | {VENUE: 360.0, STORE: 450.0}
 BLOCK_S: Final = 10.0
 LAG: Final = 4  # blocks
 REST_S: Final = 30.0  # at the end of a span, without kills
@@ -161,7 +161,7 @@ def kills(seconds: float, every_s: float, seed: int) -> Iterator[tuple[float, st
             at_s += every_s * chance.uniform(0.5, 1.5)
 
 
-def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int) -> dict[str, Any]:
+def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int, samples: Path | None = None) -> dict[str, Any]:
     """Run it in the folder `place`. Raises TimedOut, LocalError where the node does not come back."""
     with open_store(place / "home" / "data") as store:
         store.import_records(synthetic.INSTRUMENT, *synthetic.open_source())
@@ -184,6 +184,8 @@ def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int) ->
                 killed[name] += node.signal(name, signal.SIGKILL)
                 node.wait_trading()
             time.sleep(1.0)
+        if samples is not None:
+            samples.write_text(json.dumps([[*life, rows] for life, rows in lives.rows.items()]))
         last = node.ask(ENGINE, "status") or {}
         told = int(last.get("facts", 0)) - int(first.get("facts", 0))
         node.settle()
@@ -217,10 +219,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--rate", type=float, default=50_000.0, help="market facts a second")
     parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="between two kills")
+    parser.add_argument("--samples", type=Path, metavar="FILE", help="write what was read of each process there, as JSON")
     parser.add_argument("--seed", type=int, default=1)
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        found = soak(Path(folder), words.minutes * 60, words.rate, words.every, words.seed)
+        found = soak(Path(folder), words.minutes * 60, words.rate, words.every, words.seed, words.samples)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     is_good = not found["lost"] and not found["doubled"] and found["ledger_equal"] and found["replay_identical"]
     return 0 if is_good and found["flat"] else 1
