@@ -76,6 +76,8 @@ def test_an_actor_in_the_loop_and_one_behind_a_socket_are_told_by_the_same_call(
         bus = Bus(tmp_path)
         inbox = Inbox(bus, Posts(bus, "there", 1), there.extend)
         posts = Posts(bus, "sender", 1)
+        bus.hosts = frozenset({"here"})
+        assert not posts.send("here", Records(1, 0, b"x")), "it is not there yet, and no socket takes it in its stead"
         bus.hold("here", Mail(asyncio.get_running_loop(), here.extend, most=100))
         for number in range(100):
             for name in ("here", "there"):

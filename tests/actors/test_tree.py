@@ -88,6 +88,33 @@ def test_killing_the_zygote_fells_nobody_and_hides_no_death(tmp_path: Path) -> N
     run(tmp_path, body)
 
 
+def test_a_zygote_that_dies_while_it_warms_up_is_made_anew(tmp_path: Path) -> None:
+    async def body(nursery: Nursery) -> None:
+        warming = asyncio.create_task(nursery.zygote.warm())
+        await until(lambda: nursery.zygote.pid is not None)
+        os.kill(nursery.zygote.pid or 0, signal.SIGKILL)
+        await warming
+        assert nursery.zygote.starts == 2
+
+    run(tmp_path, body)
+
+
+def test_who_asks_for_a_child_and_stops_waiting_holds_up_no_end(tmp_path: Path) -> None:
+    """A node is told to end while a part of it starts."""
+
+    async def body(nursery: Nursery) -> None:
+        tree = Tree(spec(child("a", "fork runs"), child("b", "fork runs")), nursery.begin)
+        await tree.start()
+        starting = asyncio.create_task(tree.start_child(child("c", "fork late")))
+        await until(lambda: len(tree.children()) == 3)
+        starting.cancel()
+        await asyncio.wait([starting])
+        await asyncio.wait_for(tree.stop(), 10.0)
+        assert not [pid for name in "abc" for pid in nursery.pids(name) if is_alive(pid)]
+
+    run(tmp_path, body)
+
+
 def test_a_zygote_that_stands_still_is_killed_for_it_and_hides_no_death(tmp_path: Path) -> None:
     async def body(nursery: Nursery) -> None:
         told: list[str] = []

@@ -5,6 +5,7 @@ The market is a book of bid 100, ask 101 in quote units (ticks of 0.5), with tra
 
 import os
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.strategies.support import BTC, ETH, book, plan, row, run
 from tests.support import MS, Noise, stream
 from tradebot._core.merge import Merge
 from tradebot._core.types import Flag, Kind, OrderState, OrderType, Reject
-from tradebot.engine.plan import make_merge
+from tradebot.engine.plan import Limits, Place, make_merge
 from tradebot.strategies.strategy import Strategy
 from tradebot.testing.contract import check_restarts
 
@@ -179,6 +180,32 @@ def test_close_cancels_the_guards_and_uses_what_they_held() -> None:
     assert script.fills == [(False, 101.0, HELD), (True, 100.0, HELD)]
     assert [locked for _, _, locked in merge.kernel.balances()] == [0, 0]
     assert merge.kernel.snapshot()[8] == merge.kernel.snapshot()[11] == []
+
+
+LEAVES = [lambda me: me.close(), lambda me: me.target_position(0), lambda me: me.target_position(HELD / 2)]
+
+
+@pytest.mark.parametrize("leaves", LEAVES)
+def test_a_close_that_the_gate_refuses_leaves_the_guards_where_they_are(leaves: Callable[[Script], object]) -> None:
+    """By its order rate, here: neither a cancel nor a change goes, or the position would stand bare."""
+    script, merge = played(
+        told(101, 101, 101, 101, 101), lambda me: me.buy(HELD, stop_loss=95.0, take_profit=110.0), None, leaves,
+        opening={"USD": 10**12}, rate_orders=3, rate_interval_ns=3_600_000 * MS,
+    )  # fmt: skip
+    assert script.refused == [Reject.ORDER_RATE_TOO_HIGH] and script.held == HELD
+    assert [one for one, *_ in sent(merge)] == [Kind.PLACE_ORDER] * 3, "the entry and its guards, and nothing else"
+    assert [row[11] for row in merge.kernel.open_orders()] == [OrderState.OPEN] * 2
+
+
+def test_a_position_larger_than_an_order_may_be_can_be_left_at_once() -> None:
+    """What only reduces is bounded by the position; an entry is not."""
+    limits = Limits(quantity_max=round(HELD * 1_000), notional_max=10**15)
+    script, _ = played(
+        told(*[101] * 5), lambda me: me.buy(HELD, stop_loss=95.0), lambda me: me.buy(HELD, stop_loss=95.0),
+        lambda me: me.buy(2 * HELD), lambda me: me.close(), opening={"USD": 10**12}, places=[Place([0], [limits])],
+    )  # fmt: skip
+    assert script.refused == [Reject.QUANTITY_TOO_LARGE] and script.held == 0.0
+    assert script.fills == [(False, 101.0, HELD)] * 2 + [(True, 100.0, 2 * HELD)]
 
 
 def test_what_a_cancelled_guard_sets_free_is_counted_on_by_one_order_only() -> None:

@@ -94,9 +94,9 @@ def test_positions_are_net_of_all_strategies() -> None:
 @pytest.mark.parametrize(
     ("terms", "instrument", "text"),
     [
-        (Terms(203, 2, 1, 0), BTC, "2 lots at 101.5, 1 filled"),
-        (Terms(203, 2, 0, 199), BTC, "2 lots at 101.5 from 99.5 on, 0 filled"),
-        (Terms(0, 2, 0, 0), BTC, "2 lots at the market, 0 filled"),
+        (Terms(203, 2, 1, 0), BTC, "0.002 at 101.5, 0.001 filled"),
+        (Terms(203, 2, 0, 199), BTC, "0.002 at 101.5 from 99.5 on, 0.000 filled"),
+        (Terms(0, 2, 0, 0), BTC, "0.002 at the market, 0.000 filled"),
         (Terms(203, 2, 0, 0), None, "2 lots at 203 ticks, 0 filled"),
     ],
 )

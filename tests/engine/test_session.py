@@ -303,6 +303,27 @@ def test_a_strategy_that_its_keeper_shuts_out_stays_out_and_the_run_replays(is_f
     assert replayed.is_identical and replayed.folded_epochs == ([1] if is_folded else [])
 
 
+@pytest.mark.parametrize("has_snapshot", [False, True])
+def test_whoever_was_quarantined_stays_so_when_another_is_shut_out_while_it_recovers(has_snapshot: bool) -> None:
+    """All begin anew on what was recorded, but nobody has mended that one; an edit may have."""
+    kept, three = journal(), plan(3, [BTC])
+    session, _ = open_session(three, [Buyer({}), Raises({}), Buyer({})], kept, "one", 1, START)
+    session.on_market(MARKET.tobytes())
+    assert session.live.kernel.quarantined == [1]
+    if has_snapshot:
+        session.save()
+    shut = ShutOut([2], "poison: it never returned", is_folded=True)
+    again, _ = open_session(three, [Buyer({}), Raises({}), Buyer({})], kept, "one", 2, START + SECOND, shut=shut)
+    assert again.live.kernel.quarantined == [1, 2]
+    again.on_market(row(3, Kind.TRADE, 201, 1).tobytes())
+    third, _ = open_session(
+        three, [Buyer({}), Raises({}), Buyer({})], kept, "one", 3, START + 9 * SECOND, shut=ShutOut([0], "again", is_folded=True)
+    )
+    assert third.live.kernel.quarantined == [0, 1, 2]
+    edited, _ = open_session(three, [Buyer({}), Buyer({}), Buyer({})], kept, "two", 4, START + 10 * SECOND)
+    assert edited.live.kernel.quarantined == []
+
+
 def test_the_kernel_says_whose_callback_runs_where_another_process_can_see_it() -> None:
     seen, words = [], np.zeros(3, np.uint64)
 

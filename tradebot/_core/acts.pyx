@@ -78,10 +78,11 @@ cdef int shut_out(Kernel kernel, Seat seat) except -1:
 cdef int act_on(Kernel kernel, Seat seat, uint32_t index, Act act) except -1:
     if act == Act.CANCEL_ENTRIES:
         return cancel_open(kernel, seat, index)
-    cancel_every(kernel, seat, index)
     if act == Act.FLATTEN:
-        close_position(kernel, seat, index)
-    return 0
+        cancel_open(kernel, seat, index)
+        if close_position(kernel, seat, index) != 0:
+            return 0                # refused, for there is no market: guards stay
+    return cancel_every(kernel, seat, index)
 
 
 cdef int cancel_every(Kernel kernel, Seat seat, uint32_t index) except -1:
@@ -100,6 +101,7 @@ cdef int cancel_every(Kernel kernel, Seat seat, uint32_t index) except -1:
 
 
 cdef int close_position(Kernel kernel, Seat seat, uint32_t index) except -1:
+    """Returns the Reject of the order, 0 where it was sent or none is needed."""
     cdef int64_t held = ledger_position(&kernel.context.ledger, seat.number, index).quantity
     cdef WishC wish
     if held == 0:
@@ -115,5 +117,5 @@ cdef int close_position(Kernel kernel, Seat seat, uint32_t index) except -1:
     wish.order_type = OrderType.MARKET
     wish.time_in_force = TimeInForce.IOC
     wish.flags = OrderFlag.REDUCE_ONLY | OrderFlag.PROTECTIVE
-    commit_place(kernel, seat, &wish)
-    return 0
+    wish.trims = 1
+    return commit_place(kernel, seat, &wish)

@@ -63,6 +63,8 @@ cdef struct WishC:              # what a strategy asked for in its callback
     uint8_t order_type
     uint8_t time_in_force
     uint8_t flags               # OrderFlag
+    uint8_t trims               # guards of the position are to fill no more than `kept` lots, if the order passes the gate
+    int64_t kept                # 0: they are cancelled
     int64_t trigger             # ticks; 0: none, or as it is
     int64_t trail               # ticks, of a trailing stop
     uint64_t parent             # group it joins; 0: none

@@ -16,4 +16,4 @@ cdef int settle_protection(Kernel kernel, uint64_t id) except -1
 cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1
 cdef int note_protection(Kernel kernel, const WishC* wish, int64_t filled, bint entry_done) except -1
 cdef int64_t lots_shared(Kernel kernel, uint64_t parent, uint64_t id) noexcept nogil
-cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id) noexcept nogil
+cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id, int64_t kept) noexcept nogil

@@ -273,9 +273,9 @@ cdef int64_t lots_shared(Kernel kernel, uint64_t parent, uint64_t id) noexcept n
     return lots_most(stop) if stop != NULL else 0
 
 
-cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id) noexcept nogil:
-    """Money units of guards that their cancels and changes under way set free: what reaches the venue after may use them to reduce.
-    What other orders than `id` count on already is not free for it.
+cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, uint64_t id, int64_t kept) noexcept nogil:
+    """Money units of guards that their cancels and changes under way set free, and those before the order `id` that leave them `kept`
+    lots: what reaches the venue after may use them to reduce. What other orders than `id` count on already is not free for it.
     """
     cdef uint32_t handle = orders_list(&kernel.context.orders, strategy, index).head
     cdef OrderC* order
@@ -288,8 +288,10 @@ cdef int64_t spare_of_guards(Kernel kernel, uint16_t strategy, uint32_t index, u
             continue
         if order.state == OrderState.CANCELLING:
             sum += order.locked
-        elif order.asked < order.quantity and order.locked:
-            sum += order.locked - needed(kernel, &kernel.context.markets[order.instrument], order.is_sell, order.price, order.asked - order.filled - order.reduced)
+        elif order.locked and (order.asked < order.quantity or order.asked - order.filled - order.reduced > kept):
+            sum += order.locked - needed(
+                kernel, &kernel.context.markets[order.instrument], order.is_sell, order.price, min(order.asked - order.filled - order.reduced, kept)
+            )
     return sum if sum > 0 else 0
 
 

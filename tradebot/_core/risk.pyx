@@ -79,18 +79,22 @@ cdef Reject check_form(const IntentC* intent) noexcept nogil:
     return Reject.ACCEPTED
 
 
+cdef uint8_t UNBOUNDED = OrderFlag.PROTECTIVE | OrderFlag.REDUCE_ONLY
+"""Of orders whose size is bounded by the position: whoever may hold it may leave it at once."""
+
+
 cdef Reject check_size(const LimitsC* limits, const InstrumentC* instrument, const IntentC* intent) noexcept nogil:
     cdef int overflow = 0
     cdef int64_t notional = quote_notional_up(instrument, intent.price, intent.quantity, &overflow)
     if intent.quantity == 0 or intent.quantity < instrument.quantity_min:
         return Reject.QUANTITY_TOO_SMALL
-    if limits.quantity_max and intent.quantity > limits.quantity_max and not intent.flags & OrderFlag.PROTECTIVE:
+    if limits.quantity_max and intent.quantity > limits.quantity_max and not intent.flags & UNBOUNDED:
         return Reject.QUANTITY_TOO_LARGE
     if overflow:
         return Reject.NOTIONAL_TOO_LARGE
     if notional < instrument.notional_min:
         return Reject.NOTIONAL_TOO_SMALL
-    if limits.notional_max and notional > limits.notional_max and not intent.flags & OrderFlag.PROTECTIVE:
+    if limits.notional_max and notional > limits.notional_max and not intent.flags & UNBOUNDED:
         return Reject.NOTIONAL_TOO_LARGE
     if limits.band and intent.order_type == OrderType.LIMIT and is_out_of_band(limits.band, intent):
         return Reject.PRICE_OUT_OF_BAND

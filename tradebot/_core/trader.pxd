@@ -27,7 +27,7 @@ cdef class Trader:
     cdef int64_t distance_of(self, const MarketC* market, object trail) except? -1
     cdef int64_t held_lots(self, uint32_t index) noexcept nogil
     cdef int64_t wished_lots(self, uint32_t index) noexcept nogil
-    cdef int shrink_guards(self, uint32_t index, int64_t wanted) except -1
+    cdef int only_reduce(self, int64_t kept) noexcept nogil
     cdef int cancel_guards(self, uint32_t index) except -1
     cdef int64_t _lots(self, const MarketC* market, object quantity, object notional, int64_t ticks, bint is_sell) except? -1
     cdef object place_lots(self, uint32_t index, bint is_sell, int64_t lots, int64_t ticks, uint8_t force, uint8_t order_type)

@@ -311,7 +311,8 @@ cdef class Trader:
         return 0
 
     def close(self, instrument=None):
-        """Ask to bring the position to zero by a market order that only reduces; what guards it is cancelled.
+        """Ask to bring the position to zero by a market order that only reduces. What guards it is cancelled before, if the order
+        passes the risk gate; where it is refused, guards stay.
 
         Returns the order's id, 0 where it is flat already.
         """
@@ -320,16 +321,23 @@ cdef class Trader:
         cdef object id
         if held == 0:
             return 0
-        self.cancel_guards(index)
         id = self.place_lots(index, held > 0, held if held > 0 else -held, 0, TimeInForce.IOC, OrderType.MARKET)
-        self.context.wishes[self.context.wish_count - 1].flags = OrderFlag.REDUCE_ONLY
+        self.only_reduce(0)
         return id
+
+    cdef int only_reduce(self, int64_t kept) noexcept nogil:
+        """The order last wished only reduces, and guards fill no more than `kept` lots when it passes the gate."""
+        cdef WishC* wish = &self.context.wishes[self.context.wish_count - 1]
+        wish.flags = OrderFlag.REDUCE_ONLY
+        wish.trims = 1
+        wish.kept = kept
+        return 0
 
     def target_position(self, quantity: float, *, price=None, post_only=False, instrument=None):
         """Ask for the order that brings the position to `quantity` (base units, negative is short); 0 where none is needed.
 
         What is open counts as filled, so asking again for the same sends nothing; cancel what should not count. Guards of what goes are
-        made smaller, or cancelled at zero.
+        made smaller, or cancelled at zero, if the order passes the risk gate.
         """
         cdef uint32_t index = self.index_of(instrument)
         cdef const MarketC* market = &self.context.markets[index]
@@ -346,8 +354,6 @@ cdef class Trader:
         if missing == 0:
             return 0
         reduces = held != 0 and (held > 0) == is_sell and wanted <= (held if held > 0 else -held) and (wanted == 0 or (quantity > 0) == (held > 0))
-        if reduces:
-            self.shrink_guards(index, wanted)
         if price is not None:
             ticks = to_steps(price, market.terms.tick_num, market.terms.tick_den, is_sell, "price")
             force = TimeInForce.POST_ONLY if post_only else TimeInForce.GTC
@@ -357,23 +363,8 @@ cdef class Trader:
             index, is_sell, -missing if is_sell else missing, ticks, force, OrderType.MARKET if price is None else OrderType.LIMIT
         )
         if reduces:
-            self.context.wishes[self.context.wish_count - 1].flags = OrderFlag.REDUCE_ONLY
+            self.only_reduce(wanted)
         return id
-
-    cdef int shrink_guards(self, uint32_t index, int64_t wanted) except -1:
-        """Ask that no guard of an instrument fills more than `wanted` lots."""
-        cdef uint32_t handle = orders_list(&self.context.orders, self.number, index).head
-        cdef OrderC* order
-        cdef WishC* wish
-        if wanted == 0:
-            return self.cancel_guards(index)
-        while orders_walk(&self.context.orders, &handle, &order):
-            if order.flags & OrderFlag.PROTECTIVE and order.asked - order.filled - order.reduced > wanted:
-                wish = self.wish(index)
-                wish.kind = WISH_AMEND
-                wish.id = order.id
-                wish.quantity = order.filled + order.reduced + wanted
-        return 0
 
     def refuse(self, later: dict):
         """Say by name what an order cannot take yet; `Strategy` says when it comes."""

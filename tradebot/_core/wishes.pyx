@@ -44,11 +44,39 @@ cdef int commit_place(Kernel kernel, Seat seat, WishC* wish) except -1:
     )
     if found != Reject.ACCEPTED:
         return refuse_place(kernel, seat, wish, intent.price, found)
+    if wish.trims:
+        trim_guards(kernel, seat, wish)
+        fill_intent(kernel, &intent, seat, wish, open)
+        if market.terms.kind == SPOT:
+            intent.needed = min(intent.needed, max(intent.free_base if wish.is_sell else intent.free_quote, 0))
     make_place(&fact, context, wish, market.terms.id, intent.price)
     place_taken(kernel, wish, &intent)
     kernel.emit(&fact)
     if kernel.send != NULL:
         kernel.send(kernel.target, &fact)
+    return 0
+
+
+cdef int trim_guards(Kernel kernel, Seat seat, const WishC* order_wish) except -1:
+    """An order that reduces has passed the gate: before it goes, guards are asked to fill no more than what it leaves. A position
+    whose close is refused keeps them.
+    """
+    cdef ContextC* context = &kernel.context
+    cdef uint32_t handle = orders_list(&context.orders, seat.number, order_wish.instrument).head
+    cdef OrderC* order
+    cdef WishC wish
+    memset(&wish, 0, sizeof(WishC))
+    wish.instrument = order_wish.instrument
+    wish.strategy = order_wish.strategy
+    while orders_walk(&context.orders, &handle, &order):
+        if not order.flags & OrderFlag.PROTECTIVE:
+            continue
+        wish.id = order.id
+        if order_wish.kept == 0:
+            commit_cancel(kernel, seat, &wish)
+        elif order.asked - order.filled - order.reduced > order_wish.kept:
+            wish.quantity = order.filled + order.reduced + order_wish.kept
+            commit_amend(kernel, seat, &wish)
     return 0
 
 
@@ -123,7 +151,7 @@ cdef int fill_intent(Kernel kernel, IntentC* intent, Seat seat, const WishC* wis
     intent.target = wish.target
     intent.distance = wish.distance
     if wish.flags & OrderFlag.REDUCE_ONLY:
-        intent.needed -= spare_of_guards(kernel, seat.number, wish.instrument, wish.id)
+        intent.needed -= spare_of_guards(kernel, seat.number, wish.instrument, wish.id, wish.kept if wish.trims else NO_ASK)
         intent.needed = max(intent.needed, 0)
     if market.terms.kind != SPOT:
         intent.free_quote = intent.free_base = collateral_free(context, wish.instrument)
@@ -150,7 +178,7 @@ cdef int64_t hold(Kernel kernel, const OrderC* order) noexcept nogil:
     if not (is_reducing or order.amends) or kernel.context.markets[order.instrument].terms.kind != SPOT:
         return whole
     if is_reducing and whole > order.locked and order.state != OrderState.CANCELLING:
-        whole = max(order.locked, whole - spare_of_guards(kernel, order.strategy, order.instrument, order.id))
+        whole = max(order.locked, whole - spare_of_guards(kernel, order.strategy, order.instrument, order.id, NO_ASK))
     return max(min(whole, order.locked + free_of(kernel, order)), 0)
 
 

@@ -27,6 +27,7 @@ class Bus:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.context: Context = zmq.Context()
+        self.hosts: frozenset[str] = frozenset()  # who lives in this loop, or will
         self.here: dict[str, Mail] = {}
 
     def hold(self, name: str, mail: Mail) -> None:

@@ -43,6 +43,8 @@ class Posts:
         mail = self._bus.here.get(name)
         if mail is not None:
             return mail.tell(message)
+        if name in self._bus.hosts:
+            return False  # it is not there yet; by a socket it would get this behind what it is told later
         return (self._lines.get(name) or self._open(name)).tell(to_bytes(message))
 
     def put(self, name: str, letter: bytes) -> None:

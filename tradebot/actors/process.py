@@ -60,6 +60,7 @@ async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, 
     """Parts in one loop, under a supervisor, to its end. What becomes of each is told to the root too. Raises LocalError where
     it gives up.
     """
+    room.bus.hosts = frozenset(child.id for child in spec.children)
     posts = Posts(room.bus, name, room.clock.now())
     inbox = Inbox(room.bus, posts, lambda _: None)
 

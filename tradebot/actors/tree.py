@@ -111,7 +111,7 @@ class Tree:
                 running = self.running[one.number]
                 (running.kill if is_kill else running.stop)()
             elif isinstance(one, Answer):
-                self._calls.pop(one.call).set_result(one.error)
+                settle(self._calls.pop(one.call), one.error)
             elif isinstance(one, Ready):
                 self.ready.set_result(None)
             elif isinstance(one, Ended):
@@ -144,7 +144,7 @@ class Tree:
 
     def _end(self, reason: str) -> None:
         for answer in self._calls.values():
-            answer.set_result("ended")
+            settle(answer, "ended")
         self._calls.clear()
         self.ended.set_result(reason)
 
@@ -171,6 +171,12 @@ class Tree:
             self._do(self.machine.failed(one.number, why, now_ns))
         else:
             self._do(self.machine.exited(one.number, why, now_ns))
+
+
+def settle(answer: "asyncio.Future[str]", error: str) -> None:
+    """Who asked may have stopped waiting."""
+    if not answer.done():
+        answer.set_result(error)
 
 
 class _Report:

@@ -61,8 +61,17 @@ class Zygote:
         raise LocalError(f"expected a zygote that forks, found that {TRIES} of them died over it: see {self.log.name}")
 
     async def _make_sure(self) -> None:
-        if self._line is not None:
-            return
+        """One that dies while it warms up is made anew. Raises LocalError."""
+        for _ in range(TRIES):
+            if self._line is not None:
+                return
+            with contextlib.suppress(ConnectionError):
+                await self._make()
+        if self._line is None:
+            raise LocalError(f"expected a zygote, found that {TRIES} of them died while they warmed up: see {self.log.name}")
+
+    async def _make(self) -> None:
+        """Raises ConnectionError where it dies, LocalError where it does not get warm in time."""
         assert not self._is_closed
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -74,7 +83,7 @@ class Zygote:
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
         try:
             await asyncio.wait_for(self._answer(), WARM_S)
-        except (TimeoutError, ConnectionError) as error:
+        except TimeoutError as error:
             self._kill_hung()
             self._lose()
             raise LocalError(f"expected a zygote within {WARM_S:g} s, found none: see {self.log.name}") from error

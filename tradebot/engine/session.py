@@ -473,8 +473,23 @@ def open_session(
     start = 0 if found is None else found.sequence
     frames = [frame for frame in journal.frames(start) if frame.base_sequence >= start and frame.kind == FrameKind.FACTS]
     recover(session, frames, saved, is_folded=shut is not None and shut.is_folded)
+    if shut is not None and shut.is_folded:
+        shut = msgspec.structs.replace(shut, strategies=sorted({*shut.strategies, *shut_before(frames, saved, fingerprint)}))
     is_new = saved is None and not frames
     return session, session.begin(now_ns, is_new or not session.live.started, shut)
+
+
+def shut_before(frames: Iterable[Frame], saved: Saved | None, fingerprint: str) -> set[int]:
+    """Strategies that stood quarantined at the end, by the code as it is: that another one is shut out now does not mend them."""
+    found = {number for number, seat in enumerate(saved.kernel[SEATS]) if seat[0]} if saved is not None else set()
+    last = fingerprint if saved is None else saved.fingerprint
+    for frame in frames:
+        note = note_of(frame)
+        if note.fingerprint:
+            last, found = note.fingerprint, set() if note.anew else found
+        rows = np.frombuffer(frame.outputs, FACT_DTYPE)
+        found |= {int(one) for one in rows["owner"][rows["kind"] == Kind.STRATEGY_QUARANTINED]}
+    return found if last == fingerprint else set()
 
 
 def recover(session: Session, frames: Iterable[Frame], saved: Saved | None = None, is_folded: bool = False) -> int:

@@ -287,6 +287,8 @@ class Root:
             why = parts.failed.result() if parts.failed.done() else None
         finally:
             self.is_ending = True
+            for number in (signal.SIGTERM, signal.SIGINT):  # told once more to end, it kills
+                loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
             await parts.end()
             beating.cancel()
