@@ -308,7 +308,9 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Risk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the risk gate lets pass. An absent maximum leaves the account's balance as the only bound."""
 
-    quantity_max: Annotated[str | None, Meta(description="Largest order that does not only reduce, in the base asset.", examples=["2"])] = None
+    quantity_max: Annotated[
+        str | None, Meta(description="Largest order that does not only reduce, in the base asset.", examples=["2"])
+    ] = None
     notional_max: Annotated[
         str | None, Meta(description="Largest order that does not only reduce, in the quote asset.", examples=["50000"])
     ] = None
