@@ -29,7 +29,7 @@ EDITED: Final = (
     RESTING.partition("            self.buy")[0] + "            self.buy(self.position.quantity, price=self.book.bid - 3_500)\n"
 ).replace("is_done", "is_done_again")
 
-RAISING: Final = RESTING + '            raise ArithmeticError("no such luck")\n'
+RAISING: Final = RESTING + '            raise ArithmeticError("no such\\x1b\\nluck")\n'
 
 
 def test_a_home_has_one_node_and_a_second_is_refused_before_it_touches_anything(place: Place) -> None:

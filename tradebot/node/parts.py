@@ -444,7 +444,8 @@ class FeedPart(Base):
 
 def failure_text(error: BaseException) -> str:
     """What a strategy raised and where, in one line."""
-    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    text = "".join(sign if sign.isprintable() else " " for sign in str(error))  # a terminal would obey what it is told there
+    said = f"{type(error).__name__}: {' '.join(text.split())}"
     frames = traceback.extract_tb(error.__traceback__)
     return f"{said}, at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else said
 
