@@ -78,11 +78,11 @@ cdef int shut_out(Kernel kernel, Seat seat) except -1:
 cdef int act_on(Kernel kernel, Seat seat, uint32_t index, Act act) except -1:
     if act == Act.CANCEL_ENTRIES:
         return cancel_open(kernel, seat, index)
-    if act == Act.FLATTEN:
-        cancel_open(kernel, seat, index)
-        if close_position(kernel, seat, index) != 0:
-            return 0                # refused, for there is no market: guards stay
-    return cancel_every(kernel, seat, index)
+    if act != Act.FLATTEN or ledger_position(&kernel.context.ledger, seat.number, index).quantity == 0:
+        return cancel_every(kernel, seat, index)
+    cancel_open(kernel, seat, index)
+    close_position(kernel, seat, index)     # it takes the guards along; where it is refused, for there is no market, they stay
+    return 0
 
 
 cdef int cancel_every(Kernel kernel, Seat seat, uint32_t index) except -1:
@@ -101,11 +101,9 @@ cdef int cancel_every(Kernel kernel, Seat seat, uint32_t index) except -1:
 
 
 cdef int close_position(Kernel kernel, Seat seat, uint32_t index) except -1:
-    """Returns the Reject of the order, 0 where it was sent or none is needed."""
+    """Returns the Reject of the order, 0 where it was sent."""
     cdef int64_t held = ledger_position(&kernel.context.ledger, seat.number, index).quantity
     cdef WishC wish
-    if held == 0:
-        return 0
     memset(&wish, 0, sizeof(WishC))
     kernel.context.order_number += 1
     wish.id = kernel.context.order_base | kernel.context.order_number
