@@ -19,6 +19,7 @@ from tradebot.domain.errors import EXIT_FAILED
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
 from tradebot.store.journal_segments import walk
+from tradebot.store.journal_snapshots import Snapshots
 from tradebot.testing.chaos import ZYGOTE
 from tradebot.testing.chaos_judge import judge
 
@@ -104,6 +105,23 @@ def test_a_flipped_bit_is_named_and_nothing_trades_on_it(place: Place) -> None:
     assert judge(place.node.folder).findings == []
 
 
+def test_a_flipped_bit_behind_a_snapshot_is_said_and_stops_no_start(place: Place) -> None:
+    place.node.config.write_text(HURRIED.replace("segment_mb = 1", "segment_mb = 16"))
+    place.start()
+    snapshots = Snapshots(place.node.folder / ENGINE)
+    place.wait(lambda: snapshots.sequences())
+    place.node.settle()
+    segment = place.node.folder / ENGINE / "00000001.tbj"
+    flip(segment, 1_000)
+    place.start()
+    place.node.wait_trading()
+    (said,) = place.ask("status")["opened"]
+    assert str(segment) in said and "passed over" in said and said in log_of(place)
+    place.node.settle()
+    flip(segment, 1_000)
+    assert judge(place.node.folder).findings == []
+
+
 def test_a_frame_that_was_never_whole_is_cut_and_said(place: Place) -> None:
     start_hurried(place)
     place.node.settle()
@@ -113,7 +131,7 @@ def test_a_frame_that_was_never_whole_is_cut_and_said(place: Place) -> None:
     data[end : end + 4] = b"torn"
     segment.write_bytes(data)
     place.start()
-    assert "00000001.tbj were cut" in log_of(place) and "were cut" in place.ask("status")["cut"]
+    assert "00000001.tbj were cut" in log_of(place) and "were cut" in place.ask("status")["opened"][0]
     place.node.settle()
     assert judge(place.node.folder).findings == []
 

@@ -15,6 +15,9 @@ from tests.store.journals import RUN, SMALL, files, fill, frame, overwrite, read
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import NO_DIGEST, Frame, FrameKind
 from tradebot.store.journal import Journal, Last
+from tradebot.store.journal_reader import JournalReader
+from tradebot.store.journal_segments import walk
+from tradebot.store.journal_snapshots import Snapshots
 
 WAYS = ("mmap", "write")
 
@@ -187,6 +190,46 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
         else:
             with open_it(tmp_path) as journal:
                 assert journal.cut is not None and journal.last.sequence == 4
+
+
+def test_a_flipped_bit_that_lies_behind_a_snapshot_stops_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it damages is said; that one of what comes after the snapshot may be missing is refused."""
+    monkeypatch.setattr(os, "fdatasync", lambda _: None)  # hundreds of times, and nothing here depends on it
+    frames = fill(tmp_path, 6)
+    Snapshots(tmp_path).save(8, frames[3].digest, b"state after four frames")
+    path = tmp_path / files(tmp_path)[0]
+    whole = path.read_bytes()
+    starts = [offset for offset, _ in walk(whole)]
+    for at in range(starts[1], starts[-1], 7):  # behind the segment's own head, up to the last frame
+        broken = bytearray(whole)
+        broken[at] ^= 1 << at % 8
+        overwrite(path, broken)
+        if at < starts[4]:
+            with open_it(tmp_path) as journal, JournalReader(tmp_path, 8) as reader:
+                assert list(journal.frames(8)) == frames[4:] == reader.poll() and journal.last.sequence == 12
+                assert len(journal.passed_over) == 1 and journal.passed_over[0].startswith(f"{path} at byte ")
+                next_base = 2 * sum(start <= at for start in starts[1:])
+                assert list(journal.frames(next_base + 1)) == frames[next_base // 2 :]
+                with pytest.raises(LocalError, match="a whole frame follows"):
+                    list(journal.frames(next_base))
+        else:
+            with pytest.raises(LocalError, match="a whole frame follows"):
+                open_it(tmp_path)
+        assert path.read_bytes() == broken
+
+
+def test_a_damaged_snapshot_is_said(tmp_path: Path) -> None:
+    frames = fill(tmp_path, 6)
+    for count in (2, 4):
+        Snapshots(tmp_path).save(2 * count, frames[count - 1].digest, b"state")
+    path = max((tmp_path / "snapshots").iterdir())
+    broken = bytearray(path.read_bytes())
+    broken[70] ^= 1
+    path.write_bytes(broken)
+    with open_it(tmp_path) as journal:
+        assert journal.passed_over == [f"{path}: frame at byte 0: its checksum differs"]
+        found = journal.newest_snapshot()
+        assert found is not None and found.sequence == 4 and list(journal.frames(4)) == frames[2:]
 
 
 def test_a_flipped_bit_where_nothing_was_written_yet_is_cut(tmp_path: Path) -> None:

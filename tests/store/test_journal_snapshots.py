@@ -87,4 +87,4 @@ def test_a_journal_takes_no_snapshot_of_facts_it_does_not_hold(tmp_path: Path) -
         with pytest.raises(AssertionError):
             journal.save_snapshot(11, "c" * 32, b"eleven")
         Snapshots(tmp_path).save(50, "d" * 32, b"of a longer journal")
-        assert journal.newest_snapshot() == (10, "b" * 32, b"ten") and journal.bad_snapshots == []
+        assert journal.newest_snapshot() == (10, "b" * 32, b"ten") and journal.passed_over == []

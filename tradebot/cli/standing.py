@@ -206,8 +206,7 @@ def _troubles(found: Mapping[str, Any]) -> list[str]:
     if strangers := found.get("gateway", {}).get("strangers"):
         said.append(f"strangers at the venue: {', '.join(map(str, strangers))}")
     said += [f"{name} is {word}" for name, word in found.get("peers", {}).items() if word != "there"]
-    if cut := found.get("cut"):
-        said.append(f"journal: {cut}")
+    said += [f"journal: {one}" for one in found.get("opened", ())]
     if error := found.get("api", {}).get("error"):
         said.append(f"api: {error}")
     return said

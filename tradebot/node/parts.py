@@ -52,13 +52,13 @@ SNAPSHOT_ENTRIES: Final = 20_000  # of the gateway's log
 
 
 def open_journal(folder: Path, prepared: Prepared, name: str) -> Journal:
-    """What opening had to cut is said in the log."""
+    """What opening had to cut or to pass over is said in the log."""
     node = config_from_dict(prepared.config).node
     journal = Journal.create_or_open(
         folder / name, prepared.run_id, segment_bytes=node.segment_mb << 20, write=node.write, sync=node.sync
     )
-    if journal.cut is not None:
-        sys.stderr.write(f"{name}: {cut_text(journal)}\n")
+    for one in opening_text(journal):
+        sys.stderr.write(f"{name}: {one}\n")
     return journal
 
 
@@ -72,12 +72,12 @@ def keep_snapshot(name: str, save: Callable[[], None]) -> None:
         sys.stderr.write(f"{name}: {error}\n")
 
 
-def cut_text(journal: Journal) -> str | None:
-    """What was cut from the end of a journal when it was opened, in words; None where nothing was."""
-    if journal.cut is None:
-        return None
-    cut = journal.cut
-    return f"{cut.bytes} bytes at the end of {cut.segment} were cut, for they were no whole frame: {cut.why}"
+def opening_text(journal: Journal) -> list[str]:
+    """What was wrong with a journal when it was opened, in words."""
+    found = [f"damaged, and passed over, for a start does not need it: {one}" for one in journal.passed_over]
+    if (cut := journal.cut) is not None:
+        found.append(f"{cut.bytes} bytes at the end of {cut.segment} were cut, for they were no whole frame: {cut.why}")
+    return found
 
 
 class EnginePart(Base):
@@ -242,7 +242,7 @@ class EnginePart(Base):
             "has_gateway": self.has_gateway,
             "peers": self.peers,
             "reconcile": as_told(self.session.reconciling),
-            "cut": cut_text(self.journal),
+            "opened": opening_text(self.journal),
             "balances": {
                 asset: money_text(total) for asset, (_, total, _) in zip(self.plan.assets, kernel.balances(), strict=True)
             },
@@ -311,7 +311,7 @@ class GatewayPart(Base):
             "strangers": sorted(self.gateway.strangers),
             "is_subscribed": self.gateway.is_subscribed,
             "stream": self.gateway.stream,
-            "cut": cut_text(self.journal),
+            "opened": opening_text(self.journal),
             "answers_waiting": len(self.gateway.answers),
             "orders": len(self.gateway.orders),
         }
@@ -363,7 +363,7 @@ class VenuePart(Base):
             "trades": self.venue.book.traded,
             "balances": {asset: money_text(self.venue.wallet(asset)) for asset in self.venue.balances},
             "stream": self.venue.stream,
-            "cut": cut_text(self.journal),
+            "opened": opening_text(self.journal),
         }
 
 

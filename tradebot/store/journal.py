@@ -50,7 +50,9 @@ class Last(NamedTuple):
 
 
 class Journal:
-    """Made by `create_or_open`. `last` says where it ends, `cut` what opening cut."""
+    """Made by `create_or_open`. `last` says where it ends, `cut` what opening cut, `passed_over` what it found damaged behind the
+    newest whole snapshot, and snapshots that are, in words.
+    """
 
     _number: int
     _offset: int
@@ -65,6 +67,7 @@ class Journal:
         self.folder = folder
         self.run_id = run_id
         self.cut: Cut | None = None
+        self.passed_over: list[str] = []
         self._segment_bytes = segment_bytes
         self._write = write
         self._syncs_marked = sync != "none"
@@ -159,7 +162,7 @@ class Journal:
     def _frames(self, segments: list[Segment], after_sequence: int) -> Iterator[Frame]:
         chain = Chain(self.run_id)
         for segment in segments:
-            for frame in walk_sealed(segment, chain):
+            for frame in walk_sealed(segment, chain, after_sequence):
                 if is_needed(frame, after_sequence):
                     yield frame
 
@@ -187,14 +190,8 @@ class Journal:
         self._snapshots.save(sequence, digest, data)
 
     def newest_snapshot(self, not_after: int | None = None) -> Snapshot | None:
-        """The newest whole one of no more than `not_after` facts, or of what the journal holds; `bad_snapshots` names those
-        that were passed over because they are damaged.
-        """
+        """The newest whole one of no more than `not_after` facts, or of what the journal holds."""
         return self._snapshots.newest(self._sequence if not_after is None else min(not_after, self._sequence))
-
-    @property
-    def bad_snapshots(self) -> list[str]:
-        return self._snapshots.bad
 
     def prune(self, keep_ns: int, now_ns: int) -> list[int]:
         """Remove whole sealed segments that end more than `keep_ns` before `now_ns` and before the oldest snapshot; their
@@ -226,8 +223,9 @@ class Journal:
     def _recover(self) -> None:
         """Go on behind the last whole frame."""
         try:
-            found = recover(self.folder, self.run_id)
-            self.cut = found.cut
+            newest = self._snapshots.newest()
+            found = recover(self.folder, self.run_id, newest.sequence if newest else 0)
+            self.cut, self.passed_over = found.cut, [*found.chain.passed_over, *self._snapshots.bad]
             self._stand_at(found.chain)
             if found.path is None:
                 self._begin_segment(found.chain, 0)

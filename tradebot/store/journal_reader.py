@@ -20,7 +20,9 @@ from tradebot.store.journal_segments import (
     Place,
     Segment,
     corrupt,
+    is_behind,
     list_segments,
+    next_frame,
     packed_name,
     read_head,
     read_segment,
@@ -169,11 +171,18 @@ class JournalReader:
         if at:
             return None  # the next chunk begins with it
         for _ in range(READS_MAX):
+            rest = self._bytes(None)
             try:
-                return read_frame(self._bytes(None), 0)
+                return read_frame(rest, 0)
             except FrameError as error:
                 why = error.why
-        raise corrupt(Place(self.folder / segment_name(self._number), self._offset), why)
+        place = Place(self.folder / segment_name(self._number), self._offset)
+        following = next_frame(rest, HEADER_BYTES)
+        if following < 0 or not is_behind(rest, following, self.after_sequence):
+            raise corrupt(place, why)
+        self._chain.pass_over(self._number, f"{place}: {why}")
+        self._offset += following
+        return None
 
     def _bytes(self, bytes_max: int | None) -> bytes:
         """What lies at the place reached, to the end of the segment without `bytes_max`; where nothing was written yet, no more

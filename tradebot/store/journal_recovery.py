@@ -2,26 +2,26 @@
 
 Frames end where zeros begin. Something else behind the last whole frame is either a frame that was never whole, which is cut, or
 damage. Damage is what a whole frame follows, in the segment or in a later one: it is refused, because whoever wrote those frames
-has acted on them. A single bit that flips in the very last frame cannot be told from a frame that was never whole; it is cut as
-well, and said.
+has acted on them; unless all of it lies behind the newest snapshot and no start needs it: then it is passed over and said. A
+single bit that flips in the very last frame cannot be told from a frame that was never whole; it is cut as well, and said.
 """
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tradebot.domain.frames import Frame
 from tradebot.store.journal_file import open_whole
 from tradebot.store.journal_segments import (
     NEW_SUFFIX,
     Chain,
-    Place,
+    Ended,
     Segment,
     check_numbers,
-    corrupt,
     list_segments,
-    look_at_end,
     read_segment,
-    walk,
+    walk_needed,
     walk_sealed,
     write_all,
 )
@@ -46,29 +46,35 @@ class Recovered(NamedTuple):
     cut: Cut | None
 
 
-def recover(folder: Path, run_id: str) -> Recovered:
+def recover(folder: Path, run_id: str, after_sequence: int) -> Recovered:
     """Read the last segment to its end, cut what was never whole, and remove a segment that was not made. The caller holds the
-    lock. Raises LocalError where the journal is damaged or another run's, OSError where the disk cannot be written.
+    lock, and has a snapshot of `after_sequence` facts, 0 without one. Raises LocalError where the journal is damaged behind that
+    or another run's, OSError where the disk cannot be written.
     """
     clear_leftovers(folder)
     segments = list_segments(folder)
     check_numbers(segments)
     chain = Chain(run_id)
     if not segments or segments[-1].is_packed:
-        return _behind(segments, chain, None)
+        return _behind(segments, chain, None, after_sequence)
     last = segments.pop()
-    data, offset = read_segment(last), 0
-    for offset, frame in walk(data):
-        chain.take(frame, Place(last.path, offset))
-        offset += frame.size
-    ended = look_at_end(data, offset)
-    if ended.next_offset >= 0:
-        raise corrupt(Place(last.path, offset), f"{ended.why}, and a whole frame follows at byte {ended.next_offset}")
+    data = read_segment(last)
+    ended = _go_to_end(walk_needed(last, data, chain, after_sequence))
+    offset = ended.offset
     cut = _cut_tail(last.path, data, offset, ended.why or "it was never begun") if ended.why or not offset else None
     if offset:
         return Recovered(chain, last.path, offset, cut)
     last.path.unlink()
-    return _behind(segments, chain, cut)
+    return _behind(segments, chain, cut, after_sequence)
+
+
+def _go_to_end(frames: Generator[Frame, None, Ended]) -> Ended:
+    while True:
+        try:
+            next(frames)
+        except StopIteration as stop:
+            ended: Ended = stop.value
+            return ended
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -77,10 +83,10 @@ def clear_leftovers(folder: Path) -> None:
         path.unlink()
 
 
-def _behind(segments: list[Segment], chain: Chain, cut: Cut | None) -> Recovered:
+def _behind(segments: list[Segment], chain: Chain, cut: Cut | None, after_sequence: int) -> Recovered:
     """A new segment is to be begun behind these, the last of which must be whole."""
     for segment in segments[-1:]:
-        for _ in walk_sealed(segment, chain):
+        for _ in walk_sealed(segment, chain, after_sequence):
             pass
     return Recovered(chain, None, 0, cut)
 

@@ -11,7 +11,7 @@ Everything is read with read(), never through a mapping: a failing disk is then 
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -76,6 +76,8 @@ class Chain:
         self.epoch = 0
         self.time_ns = 0
         self.digest = NO_DIGEST
+        self.passed_over: list[str] = []
+        """What was damaged and not needed, in words, for the report."""
         self._is_known = True
 
     def take(self, frame: Frame, place: Place) -> None:
@@ -100,6 +102,11 @@ class Chain:
     def forget(self, segment: int) -> None:
         """Frames of this segment are lost: the next one is believed."""
         self.segment, self._is_known = segment, False
+
+    def pass_over(self, segment: int, why: str) -> None:
+        """As `forget`, of frames that nobody needs."""
+        self.passed_over.append(why)
+        self.forget(segment)
 
     def _take_head(self, frame: Frame, place: Place) -> None:
         head = decode_head(frame, place)
@@ -262,21 +269,47 @@ def next_frame(data: bytes, offset: int) -> int:
     return -1
 
 
-def walk_sealed(segment: Segment, chain: Chain) -> Iterator[Frame]:
+def walk_sealed(segment: Segment, chain: Chain, after_sequence: int = 0) -> Iterator[Frame]:
     """The frames of a segment that another follows. Raises LocalError at the first that is damaged or does not go on."""
-    yield from walk_whole(segment, read_segment(segment), chain)
+    yield from walk_whole(segment, read_segment(segment), chain, after_sequence)
 
 
-def walk_whole(segment: Segment, data: bytes, chain: Chain) -> Iterator[Frame]:
+def walk_whole(segment: Segment, data: bytes, chain: Chain, after_sequence: int = 0) -> Iterator[Frame]:
     """As `walk_sealed`, of its bytes."""
-    offset = 0
-    for offset, frame in walk(data):
-        chain.take(frame, Place(segment.path, offset))
-        yield frame
-        offset += frame.size
-    ended = look_at_end(data, offset)
-    if ended.why or not offset:
-        raise corrupt(Place(segment.path, offset), ended.why or "the segment is empty")
+    ended = yield from walk_needed(segment, data, chain, after_sequence)
+    if ended.why or not ended.offset:
+        raise corrupt(Place(segment.path, ended.offset), ended.why or "the segment is empty")
+
+
+def walk_needed(segment: Segment, data: bytes, chain: Chain, after_sequence: int) -> Generator[Frame, None, Ended]:
+    """Frames up to where no other follows, and how they end there.
+
+    What goes beyond fact `after_sequence` is needed. Damage that lies whole before that is passed over and kept in the chain, so
+    that a bit which flips behind a snapshot keeps nobody from starting at it. Other damage raises LocalError.
+    """
+    begin = 0
+    while True:
+        offset = begin
+        for offset, frame in walk(data, begin):
+            chain.take(frame, Place(segment.path, offset))
+            yield frame
+            offset += frame.size
+        ended = look_at_end(data, offset)
+        if ended.next_offset < 0:
+            return ended
+        place = Place(segment.path, offset)
+        if not is_behind(data, ended.next_offset, after_sequence):
+            raise corrupt(place, f"{ended.why}, and a whole frame follows at byte {ended.next_offset}")
+        chain.pass_over(segment.number, f"{place}: {ended.why}")
+        begin = ended.next_offset
+
+
+def is_behind(data: bytes, offset: int, after_sequence: int) -> bool:
+    """Whether what stands before the whole frame at `offset` cannot be needed by who has `after_sequence` facts. Where that frame
+    begins at this very fact, one without a fact may be missing before it.
+    """
+    frame = read_frame(data, offset)
+    return frame is not None and frame.base_sequence < after_sequence
 
 
 def make_segment(folder: Path, number: int, size: int, run_id: str, chain: Chain, is_durable: bool) -> Path:
