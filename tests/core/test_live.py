@@ -115,7 +115,24 @@ class Bare(Noise):
             self.cancel_all()
 
 
-@pytest.mark.parametrize("kind", [Noise, Guarded, Bare])
+class Leaving(Noise):
+    """Leaves by limits that it takes back, or lowers its position by them: guards make room, and come back."""
+
+    def on_trade(self, trade) -> None:
+        draw = self.draw()
+        if draw < 0.2:
+            self.buy(5 * self.lot, stop_loss=trade.price * 0.9, take_profit=trade.price * 1.1)
+        elif draw < 0.4 and not self.position.flat:
+            self.target_position(int(self.draw() * 6) * self.lot, price=trade.price * 1.02)
+        elif draw < 0.5:
+            self.cancel_all()
+        elif draw < 0.55:
+            self.close()
+        elif draw < 0.6 and not self.position.flat:
+            self.sell(3 * self.lot, price=trade.price * 1.01, reduce_only=True)
+
+
+@pytest.mark.parametrize("kind", [Noise, Guarded, Bare, Leaving])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_session_folds_to_its_books_without_its_strategies(name: str, kind: type[Noise]) -> None:
     """Markets, ledger, orders and guards are what they were; the digest too. Timers and states of strategies are gone."""
@@ -124,6 +141,8 @@ def test_a_session_folds_to_its_books_without_its_strategies(name: str, kind: ty
     outputs = np.frombuffer(b"".join(frame[2] for frame in session.frames), FACT_DTYPE)
     refused = (outputs["kind"] == Kind.ORDER_REJECTED) & (outputs["flags2"] & OrderFlag.PROTECTIVE != 0)
     assert kind is not Bare or np.count_nonzero(refused) > 20
+    made_room = (outputs["kind"] >= Kind.CANCEL_ORDER) & (outputs["parent"] != 0)
+    assert kind is not Leaving or np.count_nonzero(made_room) > 10
     again = make_live(settings, restless(kind))
     for _, slots, outputs in session.frames:
         again.fold(slots, outputs)

@@ -23,7 +23,7 @@ from tradebot.execution.gateway import Gateway
 from tradebot.execution.held import Held, Task
 from tradebot.strategies.strategy import Strategy
 from tradebot.testing.simulation import ENGINE, GATEWAY, NO_FAULTS, VENUE, Failed, Faults, Restless, Sync, Verdict, World, run
-from tradebot.venues.paper_orders import Retention
+from tradebot.venues.paper_orders import FOR_EVER, Retention
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
 SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "1000"))
@@ -209,8 +209,8 @@ def test_where_absence_cannot_be_proved_an_order_stays_unknown() -> None:
 
 
 def spoilt(spoil: Any, **settings: Any) -> World:
-    """A world without faults in which something happens to the venue's books in the middle; run to the end of its facts."""
-    one = World(9, plan(1, [BTC], **QUICK), LONG, strategies, settings.pop("faults", NO_FAULTS))
+    """Something happens to the venue's books in the middle, which it does not forget; run to the end of its facts."""
+    one = World(9, plan(1, [BTC], **QUICK), LONG, strategies, settings.pop("faults", NO_FAULTS), retention=FOR_EVER)
     middle = int(LONG["time_ns"][len(LONG) // 2])
     one.at(middle, lambda: one.act(VENUE, lambda venue: spoil(venue, middle) or []))
     one.run_until(int(LONG["time_ns"][-1]))
@@ -239,7 +239,7 @@ def lost_trade(venue: Any, now_ns: int) -> None:
     venue.trades.append(fill.tobytes())
 
 
-@pytest.mark.parametrize("faults", [NO_FAULTS, Faults(crash=0)])
+@pytest.mark.parametrize("faults", [NO_FAULTS, Faults(crash=0, power=0)])  # a venue that restarts would not have it any more
 @pytest.mark.parametrize(
     ("spoil", "words"), [(stranger, "order 77: the engine has none, the gateway none, the venue 0.001 at 1.0, 0.000 filled"),
                          (wrong_balance, "balance USD: "), (lost_trade, "fill 1000000: the engine has none")],

@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from tradebot._core.context cimport WISH_PLACE, WishC
 from tradebot._core.digest cimport digest_slot
-from tradebot._core.guards cimport guard_refused, settle_protection
+from tradebot._core.guards cimport give_way, guard_refused, settle_protection
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.orders cimport OrderC, order_next_state, orders_get, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer
@@ -169,6 +169,8 @@ cdef ProtectionC* begin_protection(Kernel kernel, const WishC* wish) except NULL
 cdef int fold_amend(Kernel kernel, const FactC* output) except -1:
     cdef OrderC* order = orders_get(&kernel.context.orders, output.head.id)
     assert order != NULL, "a recorded change names an order that is not open"
+    if output.tail.parent:
+        give_way(kernel, order, output.tail.parent)
     amend_taken(kernel, order, output.head.quantity, output.head.price)
     kernel.command_count += 1
     return 0
@@ -177,6 +179,7 @@ cdef int fold_amend(Kernel kernel, const FactC* output) except -1:
 cdef int fold_cancel(Kernel kernel, const FactC* output) except -1:
     cdef OrderC* order = orders_get(&kernel.context.orders, output.head.id)
     assert order != NULL, "a recorded cancel names an order that is not open"
+    give_way(kernel, order, output.tail.parent)
     order.state = <uint8_t>order_next_state(order.state, Kind.CANCEL_ORDER)
     kernel.command_count += 1
     return 0

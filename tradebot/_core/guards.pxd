@@ -9,6 +9,8 @@ from tradebot._core.types cimport ExtraC, RecordC, Reject
 
 
 cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1
+cdef int give_way(Kernel kernel, const OrderC* guard, uint64_t closing_id) noexcept nogil
+cdef int note_closing_ended(Kernel kernel, Seat seat, uint64_t id) except -1
 cdef int relock_reducing(Kernel kernel, const OrderC* gone) noexcept nogil
 cdef int guard_refused(Kernel kernel, uint64_t id, Reject why) except -1
 cdef int guard_again(Kernel kernel, uint64_t number) except -1

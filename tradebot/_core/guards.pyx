@@ -7,11 +7,15 @@ lots at the venue (one group), so both together never close more than was opened
 When the venue ends a guard by itself (no liquidity, a refusal), or our own gate refuses it, what is left is guarded again after
 `RETRY_NS`, by the market where the stop was triggered already; not where it is too small, which waiting does not mend. A target does
 not stand without its stop: where that is refused, so is the target. A guard that the strategy cancels stays cancelled.
+
+Guards make room for the order that is to close what they guard. When that order has ended, and no other that reduces is open, what it
+left of the position is guarded as before: a market too thin, a refusal of the venue or a limit that was taken back leaves nothing bare.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from tradebot._core.book cimport NO_ASK
 from tradebot._core.context cimport WISH_AMEND, WISH_PLACE, MarketC, WishC
 from tradebot._core.instrument cimport SPOT, InstrumentC
 from tradebot._core.kernel cimport Kernel, Seat
@@ -55,9 +59,112 @@ cdef int note_guards(Kernel kernel, Seat seat, const OrderC* order, const Record
             relock_reducing(kernel, order)
         if is_done:
             guard_ended(kernel, seat, order, record, extra)
+        elif record.kind == Kind.CANCEL_REJECTED:
+            stand_again(kernel, seat, order.parent)
     if kernel.context.wish_count:
         kernel.commit(seat)
     return 0
+
+
+cdef int give_way(Kernel kernel, const OrderC* guard, uint64_t closing_id) noexcept nogil:
+    """A guard was asked to go, or to become smaller: for the order that is to close the position, or, where that is 0, for good."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, guard.parent) if guard.parent else NULL
+    if protection != NULL:
+        protection.yields_to = closing_id
+    return 0
+
+
+cdef int note_closing_ended(Kernel kernel, Seat seat, uint64_t id) except -1:
+    """An order ended: those that made room for it guard what it left."""
+    cdef uint32_t at = kernel.protections.count
+    while at:
+        at -= 1
+        if kernel.protections.items[at].yields_to == id:
+            stand_again(kernel, seat, kernel.protections.items[at].id)
+    if kernel.context.wish_count:
+        kernel.commit(seat)
+    return 0
+
+
+cdef int stand_again(Kernel kernel, Seat seat, uint64_t id) except -1:
+    """Guard what is left of a position, where the order that the guards made room for has ended and their own answers are in."""
+    cdef ProtectionC* protection = protections_get(&kernel.protections, id)
+    cdef uint64_t other
+    if protection == NULL or protection.yields_to == 0 or orders_get(&kernel.context.orders, protection.yields_to) != NULL:
+        return 0
+    if is_going(kernel, protection.stop_id) or is_going(kernel, protection.target_id):
+        return 0
+    other = closing_order(kernel, protection)
+    if other:
+        protection.yields_to = other
+        return 0
+    protection.yields_to = 0
+    count_closed(kernel, protection)
+    return guard(kernel, seat, id)
+
+
+cdef inline int64_t held_lots(Kernel kernel, const ProtectionC* protection) noexcept nogil:
+    """Lots of the position that the guards would close; negative where it is on the other side."""
+    cdef int64_t held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
+    return held if protection.is_sell else -held
+
+
+cdef int64_t closing_lots(Kernel kernel, const ProtectionC* protection) noexcept nogil:
+    """Lots of the position that open orders which guard nothing are still to close."""
+    cdef uint32_t handle = orders_list(&kernel.context.orders, protection.strategy, protection.instrument).head
+    cdef OrderC* order
+    cdef int64_t sum = 0
+    while orders_walk(&kernel.context.orders, &handle, &order):
+        if order.id == protection.yields_to or is_closing(order, protection):
+            sum += order_remaining(order)
+    return sum
+
+
+cdef uint64_t closing_order(Kernel kernel, const ProtectionC* protection) noexcept nogil:
+    """An open order that reduces the position and guards nothing; 0 without one."""
+    cdef uint32_t handle = orders_list(&kernel.context.orders, protection.strategy, protection.instrument).head
+    cdef OrderC* order
+    while orders_walk(&kernel.context.orders, &handle, &order):
+        if is_closing(order, protection):
+            return order.id
+    return 0
+
+
+cdef inline bint is_closing(const OrderC* order, const ProtectionC* protection) noexcept nogil:
+    return order.flags & OrderFlag.REDUCE_ONLY and order.parent == 0 and order.is_sell == protection.is_sell
+
+
+cdef int count_closed(Kernel kernel, ProtectionC* protection) noexcept nogil:
+    """What others closed of it is not to be guarded any more: that is what it lacks of the position that no other guards."""
+    cdef const InstrumentC* terms = &kernel.context.markets[protection.instrument].terms
+    cdef int64_t lots = held_lots(kernel, protection) - guarded_by_others(kernel, protection)
+    lots = unguarded_after(protection, terms, protection.closed) - max(lots, 0)
+    if lots > 0:
+        protection.closed += lots
+        protection.base += lots
+    return 0
+
+
+cdef int64_t guarded_by_others(Kernel kernel, const ProtectionC* protection) noexcept nogil:
+    """Lots of the same position that guards of other entries are asked to close."""
+    cdef const ProtectionC* other
+    cdef const OrderC* order
+    cdef int64_t sum = 0
+    cdef uint32_t at
+    for at in range(kernel.protections.count):
+        other = &kernel.protections.items[at]
+        if other.id == protection.id or other.strategy != protection.strategy or other.instrument != protection.instrument:
+            continue
+        order = orders_get(&kernel.context.orders, other.stop_id if other.stop_id else other.target_id)
+        if order != NULL and order.is_sell == protection.is_sell and order.state != OrderState.CANCELLING:
+            sum += order.asked - order.filled - order.reduced
+    return sum
+
+
+cdef inline bint is_going(Kernel kernel, uint64_t id) noexcept nogil:
+    """Whether a guard is open whose cancel is on its way."""
+    cdef const OrderC* order = orders_get(&kernel.context.orders, id) if id else NULL
+    return order != NULL and order.state == OrderState.CANCELLING
 
 
 cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
@@ -68,6 +175,8 @@ cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const Record
     else:
         protection.target_id = 0
     relock_reducing(kernel, order)
+    if protection.yields_to and not extra.reject:
+        return stand_again(kernel, seat, order.parent)
     if protection.stop_id or protection.target_id:
         return 0
     if extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
@@ -99,7 +208,7 @@ cdef int settle_protection(Kernel kernel, uint64_t id) except -1:
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)
     if protection == NULL or kernel.context.folding:
         return 0
-    if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer):
+    if protection.entry_done and not (protection.stop_id or protection.target_id or protection.timer or protection.yields_to):
         protections_remove(&kernel.protections, id)
     return 0
 
@@ -137,16 +246,16 @@ cdef int guard(Kernel kernel, Seat seat, uint64_t id) except -1:
     cdef int64_t lots, held
     if kernel.context.folding:
         return 0                # what was placed then comes as it was recorded
-    held = ledger_position(&kernel.context.ledger, protection.strategy, protection.instrument).quantity
+    held = held_lots(kernel, protection)
+    if protection.yields_to:
+        held = max(held - closing_lots(kernel, protection), 0)
     if protection.stop_id or protection.target_id:
         lots = unguarded_after(protection, terms, protection.base)
-        amend_guard(kernel, seat, protection.stop_id, lots)
-        return amend_guard(kernel, seat, protection.target_id, lots)
+        amend_guard(kernel, seat, protection.stop_id, lots, held if protection.yields_to else NO_ASK)
+        return amend_guard(kernel, seat, protection.target_id, lots, held if protection.yields_to else NO_ASK)
     if protection.timer:
         return 0
     lots = unguarded_after(protection, terms, protection.closed)
-    if not protection.is_sell:
-        held = -held
     if lots > held:
         lots = held
     if lots > 0 and (protection.entry_done or lots >= terms.quantity_min):
@@ -222,9 +331,12 @@ cdef inline int name_guard(Kernel kernel, WishC* wish) except -1:
     return 0
 
 
-cdef int amend_guard(Kernel kernel, Seat seat, uint64_t id, int64_t total) except -1:
+cdef int amend_guard(Kernel kernel, Seat seat, uint64_t id, int64_t total, int64_t room) except -1:
+    """Ask for `total` lots in all, of which no more than `room` are still to be filled."""
     cdef const OrderC* order = orders_get(&kernel.context.orders, id)
     cdef WishC wish
+    if order != NULL and room < total - order.filled - order.reduced:
+        total = order.filled + order.reduced + room
     if order == NULL or order.state == OrderState.CANCELLING or order.asked >= total:
         return 0
     memset(&wish, 0, sizeof(WishC))

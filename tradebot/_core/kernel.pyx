@@ -26,7 +26,7 @@ from tradebot._core.compiled cimport Compiled, CompiledCall, compiled_call
 from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
 from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
-from tradebot._core.guards cimport guard_again, note_guards, protect
+from tradebot._core.guards cimport guard_again, note_closing_ended, note_guards, protect
 from tradebot._core.instrument cimport SPOT, instrument_from_tuple
 from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
 from tradebot._core.margin cimport margins_close, margins_open
@@ -433,6 +433,8 @@ cdef class Kernel:
                 collateral_hold(&self.context, after.strategy, index, self.lock_fee)
         if after.guards or after.parent:
             note_guards(self, seat, &after, record, extra)
+        if after.state == OrderState.DONE and self.protections.count:
+            note_closing_ended(self, seat, after.id)
         if kind == Kind.ORDER_REJECTED:
             return self.tell_reject(seat, seat.on_reject, record, extra, index)
         if kind == Kind.CANCEL_REJECTED:

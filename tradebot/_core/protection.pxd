@@ -16,6 +16,7 @@ cdef struct ProtectionC:
     int64_t fee                 # money units of base that were paid out of them
     int64_t closed              # lots that its guards filled
     int64_t base                # of them, before the present group was placed
+    uint64_t yields_to          # the order that is to close what is guarded, for which the guards made room; 0: none
     uint64_t timer              # when to guard again, after the venue ended a guard by itself; 0: not set
     uint32_t instrument         # index
     uint16_t strategy

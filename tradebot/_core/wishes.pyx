@@ -21,7 +21,7 @@ from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.ledger cimport BalanceC, ledger_balance, ledger_position
 from tradebot._core.market cimport bound_price, trigger_price, worst_price
 from tradebot._core.orders cimport OrderC, OrderListC, lots_most, order_next_state, orders_add, orders_count, orders_get, orders_list, orders_walk
-from tradebot._core.guards cimport lots_shared, note_protection, relock_reducing, spare_of_guards
+from tradebot._core.guards cimport give_way, lots_shared, note_protection, relock_reducing, spare_of_guards
 from tradebot._core.risk cimport IntentC, check_order, rate_take
 from tradebot._core.types cimport FactC, Flag, Kind, OrderFlag, OrderState, OrderType, Reject
 
@@ -72,6 +72,7 @@ cdef int trim_guards(Kernel kernel, Seat seat, const WishC* order_wish) except -
         if not order.flags & OrderFlag.PROTECTIVE:
             continue
         wish.id = order.id
+        wish.parent = order_wish.id
         if order_wish.kept == 0:
             commit_cancel(kernel, seat, &wish)
         elif order.asked - order.filled - order.reduced > order_wish.kept:
@@ -233,6 +234,9 @@ cdef int commit_amend(Kernel kernel, Seat seat, const WishC* wish) except -1:
     )
     if found != Reject.ACCEPTED:
         return refuse_change(kernel, seat, seat.on_amend_reject, &fact, Kind.AMEND_REJECTED, found, wish.instrument)
+    fact.tail.parent = wish.parent
+    if wish.parent:
+        give_way(kernel, order, wish.parent)
     amend_taken(kernel, order, fact.head.quantity, intent.price)
     fact.head.kind = fact.tail.kind = Kind.AMEND_ORDER
     kernel.command_count += 1
@@ -283,6 +287,8 @@ cdef int commit_cancel(Kernel kernel, Seat seat, const WishC* wish) except -1:
     if state == 0:
         return 0                    # a cancel is on its way already
     order.state = state
+    give_way(kernel, order, wish.parent)
+    fact.tail.parent = wish.parent
     fact.head.flags = Flag.SELL if order.is_sell else 0
     fact.head.kind = fact.tail.kind = Kind.CANCEL_ORDER
     kernel.command_count += 1
