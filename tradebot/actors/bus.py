@@ -5,6 +5,7 @@ from the bus's first, and both ends prove by CURVE that they know the node's sec
 it is, an actor in the loop of the sender is told without any socket. Addresses and code of actors stay the same.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,18 @@ def address(folder: Path, name: str) -> str:
     return f"ipc://{folder / name}"
 
 
+def bind_ipc(socket: "zmq.Socket[bytes]", folder: Path, name: str) -> None:
+    """Bind to a file of mode 0600. libzmq makes the file and listens at once, so the mask keeps others out from its first moment;
+    it lasts for the bind alone, and what another thread makes meanwhile is the user's own too. The user's `x` goes right after.
+    """
+    before = os.umask(0o077)
+    try:
+        socket.bind(address(folder, name))
+    finally:
+        os.umask(before)
+    (folder / name).chmod(0o600)
+
+
 class Bus:
     """Mailboxes in a folder. What asks from outside, at desks, is always there too. A bus owns its context."""
 
@@ -35,7 +48,7 @@ class Bus:
         self.here[name] = mail
 
     def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
-        socket.bind(address(self.folder, name))
+        bind_ipc(socket, self.folder, name)
 
     def leave(self, socket: "zmq.Socket[bytes]") -> None:
         """A bound socket is about to be closed."""

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import zmq
 
-from tradebot.actors.bus import Bus, address
+from tradebot.actors.bus import Bus, address, bind_ipc
 from tradebot.actors.letters import Incoming, Outgoing
 from tradebot.actors.line import Line, take_bodies
 from tradebot.actors.wire import Wire
@@ -153,7 +153,7 @@ class Desk:
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, answer: Callable[[bytes], bytes]
     ) -> None:
         socket = context.socket(zmq.ROUTER)
-        socket.bind(address(folder, name))
+        bind_ipc(socket, folder, name)
         self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._answer = answer
         self._loop = asyncio.get_running_loop()
