@@ -55,6 +55,7 @@ from tradebot.node.session_files import (
     API,
     ENGINE,
     GATEWAY,
+    VENUE,
     Prepared,
     current_run,
     find_current,
@@ -74,6 +75,7 @@ from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, shape_of
 from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
 from tradebot.node.warden import Warden
+from tradebot.store.journal_end import end_ns
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -260,7 +262,7 @@ class Root:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         await self.check_addresses(bound_by(self.config))
-        clock = Clock()
+        clock = self.begin_clock()
         warden = self.warden = Warden(
             bus_of(self.folder, self.config.node.bus), self.shape, clock, lambda question: self.answer(parts, question),
             lambda: self.write_parts(parts),
@@ -299,6 +301,21 @@ class Root:
             words = self.last_words(name) if name in parts.names else f"see {self.log.name}"
             raise LocalError(f"expected a node that runs, found: {why}; {words}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def begin_clock(self) -> Clock:
+        """That of the machine; where it shows less than the journals' last time, for it was set back, one that goes on from
+        there. Time would stand still otherwise until the machine's has caught up.
+        """
+        last_ns = max(end_ns(self.folder / name) for name in (ENGINE, GATEWAY, VENUE))
+        behind_ns = last_ns - time.time_ns()
+        if behind_ns <= 0:
+            return Clock()
+        self.say({"event": "clock_behind", "seconds": round(behind_ns / NS_PER_SECOND, 3)})
+        self.note(
+            f"the machine's clock is {behind_ns / NS_PER_SECOND:.1f} s behind the journal of this run: the node goes on from the "
+            "journal's time, and its times are ahead by so much; set the clock right"
+        )
+        return Clock(last_ns - time.monotonic_ns())
 
     def keep(self, task: "asyncio.Task[None]", parts: Supervision) -> "asyncio.Task[None]":
         """Hold a task until it is done; one that fails ends the node, for nobody would see what hangs any more."""
