@@ -247,19 +247,19 @@ def _troubles(found: Mapping[str, Any]) -> list[str]:
         said.append(f"strangers at the venue: {', '.join(map(str, strangers))}")
     said += [f"{name} is {word}" for name, word in found.get("peers", {}).items() if word != "there"]
     said += [f"journal: {one}" for one in found.get("opened", ())]
-    said += [f"{name}: a peer without the key of the bus was refused, {many} times" for name, many in _refused_peers(found).items()]
+    said += [f"{name}: a peer without the key of the bus was refused, {count} times" for name, count in _refused_peers(found)]
     if error := found.get("api", {}).get("error"):
         said.append(f"api: {error}")
     return said
 
 
-def _refused_peers(found: Mapping[str, Any]) -> dict[str, int]:
+def _refused_peers(found: Mapping[str, Any]) -> list[tuple[str, int]]:
     """By part how often the bus refused one that came to it, where it did."""
     from tradebot.node.health import each_part
 
     boxes = {name: one.get("mailbox") or {} for name, one in each_part({"root": found["root"], **found["parts"]})}
     counts = {name: box.get("refused_peers", 0) for name, box in boxes.items()}
-    return {name: count for name, count in counts.items() if count}
+    return [(name, count) for name, count in counts.items() if count]
 
 
 def _cells(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:
