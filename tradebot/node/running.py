@@ -274,7 +274,7 @@ class Root:
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
         )
         starting = asyncio.create_task(parts.start())
-        beating = self.keep(loop.create_task(warden.run()), parts)
+        beating = [self.keep(loop.create_task(one), parts) for one in (warden.run(), tell_watchdog())]
         try:
             if await self.wait_ready(parts, ended):
                 await starting
@@ -296,7 +296,8 @@ class Root:
                 loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
             await parts.end()
-            beating.cancel()
+            for one in beating:
+                one.cancel()
             warden.close()
         if why is not None:
             name = why.partition(" ")[0]
@@ -622,6 +623,18 @@ def shut_words(shut: ShutOut | None) -> list[str]:
         return []
     words = [word for number in shut.strategies for word in ("--shut", str(number))]
     return [*words, "--why", shut.why, *(["--fold"] if shut.is_folded else [])]
+
+
+async def tell_watchdog() -> None:
+    """Say that this loop turns, twice in the time after which systemd kills and starts again (sd_watchdog_enabled(3)); for ever,
+    where systemd has one on this process.
+    """
+    time_us, process = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID") or str(os.getpid())
+    if process != str(os.getpid()) or not time_us.isdecimal() or int(time_us) == 0:
+        return
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(int(time_us) / 2e6)
 
 
 def notify(state: str) -> None:
