@@ -243,7 +243,7 @@ def test_a_tree_that_stops_while_one_below_is_starting_leaves_nobody(tmp_path: P
         below_spec = spec(child("x", "fork runs"), child("y", "fork late"))
         tree = Tree(spec(child("below", below_spec, kind=Kind.SUPERVISOR, shutdown_s=None)), nursery.begin)
         starting = asyncio.create_task(tree.start())
-        await until(lambda: nursery.pids("x"))
+        await until(lambda: nursery.pids("x") and nursery.starts == 2)
         await asyncio.wait_for(tree.stop(), 5)
         await asyncio.wait([starting])
         assert not is_alive(nursery.pids("x")[0]) and len(nursery.pids("x")) == 1 and nursery.starts == 2

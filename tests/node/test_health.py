@@ -14,6 +14,7 @@ import pytest
 from tests.node.nodes import Place
 from tradebot.actors.watching import ROOT
 from tradebot.cli.main import main
+from tradebot.cli.standing import _troubles
 from tradebot.domain.errors import EXIT_FAILED
 from tradebot.node import health
 from tradebot.node.health import (
@@ -28,7 +29,7 @@ from tradebot.node.health import (
     seen_peers,
     write_parts,
 )
-from tradebot.node.session_files import STORE, write_whole
+from tradebot.node.session_files import FEED, STORE, write_whole
 
 
 def part(starts: int, last_exit: str | None = None) -> dict[str, Any]:
@@ -162,3 +163,13 @@ def test_a_root_goes_on_when_its_file_cannot_be_written(folder: Path, monkeypatc
     monkeypatch.setattr(health, "write_whole", full)
     write_parts(folder, {STORE: part(2)})
     assert read_parts(folder)[STORE]["starts"] == 1
+
+
+def test_a_market_that_tells_nothing_is_said(place: Place) -> None:
+    """The feed holds still and says, by pulses, that it lives; the page says how long ago the last fact was."""
+    place.start()
+    place.node.ask(FEED, "hold")
+    place.wait(lambda: place.ask("status")["market_age_s"] > 1)
+    told = place.ask("status")
+    assert "no market fact for 31 s" in "\n".join(_troubles({**told, "market_age_s": 31.4}))
+    assert "no market fact" not in "\n".join(_troubles({**told, "market_age_s": 3.0}))

@@ -11,6 +11,7 @@ from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RUNNING, Not
 if TYPE_CHECKING:
     from tradebot.node.health import Heard
 
+STALE_S: Final = 30.0  # without a market fact, which is told
 ORDER_COLUMNS: Final = (
     "id", "instrument", "strategy", "side", "price", "quantity", "filled", "state", "trigger", "is_guard",
 )  # fmt: skip
@@ -246,6 +247,8 @@ def _troubles(found: Mapping[str, Any]) -> list[str]:
     if strangers := found.get("gateway", {}).get("strangers"):
         said.append(f"strangers at the venue: {', '.join(map(str, strangers))}")
     said += [f"{name} is {word}" for name, word in found.get("peers", {}).items() if word != "there"]
+    if (age_s := found.get("market_age_s", 0.0)) >= STALE_S:
+        said.append(f"no market fact for {age_s:.0f} s: the market rests, or the feed hears nothing of it")
     said += [f"journal: {one}" for one in found.get("opened", ())]
     said += [f"{name}: a peer without the key of the bus was refused, {count} times" for name, count in _refused_peers(found)]
     if error := found.get("api", {}).get("error"):
