@@ -311,15 +311,15 @@ class Root:
         task.add_done_callback(done)
         return task
 
-    def answer(self, parts: Supervision, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, parts: Supervision, question: dict[str, str]) -> dict[str, Any]:
         """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
         if question["verb"] != "restart":
             raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
-        process = self.shape.process_of(str(question["part"]))
+        process = self.shape.process_of(question["part"])
         part = parts.part(process)
         if part is None:
             raise ValueError(f"expected a part of this node, one of {', '.join(parts.names)}, found {question['part']!r}")
-        self.say({"event": "restart_asked", "part": process, "who": str(question.get("who", ""))})
+        self.say({"event": "restart_asked", "part": process, "who": question.get("who", "")})
         self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
         return {"accepted": True, "by": ROOT, "part": process, "starts": part.starts}
 

@@ -16,11 +16,12 @@ from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.watching import ROOT, Told, Watching
 from tradebot.domain.codec import Message
 from tradebot.domain.signals import Happened
+from tradebot.node.part import read_question
 from tradebot.node.tree_shape import TRADING, Shape
 
 BEAT_S: Final = 0.05
 
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
+Answer = Callable[[dict[str, str]], dict[str, Any]]
 
 
 class Warden:
@@ -95,7 +96,7 @@ class Warden:
 
 def _answered(answer: Answer, body: bytes) -> bytes:
     try:
-        found = answer(msgspec.json.decode(body, type=dict[str, Any]))
+        found = answer(read_question(body))
     except (KeyError, ValueError) as error:
         found = {"error": f"{type(error).__name__}: {error}"}
     return msgspec.json.encode(found)
