@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reference.supervisor import ReferenceSupervisor, World
-from tradebot.actors.child_spec import NORMAL, SHUTDOWN, AutoShutdown, Backoff, ChildSpec, Kind, Restart, Strategy, SupervisorSpec
+from tradebot.actors.child_spec import (
+    FOR_EVER, KILLED, NORMAL, SHUTDOWN, AutoShutdown, Backoff, ChildSpec, Kind, Restart, Strategy, SupervisorSpec,
+)
 from tradebot.actors.supervisor import NS, Answer, Ended, Kill, Ready, Said, Start, Stop, Supervisor, counts
 
 CASES: Final = 10_000 if os.environ.get("TRADEBOT_FULL") == "1" else 1_000
@@ -308,3 +310,30 @@ def test_specs_that_contradict_themselves_are_refused() -> None:
         leaf("a", is_significant=True)
     with pytest.raises(ValueError, match="auto_shutdown"):
         SupervisorSpec(children=(leaf("a", restart=Restart.TRANSIENT, is_significant=True),))
+
+
+def deaths_until_it_ends(backoff: Backoff, reason: str, lived_s: float) -> tuple[int, str]:
+    """How often a child that lives so long may die, up to 60 times, and who ended the supervisor."""
+    machine, now = running(SupervisorSpec(intensity=3, period_s=1.0, backoff=backoff, children=(leaf("a"),))), 0
+    for count in range(1, 60):
+        now += round(lived_s * NS)
+        said = machine.exited(count, reason, now)
+        if not said:
+            now = machine.next_due_ns
+            said = machine.wake(now)
+        if said == [Ended(SHUTDOWN)]:
+            return count, machine.worn_out
+        machine.started(count + 1, now)
+    return 60, machine.worn_out
+
+
+def test_deaths_that_waiting_keeps_apart_count_where_they_come_in_a_row() -> None:
+    waits = Backoff(first_s=1.0, max_s=4.0, steady_s=10.0)
+    assert deaths_until_it_ends(waits, "crash", 0.9) == (4, "a"), "more than the intensity"
+    assert deaths_until_it_ends(waits, "crash", 9.9) == (4, "a")
+    assert deaths_until_it_ends(waits, "crash", 10.0) == (60, ""), "a steady life forgives"
+    assert deaths_until_it_ends(waits, KILLED, 0.9) == (60, ""), "a kill comes from outside"
+    assert deaths_until_it_ends(Backoff(first_s=1.0, row_max=7), "crash", 2.0) == (8, "a")
+    assert deaths_until_it_ends(Backoff(first_s=1.0, row_max=FOR_EVER), "crash", 2.0) == (60, "")
+    assert deaths_until_it_ends(AS_OTP, "crash", 2.0) == (60, ""), "as in OTP: they are not within a period"
+    assert deaths_until_it_ends(AS_OTP, "crash", 0.1) == (4, ""), "and here they are"

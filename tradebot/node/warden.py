@@ -21,14 +21,17 @@ from tradebot.node.tree_shape import TRADING, Shape
 
 BEAT_S: Final = 0.05
 
+Died = Callable[[str, str], None]
+"""(part, why), of one that shares its process with others."""
+
 Answer = Callable[[dict[str, str]], dict[str, Any]]
 
 
 class Warden:
     """Within the root's loop. `changed` is called when a part that lives with others started or died."""
 
-    def __init__(self, bus: Bus, shape: Shape, clock: Clock, answer: Answer, changed: Callable[[], None]) -> None:
-        self.bus, self.shape, self.clock, self.changed = bus, shape, clock, changed
+    def __init__(self, bus: Bus, shape: Shape, clock: Clock, answer: Answer, changed: Callable[[], None], died: Died) -> None:
+        self.bus, self.shape, self.clock, self.changed, self.died = bus, shape, clock, changed, died
         self.watching = Watching()
         self.hosted: dict[str, dict[str, Any]] = {
             name: {"state": "stopped", "starts": 0, "last_exit": None} for name in shape.hosted
@@ -50,6 +53,8 @@ class Warden:
                 self.note_hosted(message.name, message.what, message.why)
                 self.happened(message.name, message.what, message.why)
                 self.changed()
+                if message.what != "started":
+                    self.died(message.name, message.why)
             else:
                 self.post(self.watching.take(message))
 
