@@ -15,7 +15,7 @@ from tradebot.domain.links import Fenced
 from tradebot.engine.plan import ACCOUNT
 from tradebot.node.health import read_parts
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
-from tradebot.node.tree_shape import HOSTED, TRADING, gave_up_code, who_gave_up
+from tradebot.node.tree_shape import HOSTED, gave_up_code, who_gave_up
 
 PARTS: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)
 

@@ -4,7 +4,8 @@ import sys
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
+from msgspec.structs import force_setattr
 
 SHUTDOWN: Final = "shutdown"
 NORMAL: Final = "normal"
@@ -12,6 +13,7 @@ KILLED: Final = "killed"
 """Reasons of an exit. The first two are wanted: a transient child that ends by them is not started again."""
 
 FOR_EVER: Final = sys.maxsize
+WORKER_SHUTDOWN_S: Final = 5.0
 
 
 class Restart(StrEnum):
@@ -44,18 +46,23 @@ class Kind(StrEnum):
 
 
 class ChildSpec(Struct, frozen=True, kw_only=True):
-    """One child. `start` is what the tree makes it of, opaque here; `shutdown_s`: how long it may take to end when told to, 0:
-    it is killed at once, None: as long as it takes.
+    """One child. `start` is what the tree makes it of, opaque here but for a `SupervisorSpec`, which is a supervisor below this
+    one; `shutdown_s`: how long it may take to end when told to, 0: it is killed at once, None: as long as it takes. A supervisor
+    takes as long as its children do, where nothing else is said, and a worker 5 s.
     """
 
     id: str
     start: Any = None
     restart: Restart = Restart.PERMANENT
-    shutdown_s: Annotated[float, Meta(ge=0)] | None = 5.0
-    kind: Kind = Kind.WORKER
+    shutdown_s: Annotated[float, Meta(ge=0)] | None = UNSET  # type: ignore[assignment]
+    kind: Kind = UNSET  # type: ignore[assignment]
     is_significant: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind is UNSET:
+            force_setattr(self, "kind", Kind.SUPERVISOR if isinstance(self.start, SupervisorSpec) else Kind.WORKER)
+        if self.shutdown_s is UNSET:
+            force_setattr(self, "shutdown_s", None if self.kind is Kind.SUPERVISOR else WORKER_SHUTDOWN_S)
         if self.is_significant and self.restart is Restart.PERMANENT:
             raise ValueError(f"expected a significant child that may end, found {self.id!r}, which is permanent")
 

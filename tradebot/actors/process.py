@@ -89,7 +89,7 @@ async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, 
                 waits.cancel()
             return None
 
-        return InLoop(run, report)
+        return InLoop(run, report, child.id)
 
     tree, asked = Tree(spec, begin, tell), asyncio.Event()
     lines.end_by(asked.set)

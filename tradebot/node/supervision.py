@@ -161,8 +161,8 @@ class Supervision:
         self.fail(TOO_MANY)
 
     async def recycle(self, name: str) -> None:
-        """End a part as at a stop, and start it again; that is nobody's failure and counts for none. One at a time: who asks before
-        the part begins anew shares that start, who asks later has one of his own, which knows what was written until then.
+        """End a part as at a stop, and start it again; that is nobody's failure and counts for none. One at a time: who asks
+        before the part begins anew shares that start, who asks later has one of his own, which knows what was written until then.
         """
         task = self.recycling.get(name)
         if task is None:
