@@ -202,8 +202,8 @@ class EnginePart(Base):
             self.save()
         self.journal.close()
 
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
-        verb, who, why = question["verb"], str(question.get("who", "")), str(question.get("why", ""))
+    def answer(self, question: dict[str, str], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+        verb, who, why = question["verb"], question.get("who", ""), question.get("why", "")
         if verb == "status":
             return self.status()
         if verb == "orders":
@@ -428,7 +428,7 @@ class FeedPart(Base):
     def close(self) -> None:
         pass
 
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+    def answer(self, question: dict[str, str], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
         """`hold`: tell nothing new until its next start; what is asked for again is still told."""
         if question["verb"] == "hold":
             self.is_held = True

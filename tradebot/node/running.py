@@ -268,7 +268,7 @@ class Root:
         clock = self.begin_clock()
         warden = self.warden = Warden(
             bus_of(self.folder, self.config.node.bus), self.shape, clock, lambda question: self.answer(parts, question),
-            lambda: self.write_parts(parts),
+            lambda: self.write_parts(parts), self.died,
         )  # fmt: skip
         parts = Supervision(
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
@@ -301,7 +301,7 @@ class Root:
             warden.close()
         if why is not None:
             name = why.partition(" ")[0]
-            words = self.last_words(name) if name in parts.names else f"see {self.log.name}"
+            words = self.last_words(name) if name in (*parts.names, *self.shape.hosted) else f"see {self.log.name}"
             raise LocalError(f"expected a node that runs, found: {why}; {words}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
 
@@ -332,15 +332,15 @@ class Root:
         task.add_done_callback(done)
         return task
 
-    def answer(self, parts: Supervision, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, parts: Supervision, question: dict[str, str]) -> dict[str, Any]:
         """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
         if question["verb"] != "restart":
             raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
-        process = self.shape.process_of(str(question["part"]))
+        process = self.shape.process_of(question["part"])
         part = parts.part(process)
         if part is None:
             raise ValueError(f"expected a part of this node, one of {', '.join(parts.names)}, found {question['part']!r}")
-        self.say({"event": "restart_asked", "part": process, "who": str(question.get("who", ""))})
+        self.say({"event": "restart_asked", "part": process, "who": question.get("who", "")})
         self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
         return {"accepted": True, "by": ROOT, "part": process, "starts": part.starts}
 
@@ -374,7 +374,7 @@ class Root:
         heard: dict[str, float] = {}
         while True:
             names = list(parts.names)
-            answers = await asyncio.gather(*(self.ask(self.shape.desk_of(name), "status") for name in names))
+            *answers, engine = await asyncio.gather(*(self.ask(name, "status") for name in (*names, ENGINE)))
             for name, found in zip(names, answers, strict=True):
                 part, is_engine = parts.part(name), name == self.engine_process
                 if part is None or not part.number or not (part.is_up or is_engine):
@@ -392,7 +392,7 @@ class Root:
                     self.silent.add(name)
                     await parts.kill(name)
                     heard[name] = time.monotonic()
-            self.tell_quarantined(dict(zip(names, answers, strict=True)).get(self.engine_process))
+            self.tell_quarantined(engine)
             await self.check_memory(parts, memory_of)
             await asyncio.sleep(WATCH_S)
 
