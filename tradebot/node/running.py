@@ -1,8 +1,8 @@
 """`tradebot run`: the root of a node. It prepares the run, keeps its processes, says when trading may start, and ends them in
 order.
 
-The root trades nothing and holds nothing: killed, it takes the others with it by their life line, and its next start goes on
-with the same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
+The root trades nothing and holds nothing: killed, the kernel kills the others with it, and its next start goes on with the
+same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
 comes under an older one.
 """
 
@@ -48,6 +48,7 @@ from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_from_dict, config_to_dict
 from tradebot.node.health import STARTED, write_parts
+from tradebot.node.orphans import end_orphans
 from tradebot.node.places import store_place
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Config
@@ -209,6 +210,8 @@ def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None
     loaded = load()
     check_mode(loaded.config)
     with only_root(home):
+        if orphans := end_orphans(home):
+            note(f"killed what an earlier root had left behind: {', '.join(orphans)}")
         folder = prepare_run(loaded, home, is_new)
         (home / "logs").mkdir(mode=0o700, exist_ok=True)
         with (home / "logs" / f"{folder.name}.log").open("ab") as log:
