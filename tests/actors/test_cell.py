@@ -47,7 +47,7 @@ class Counts:
     def ask(
         self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]
     ) -> tuple[bytes, Iterable[Addressed]]:
-        letters = {"garbage", "versions", "doubled", "late", "repaired", "lost", "told_again"}
+        letters = {"garbage", "versions", "doubled", "late", "repaired", "lost", "told_again", "refused_peers"}
         assert set(figures()) == letters | {"messages", "depth", "most_waited", "step_us_p50", "step_us_p99"}
         return self.name.encode() + body, ()
 

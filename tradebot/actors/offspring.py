@@ -1,8 +1,6 @@
-"""A process that we have started, whoever is its parent: seen and signalled through its pidfd, which never means another process.
+"""A process that is our child: seen, signalled and reaped through its pidfd, which never means another process.
 
-What it ended with is told by the kernel to its parent alone. That is us, where we made it ourselves, and the zygote where that
-forked it; the zygote passes it on, and where the zygote is gone the process is ours, because we take in orphans
-(PR_SET_CHILD_SUBREAPER, prctl(2)).
+It was started by us, or forked from the zygote and left to us, because we take in orphans (PR_SET_CHILD_SUBREAPER, prctl(2)).
 """
 
 import asyncio
@@ -11,66 +9,59 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import IO, Final
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 UNKNOWN: Final = -int(signal.SIGKILL)
-"""What is told of an end of which nobody knows the status any more."""
+"""What is told of an end of which the kernel keeps no status, because we were started with SIGCHLD ignored."""
 
 
 class Offspring:
-    """`pidfd` is ours to close. `exited` gets the exit code, negative for a signal, as `subprocess` has it. `passed_on` says
-    whether somebody else is to tell the code, now.
-    """
+    """`pidfd` is ours to close. `exited` gets the exit code, negative for a signal, as `subprocess` has it."""
 
-    def __init__(self, pid: int, pidfd: int, passed_on: Callable[[], bool] = lambda: False) -> None:
-        self.pid, self.exited = pid, asyncio.get_running_loop().create_future()
-        self._pidfd, self._passed_on = pidfd, passed_on
-        self._loop = asyncio.get_running_loop()
-        self._is_dead = False
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd, self._loop = pidfd, asyncio.get_running_loop()
+        self.exited = self._loop.create_future()
         self._loop.add_reader(pidfd, self._look)
 
     @property
     def is_alive(self) -> bool:
-        return not self._is_dead
+        return not self.exited.done()
 
     def send_signal(self, number: int) -> None:
         """To a process that is gone it says nothing."""
-        if not self._is_dead:
+        if self.is_alive:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
-    def tell(self, code: int) -> None:
-        """What it ended with, from whoever knows."""
-        if not self.exited.done():
-            self.exited.set_result(code)
-
-    def look_again(self) -> None:
-        """Who was to tell the code is gone."""
-        if self._is_dead and not self.exited.done():
-            code = reap(self.pid)
-            self.tell(UNKNOWN if code is None else code)
-
     def _look(self) -> None:
         """The pidfd has become readable: the process is no more."""
-        self._is_dead = True
         self._loop.remove_reader(self._pidfd)
-        code = reap(self.pid)
+        code = reap(self._pidfd)
         os.close(self._pidfd)
-        if code is not None:
-            self.tell(code)
-        elif not self._passed_on():
-            self.look_again()
+        self.exited.set_result(code)
 
 
-def reap(pid: int) -> int | None:
-    """The exit code of a child that has ended; None of one that is not ours."""
+def reap(pidfd: int) -> int:
+    """The exit code of a child that has ended."""
     try:
-        found, status = os.waitpid(pid, os.WNOHANG)
+        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
     except ChildProcessError:
-        return None
-    return os.waitstatus_to_exitcode(status) if found else None
+        return UNKNOWN
+    assert found is not None
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
+def end_group(leader: int) -> bool:
+    """Kill and reap those children of ours that are in the process group of one that has ended; whether any may be left."""
+    try:
+        while os.waitpid(-leader, os.WNOHANG)[0]:
+            pass
+        os.killpg(leader, signal.SIGKILL)
+    except (ChildProcessError, ProcessLookupError):
+        return False
+    return True
 
 
 def adopt_orphans() -> None:
@@ -90,7 +81,7 @@ def spawn(words: list[str], log: IO[bytes], descriptors: list[int]) -> Offspring
             os.set_inheritable(descriptor, True)
         pid = os.posix_spawn(
             sys.executable, [sys.executable, *words], os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-            file_actions=actions, setsid=True, setsigmask=[], setsigdef=[signal.SIGPIPE],
+            file_actions=actions, setsid=True, setsigmask=[], setsigdef=[signal.SIGPIPE, signal.SIGCHLD],
         )  # fmt: skip
     finally:
         for descriptor in descriptors:

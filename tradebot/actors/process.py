@@ -1,7 +1,8 @@
 """A process around one part, or around several that live together: the loop, and an end that is asked for or forced.
 
 It ends when it is told to (SIGTERM), and when the process that started it is gone: the life line is a pipe of which that
-process holds the other end, so that killing the root fells the whole node, and nobody trades on unsupervised.
+process holds the other end. A part of a node is killed by the kernel then (`life_line.end_with`), so that killing the root fells
+the whole node, and nobody trades on unsupervised, not even one that hangs.
 
 Parts that live together have a supervisor of their own in this loop; what hangs or crashes takes all of them with it.
 """

@@ -1,28 +1,29 @@
 """The zygote as its supervisor has it: asked for forks, watched, and made anew when it is gone.
 
-It is no child of the tree. Killing it fells nobody, and counts for nobody: the next fork that is asked for makes another, and
-what was asked of the one that died is asked again. One that hangs, and neither forks nor tells of a child's end, is killed.
+What it forks is the supervisor's child and not its own. Killing it fells nobody, and counts for nobody: the next fork that is
+asked for makes another, and what was asked of the one that died is asked again. One that hangs over a fork is killed.
 """
 
 import asyncio
 import contextlib
+import itertools
+import os
 import signal
 import socket
-from collections import deque
 from typing import IO, Final
 
 import msgspec
 
 from tradebot.actors.naming import ROOM
-from tradebot.actors.offspring import Offspring, spawn
-from tradebot.actors.zygote_words import BYTES_MAX, Exited, Failed, Fork, Told
+from tradebot.actors.offspring import Offspring, end_group, spawn
+from tradebot.actors.zygote_words import BYTES_MAX, WARM, Failed, Fork, Told
 from tradebot.domain.errors import LocalError
 
 TRIES: Final = 3
 WARM_S: Final = 30.0
 FORK_S: Final = 3.0
+CLOSE_S: Final = 2.0
 LOOK_S: Final = 0.001
-TELL_S: Final = 1.0  # from a child's end until its code is told
 
 _told: Final = msgspec.msgpack.Decoder(Told)
 
@@ -35,8 +36,8 @@ class Zygote:
         self.process: Offspring | None = None
         self.starts = 0
         self._line: socket.socket | None = None
-        self._answers: deque[asyncio.Future[Offspring | None]] = deque()
-        self._children: dict[int, Offspring] = {}
+        self._numbers = itertools.count(WARM + 1)
+        self._answers: dict[int, asyncio.Future[Offspring | None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._is_closed = False
 
@@ -47,14 +48,14 @@ class Zygote:
 
     async def fork(self, target: str, words: list[str], life_line: int, ready: int) -> Offspring:
         """A child that is `target`. Raises LocalError."""
-        body = msgspec.msgpack.encode(Fork(target, words))
         async with self._one_at_a_time:
             for _ in range(TRIES):
                 await self._make_sure()
+                request = Fork(next(self._numbers), target, words)
                 with contextlib.suppress(OSError, ConnectionError, TimeoutError):  # it died or hangs: the next one is asked
                     assert self._line is not None
-                    socket.send_fds(self._line, [body], [self.log.fileno(), life_line, ready])
-                    found = await asyncio.wait_for(self._answer(), FORK_S)
+                    socket.send_fds(self._line, [msgspec.msgpack.encode(request)], [self.log.fileno(), life_line, ready])
+                    found = await asyncio.wait_for(self._answer(request.number), FORK_S)
                     assert found is not None
                     return found
                 await self._see_end()
@@ -71,31 +72,31 @@ class Zygote:
             raise LocalError(f"expected a zygote, found that {TRIES} of them died while they warmed up: see {self.log.name}")
 
     async def _make(self) -> None:
-        """Raises ConnectionError where it dies, LocalError where it does not get warm in time."""
-        assert not self._is_closed
+        """Raises ConnectionError where it dies, LocalError where it does not get warm in time, or is not to be any more."""
+        if self._is_closed:
+            raise LocalError("expected a zygote, found that its tree has ended")
+        await self._bury()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            words = ["-m", "tradebot.actors.zygote_main", str(theirs.fileno()), *self.modules, ROOM]
-            self.process = spawn(words, self.log, [theirs.fileno()])
+            words = [str(theirs.fileno()), str(os.getpid()), *self.modules, ROOM]
+            self.process = spawn(["-m", "tradebot.actors.zygote_main", *words], self.log, [theirs.fileno()])
         self._line = ours
         self.starts += 1
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear)
         try:
-            await asyncio.wait_for(self._answer(), WARM_S)
+            await asyncio.wait_for(self._answer(WARM), WARM_S)
         except TimeoutError as error:
-            self._kill_hung()
-            self._lose()
+            await self._see_end()
             raise LocalError(f"expected a zygote within {WARM_S:g} s, found none: see {self.log.name}") from error
 
-    def _answer(self) -> "asyncio.Future[Offspring | None]":
-        """The next answer that is not about an end. Awaiting it raises ConnectionError where the zygote dies before it."""
-        waits: asyncio.Future[Offspring | None] = asyncio.get_running_loop().create_future()
-        self._answers.append(waits)
+    def _answer(self, number: int) -> "asyncio.Future[Offspring | None]":
+        """What is said of that number. Awaiting it raises ConnectionError where the zygote dies before."""
+        waits = self._answers[number] = asyncio.get_running_loop().create_future()
         return waits
 
     def _hear(self) -> None:
-        assert self._line is not None
+        """What it says and, behind it, that it is gone."""
         while self._line is not None:
             try:
                 data, descriptors, _, _ = socket.recv_fds(self._line, BYTES_MAX, 1)
@@ -103,95 +104,66 @@ class Zygote:
                 return
             except OSError:
                 data, descriptors = b"", []
-            if not data:
+            if data:
+                self._take(_told.decode(data), descriptors)
+            else:
                 self._lose()
-                return
-            self._take(_told.decode(data), descriptors)
 
     def _take(self, told: Told, descriptors: list[int]) -> None:
-        if isinstance(told, Exited):
-            child = self._children.pop(told.pid, None)
+        answer = self._answers.pop(told.number)
+        child = None if isinstance(told, Failed) or not descriptors else Offspring(told.pid, descriptors[0])
+        if answer.done():  # nobody waits for it any more
             if child is not None:
-                child.tell(told.code)
-            return
-        answer = self._answers.popleft()
-        if answer.done() and not descriptors:
-            return
-        if isinstance(told, Failed):
-            answer.set_exception(LocalError(f"expected a fork, found: {told.why}"))
-        elif descriptors:
-            children = self._children
-            child = children[told.pid] = Offspring(told.pid, descriptors[0], lambda: self._is_to_tell(told.pid, children))
-            if answer.done():  # nobody waits for it any more
                 child.send_signal(signal.SIGKILL)
-            else:
-                answer.set_result(child)
+        elif isinstance(told, Failed):
+            answer.set_exception(LocalError(f"expected a fork, found: {told.why}"))
         else:
-            answer.set_result(None)
-
-    def _is_to_tell(self, pid: int, children: dict[int, Offspring]) -> bool:
-        """Of a child that has ended: whether its code is still to come from the zygote, which is not waited for too long."""
-        if pid not in children:
-            return False
-        asyncio.get_running_loop().call_later(TELL_S, self._look_told, pid, children)
-        return True
-
-    def _look_told(self, pid: int, children: dict[int, Offspring]) -> None:
-        if pid in children and children is self._children:
-            self._kill_hung()
-
-    def _kill_hung(self) -> None:
-        """Its line ends with it, behind what it has said before."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
+            answer.set_result(child)
 
     async def _see_end(self) -> None:
-        """Of one that did not fork: what it has said is heard before another is asked, so that no child of it is overlooked."""
-        self._kill_hung()
-        while self._line is not None:
+        """Of one that hangs: what it and a child of it have still to say is heard before another is asked."""
+        self._kill()
+        until = asyncio.get_running_loop().time() + FORK_S
+        while self._line is not None and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(LOOK_S)
+        if self._line is not None:  # a child of it stands still: it ends where it finds that nobody hears it
+            self._line.shutdown(socket.SHUT_RDWR)
+            self._hear()
+
+    def _kill(self) -> None:
+        """With what it forks and has not yet left its group."""
+        if self.process is not None and self.process.is_alive:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _lose(self) -> None:
-        """It is gone: its children are ours from now on, and what was asked of it is asked of another."""
-        if self._line is not None:
-            asyncio.get_running_loop().remove_reader(self._line.fileno())
-            self._line.close()
+        """It is gone: what was asked of it is asked of another."""
+        assert self._line is not None
+        asyncio.get_running_loop().remove_reader(self._line.fileno())
+        self._line.close()
         self._line = None
-        self._leave()
-        while self._answers:
-            answer = self._answers.popleft()
+        for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(ConnectionError("the zygote is gone"))
+        self._answers.clear()
 
-    def _leave(self) -> None:
-        """Its children become ours when it has ended whole, which is after its line has."""
-        assert self.process is not None
-        orphans, self._children = self._children, {}
-
-        def settle(_: object) -> None:
-            found = list(orphans.values())
-            orphans.clear()
-            for child in found:
-                child.look_again()
-
-        self.process.exited.add_done_callback(settle)
+    async def _bury(self) -> None:
+        """Wait for the end of one that is gone, and of forks of it that nobody was told of."""
+        if self.process is None:
+            return
+        self._kill()
+        await self.process.exited
+        while end_group(self.process.pid):
+            await asyncio.sleep(LOOK_S)
 
     async def close(self) -> None:
-        """It ends once its line is closed."""
+        """It ends once our end of its line is."""
         self._is_closed = True
-        if self._line is not None:
-            asyncio.get_running_loop().remove_reader(self._line.fileno())
-            self._line.close()
-            self._line = None
-            self._leave()
-        if self.process is not None:
-            try:
-                await asyncio.wait_for(asyncio.shield(self.process.exited), 2.0)
-            except TimeoutError:
-                self.process.send_signal(9)
-                await self.process.exited
+        if self._line is not None and self.process is not None:
+            self._line.shutdown(socket.SHUT_WR)
+            await asyncio.wait([self.process.exited], timeout=CLOSE_S)
+            await self._see_end()
+        await self._bury()
 
     @property
     def pid(self) -> int | None:
         return self.process.pid if self.process is not None and self.process.is_alive else None
-

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.actors.child_spec import ChildSpec
-from tradebot.actors.naming import name_process
+from tradebot.actors.life_line import end_with
 from tradebot.actors.process import GaveUp, run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
@@ -32,9 +32,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--fold", action="store_true")
     parser.add_argument("--life-line", type=int)
     parser.add_argument("--ready", type=int)
+    parser.add_argument("--parent", type=int)  # of one that was started by itself
     parser.add_argument("--clock-offset", type=int)
     words = parser.parse_args(arguments)
-    name_process([sys.executable, "-m", "tradebot.node.part_main", *arguments])
+    if words.parent is not None:
+        end_with(words.parent)
     shut = ShutOut(words.shut, words.why, words.fold) if words.shut else None
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?

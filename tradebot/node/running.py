@@ -1,8 +1,8 @@
 """`tradebot run`: the root of a node. It prepares the run, keeps its processes, says when trading may start, and ends them in
 order.
 
-The root trades nothing and holds nothing: killed, it takes the others with it by their life line, and its next start goes on
-with the same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
+The root trades nothing and holds nothing: killed, the kernel kills the others with it, and its next start goes on with the
+same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
 comes under an older one.
 """
 
@@ -48,6 +48,7 @@ from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_from_dict, config_to_dict
 from tradebot.node.health import STARTED, write_parts
+from tradebot.node.orphans import end_orphans
 from tradebot.node.places import store_place
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Config
@@ -55,6 +56,7 @@ from tradebot.node.session_files import (
     API,
     ENGINE,
     GATEWAY,
+    VENUE,
     Prepared,
     current_run,
     find_current,
@@ -74,6 +76,7 @@ from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, shape_of
 from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
 from tradebot.node.warden import Warden
+from tradebot.store.journal_end import end_ns
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -207,6 +210,8 @@ def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None
     loaded = load()
     check_mode(loaded.config)
     with only_root(home):
+        if orphans := end_orphans(home):
+            note(f"killed what an earlier root had left behind: {', '.join(orphans)}")
         folder = prepare_run(loaded, home, is_new)
         (home / "logs").mkdir(mode=0o700, exist_ok=True)
         with (home / "logs" / f"{folder.name}.log").open("ab") as log:
@@ -260,7 +265,7 @@ class Root:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         await self.check_addresses(bound_by(self.config))
-        clock = Clock()
+        clock = self.begin_clock()
         warden = self.warden = Warden(
             bus_of(self.folder, self.config.node.bus), self.shape, clock, lambda question: self.answer(parts, question),
             lambda: self.write_parts(parts), self.died,
@@ -269,7 +274,7 @@ class Root:
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
         )
         starting = asyncio.create_task(parts.start())
-        beating = self.keep(loop.create_task(warden.run()), parts)
+        beating = [self.keep(loop.create_task(one), parts) for one in (warden.run(), tell_watchdog())]
         try:
             if await self.wait_ready(parts, ended):
                 await starting
@@ -291,13 +296,29 @@ class Root:
                 loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
             await parts.end()
-            beating.cancel()
+            for one in beating:
+                one.cancel()
             warden.close()
         if why is not None:
             name = why.partition(" ")[0]
             words = self.last_words(name) if name in (*parts.names, *self.shape.hosted) else f"see {self.log.name}"
             raise LocalError(f"expected a node that runs, found: {why}; {words}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def begin_clock(self) -> Clock:
+        """That of the machine; where it shows less than the journals' last time, for it was set back, one that goes on from
+        there. Time would stand still otherwise until the machine's has caught up.
+        """
+        last_ns = max(end_ns(self.folder / name) for name in (ENGINE, GATEWAY, VENUE))
+        behind_ns = last_ns - time.time_ns()
+        if behind_ns <= 0:
+            return Clock()
+        self.say({"event": "clock_behind", "seconds": round(behind_ns / NS_PER_SECOND, 3)})
+        self.note(
+            f"the machine's clock is {behind_ns / NS_PER_SECOND:.1f} s behind the journal of this run: the node goes on from the "
+            "journal's time, and its times are ahead by so much; set the clock right"
+        )
+        return Clock(last_ns - time.monotonic_ns())
 
     def keep(self, task: "asyncio.Task[None]", parts: Supervision) -> "asyncio.Task[None]":
         """Hold a task until it is done; one that fails ends the node, for nobody would see what hangs any more."""
@@ -602,6 +623,18 @@ def shut_words(shut: ShutOut | None) -> list[str]:
         return []
     words = [word for number in shut.strategies for word in ("--shut", str(number))]
     return [*words, "--why", shut.why, *(["--fold"] if shut.is_folded else [])]
+
+
+async def tell_watchdog() -> None:
+    """Say that this loop turns, twice in the time after which systemd kills and starts again (sd_watchdog_enabled(3)); for ever,
+    where systemd has one on this process.
+    """
+    time_us, process = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID") or str(os.getpid())
+    if process != str(os.getpid()) or not time_us.isdecimal() or int(time_us) == 0:
+        return
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(int(time_us) / 2e6)
 
 
 def notify(state: str) -> None:

@@ -6,6 +6,7 @@ node: with growing waits between, it would never reach any intensity. A SIGKILL 
 """
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -129,7 +130,7 @@ class Supervision:
             words = self.words(child.id)
             if child.start.place == "fork":
                 return await self.zygote.fork(f"{MAIN}:main", words, self.life_line.watched, ready)
-            own = ["--life-line", str(self.life_line.watched), "--ready", str(ready)]
+            own = ["--life-line", str(self.life_line.watched), "--ready", str(ready), "--parent", str(os.getpid())]
             return spawn(["-m", MAIN, *words, *own], self.log, [self.life_line.watched, ready])
 
         limit_s = ENGINE_START_S if child.id in (ENGINE, TRADING) else START_S

@@ -32,13 +32,14 @@ class Warden:
 
     def __init__(self, bus: Bus, shape: Shape, clock: Clock, answer: Answer, changed: Callable[[], None], died: Died) -> None:
         self.bus, self.shape, self.clock, self.changed, self.died = bus, shape, clock, changed, died
+        self.answer = answer
         self.watching = Watching()
         self.hosted: dict[str, dict[str, Any]] = {
             name: {"state": "stopped", "starts": 0, "last_exit": None} for name in shape.hosted
         }
         self.posts = Posts(bus, ROOT, clock.now())
         self.inbox = Inbox(bus, self.posts, self.take)
-        self.desk = Desk(bus.context, bus.folder, f"{ROOT}.desk", lambda body: _answered(answer, body))
+        self.desk = Desk(bus.context, bus.folder, f"{ROOT}.desk", self.reply)
 
     async def run(self) -> None:
         """For ever."""
@@ -88,6 +89,15 @@ class Warden:
             watching = self.watching
             self.post(watching.answered(name) if has_answered else watching.unanswered(name, since_ns))
 
+    def reply(self, body: bytes) -> bytes:
+        """At the desk: a status says that the root's loop turns."""
+        try:
+            question = read_question(body)
+            found = {"mailbox": self.inbox.figures()} if question["verb"] == "status" else self.answer(question)
+        except (KeyError, ValueError) as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+        return msgspec.json.encode(found)
+
     def post(self, told: Iterable[Told]) -> None:
         for name, message in told:
             self.posts.send(name, message)
@@ -97,11 +107,3 @@ class Warden:
         self.desk.close()
         self.posts.close()
         self.bus.close()
-
-
-def _answered(answer: Answer, body: bytes) -> bytes:
-    try:
-        found = answer(read_question(body))
-    except (KeyError, ValueError) as error:
-        found = {"error": f"{type(error).__name__}: {error}"}
-    return msgspec.json.encode(found)

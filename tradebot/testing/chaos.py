@@ -7,7 +7,7 @@ chosen, and when, comes from one seed; what the machine makes of it does not, so
 that a bad run leaves behind say what happened.
 
 At the end the root is held and the feed holds still, so that nothing new comes; trading is halted and every order cancelled; when
-all is quiet the root is killed, its children end by their life line, and the judge reads (`chaos_judge`).
+all is quiet the root is killed, its children end with it, and the judge reads (`chaos_judge`).
 """
 
 import contextlib
@@ -259,10 +259,11 @@ def _processes_of(name: str, folder: Path) -> Iterator[int]:
 
 
 def _zygotes_of(root: int) -> Iterator[int]:
-    """Children of a root that fork others. A fork bears their words too, until it has its own; its parent is another."""
+    """Children of a root that fork others. A fork bears their words too, until it has its own; it leads no group then."""
     with contextlib.suppress(OSError):
         for word in Path(f"/proc/{root}/task/{root}/children").read_text().split():
-            if b"tradebot.actors.zygote_main" in Path(f"/proc/{word}/cmdline").read_bytes():
+            is_one = b"tradebot.actors.zygote_main" in Path(f"/proc/{word}/cmdline").read_bytes()
+            if is_one and os.getpgid(int(word)) == int(word):
                 yield int(word)
 
 
