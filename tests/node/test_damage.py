@@ -15,7 +15,7 @@ from tests.node.nodes import CONFIG, Place
 from tradebot._core.frames import HEADER_BYTES
 from tradebot._core.types import Kind, Reject
 from tradebot.actors.watching import ROOT
-from tradebot.domain.errors import EXIT_FAILED
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
 from tradebot.node.facts import answers_of, frames_of
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
 from tradebot.store.journal_segments import walk
@@ -137,8 +137,11 @@ def test_a_frame_that_was_never_whole_is_cut_and_said(place: Place) -> None:
 
 
 def test_a_gateway_that_lost_what_it_had_tried_is_not_gone_on_with(place: Place) -> None:
+    """The engine ended as at a stop, so that its snapshot says what the gateway had."""
     start_hurried(place)
-    place.node.end()
+    assert place.node.root is not None
+    place.node.root.send_signal(signal.SIGTERM)
+    assert place.node.root.wait(30) == EXIT_DONE
     segment = place.node.folder / GATEWAY / "00000001.tbj"
     data = bytearray(segment.read_bytes())
     end = [offset for offset, _ in walk(bytes(data))][-12]
