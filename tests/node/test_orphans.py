@@ -1,6 +1,7 @@
 """No part outlives its root, whatever it is at when that is killed; and one that did all the same is ended by the next start.
 
-A part is stopped, or a strategy of the engine spins, in Python or in C where it holds the interpreter's lock; then the root is killed.
+A part is stopped, or a strategy of the engine spins, in Python or in C where it holds the interpreter's lock; then the root is
+killed.
 """
 
 import os
@@ -26,8 +27,8 @@ SPINS = {"python": "while True: pass", "c": "sum(itertools.repeat(1))"}
 
 def spinning(place: Place, how: str) -> str:
     """The strategy, which spins once a file is there and says so by another."""
-    body = f"        if Path({str(place.folder / 'spin')!r}).exists():\n            Path({str(place.folder / 'spins')!r}).touch()\n"
-    head = "    def on_trade(self, trade):\n"
+    head, folder = "    def on_trade(self, trade):\n", str(place.folder)
+    body = f"        if Path({folder!r}, 'spin').exists():\n            Path({folder!r}, 'spins').touch()\n"
     return "import itertools\nfrom pathlib import Path\n" + RESTING.replace(head, f"{head}{body}            {SPINS[how]}\n")
 
 
@@ -94,8 +95,9 @@ class Pretenders:
 
     def start(self, folder: str, below: Path, module: str = "tradebot.node.part_main") -> subprocess.Popen[bytes]:
         """One that shows such words: `folder` as given, in the working folder `below`."""
-        code = "import ctypes, signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nfrom tradebot.actors.naming import name_process\n"
-        code += f"name_process(['python', '-m', {module!r}, 'engine', {folder!r}, '--epoch', '1'])\nprint(flush=True)\nsignal.pause()"
+        shown = ["python", "-m", module, "engine", folder, "--epoch", "1"]
+        code = "import signal; from tradebot.actors.naming import name_process\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        code += f"name_process({shown!r})\nprint(flush=True)\nsignal.pause()"
         words = [sys.executable, "-c", code, "-" * 512]
         one = subprocess.Popen(words, cwd=below, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ":".join(sys.path)})
         self.all.append(one)

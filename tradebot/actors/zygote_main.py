@@ -118,7 +118,7 @@ class Zygote:
 
 
 def leave_to_another() -> None:
-    """Fork and end; the call returns in the child, when its parent has ended. An exit code is the error that kept it from being."""
+    """Fork and end; the call returns in the child, once its parent has ended. The exit code is the error where there is none."""
     between = os.getpid()
     try:
         child = os.fork()

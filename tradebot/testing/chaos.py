@@ -262,8 +262,9 @@ def _zygotes_of(root: int) -> Iterator[int]:
     """Children of a root that fork others. A fork bears their words too, until it has its own; it leads no group then."""
     with contextlib.suppress(OSError):
         for word in Path(f"/proc/{root}/task/{root}/children").read_text().split():
-            if b"tradebot.actors.zygote_main" in Path(f"/proc/{word}/cmdline").read_bytes() and os.getpgid(int(word)) == int(word):
-                yield int(word)
+            words, pid = Path(f"/proc/{word}/cmdline").read_bytes(), int(word)
+            if b"tradebot.actors.zygote_main" in words and os.getpgid(pid) == pid:
+                yield pid
 
 
 class Chaos:
