@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import zmq
 
 from tradebot.actors.bus import Bus, TcpBus
 from tradebot.actors.curve import make_keys
@@ -86,6 +87,38 @@ def test_who_has_another_key_is_not_heard(tmp_path: Path) -> None:
         pair.close()
 
     run(body)
+
+
+@pytest.mark.parametrize("stranger", ["another key", "no key", "a key that is not the node's"])
+def test_who_is_refused_is_counted_of_the_mailbox_and_said_once(
+    tmp_path: Path, stranger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def body() -> None:
+        (public, secret), (own, own_secret) = make_keys(), make_keys()
+        port = free_ports(2)
+        bus = tcp(tmp_path / "x", port, secret)
+        inbox = Inbox(bus, Posts(bus, "a", 1), list[Message]().extend)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        for number in range(1, 4):
+            socket = context.socket(zmq.PUSH)
+            socket.setsockopt(zmq.RECONNECT_IVL, -1)
+            if stranger != "no key":
+                socket.curve_publickey, socket.curve_secretkey = own.encode(), own_secret.encode()
+                socket.curve_serverkey = (own if stranger == "another key" else public).encode()
+            socket.connect(f"tcp://127.0.0.1:{port}")
+            while inbox.figures()["refused_peers"] < number:
+                await asyncio.sleep(BEAT_S)
+            socket.close(linger=0)
+        await asyncio.sleep(5 * BEAT_S)
+        assert inbox.figures()["refused_peers"] == 3, "each once"
+        inbox.close()
+        assert bus.refused_of("a") == 3 and bus.refused_of("b") == 0
+        bus.close()
+        context.term()
+
+    run(body)
+    said = capsys.readouterr().err
+    assert said.count("bus: a peer without the key of the bus was refused") == 1 and "the mailbox of the a" in said
 
 
 class Cutting:

@@ -47,7 +47,7 @@ class Counts:
     def ask(
         self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]
     ) -> tuple[bytes, Iterable[Addressed]]:
-        letters = {"garbage", "doubled", "late", "repaired", "lost", "told_again"}
+        letters = {"garbage", "doubled", "late", "repaired", "lost", "told_again", "refused_peers"}
         assert set(figures()) == letters | {"messages", "most_at_once", "step_us_p50", "step_us_p99"}
         return self.name.encode() + body, ()
 

@@ -1,6 +1,7 @@
 """Mailboxes: what is put there arrives once and in order; a full one is told to the sender; a question gets one answer."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from itertools import count
 from pathlib import Path
@@ -94,3 +95,25 @@ def test_a_question_gets_its_answer_and_nobody_at_the_desk_is_none(tmp_path: Pat
 
     run(tmp_path, body)
     assert ask(tmp_path, "nobody", b"?", 0.1) is None
+
+
+def test_mailbox_and_desk_are_the_users_alone_from_their_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, real = dict[str, int](), Path.chmod
+
+    def chmod(path: Path, mode: int) -> None:
+        first[path.name] = path.stat().st_mode & 0o777
+        real(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", chmod)
+
+    async def body(bus: Bus, folder: Path) -> None:
+        mask = os.umask(0o022)
+        inbox = Inbox(bus, Posts(bus, "a", next(STREAMS)), list[Message]().extend)
+        desk = Desk(bus.context, folder, "a.desk", lambda body: body)
+        assert os.umask(mask) == 0o022, "what the process makes later is as before"
+        assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"a": 0o600, "a.desk": 0o600}
+        inbox.close()
+        desk.close()
+
+    run(tmp_path, body)
+    assert first and not any(mode & 0o077 for mode in first.values()), "before it is put right nobody else may enter either"

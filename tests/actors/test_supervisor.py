@@ -4,12 +4,25 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reference.supervisor import ReferenceSupervisor, World
-from tradebot.actors.child_spec import NORMAL, SHUTDOWN, AutoShutdown, Backoff, ChildSpec, Kind, Restart, Strategy, SupervisorSpec
+from tradebot.actors.child_spec import (
+    FOR_EVER,
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    AutoShutdown,
+    Backoff,
+    ChildSpec,
+    Kind,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+)
 from tradebot.actors.supervisor import NS, Answer, Ended, Kill, Ready, Said, Start, Stop, Supervisor, counts
 
 CASES: Final = 10_000 if os.environ.get("TRADEBOT_FULL") == "1" else 1_000
@@ -119,12 +132,12 @@ class Node:
 
 
 leaf_specs = st.builds(
-    lambda restart, shutdown_s, is_significant: {
+    lambda restart, shutdown, is_significant: {
         "restart": restart,
-        "shutdown_s": shutdown_s,
+        **shutdown,
         "is_significant": is_significant and restart is not Restart.PERMANENT,
     },
-    st.sampled_from(Restart), st.sampled_from([0, 3.0, None]), st.booleans(),
+    st.sampled_from(Restart), st.sampled_from([{"shutdown_s": one} for one in (0, 3.0, None)] + [{}]), st.booleans(),
 )  # fmt: skip
 
 
@@ -133,7 +146,7 @@ def named(prefix: str, auto: AutoShutdown, leaves: list[dict[str, Any]], nested:
     children = [ChildSpec(id=f"{prefix}{at}", **one) for at, one in enumerate(rules)]
     if nested is not None:
         at = len(children) // 2
-        children.insert(at, ChildSpec(id="below", start=nested, kind=Kind.SUPERVISOR, shutdown_s=None))
+        children.insert(at, ChildSpec(id="below", start=nested))
     return tuple(children)
 
 
@@ -308,3 +321,42 @@ def test_specs_that_contradict_themselves_are_refused() -> None:
         leaf("a", is_significant=True)
     with pytest.raises(ValueError, match="auto_shutdown"):
         SupervisorSpec(children=(leaf("a", restart=Restart.TRANSIENT, is_significant=True),))
+
+
+def deaths_until_it_ends(backoff: Backoff, reason: str, lived_s: float) -> tuple[int, str]:
+    """How often a child that lives so long may die, up to 60 times, and who ended the supervisor."""
+    machine, now = running(SupervisorSpec(intensity=3, period_s=1.0, backoff=backoff, children=(leaf("a"),))), 0
+    for count in range(1, 60):
+        now += round(lived_s * NS)
+        said = machine.exited(count, reason, now)
+        if not said:
+            now = machine.next_due_ns
+            said = machine.wake(now)
+        if said == [Ended(SHUTDOWN)]:
+            return count, machine.worn_out
+        machine.started(count + 1, now)
+    return 60, machine.worn_out
+
+
+def test_deaths_that_waiting_keeps_apart_count_where_they_come_in_a_row() -> None:
+    waits = Backoff(first_s=1.0, max_s=4.0, steady_s=10.0)
+    assert deaths_until_it_ends(waits, "crash", 0.9) == (4, "a"), "more than the intensity"
+    assert deaths_until_it_ends(waits, "crash", 9.9) == (4, "a")
+    assert deaths_until_it_ends(waits, "crash", 10.0) == (60, ""), "a steady life forgives"
+    assert deaths_until_it_ends(waits, KILLED, 0.9) == (60, ""), "a kill comes from outside"
+    assert deaths_until_it_ends(Backoff(first_s=1.0, row_max=7), "crash", 2.0) == (8, "a")
+    assert deaths_until_it_ends(Backoff(first_s=1.0, row_max=FOR_EVER), "crash", 2.0) == (60, "")
+    assert deaths_until_it_ends(AS_OTP, "crash", 2.0) == (60, ""), "as in OTP: they are not within a period"
+    assert deaths_until_it_ends(AS_OTP, "crash", 0.1) == (4, ""), "and here they are"
+
+
+def test_a_supervisor_takes_as_long_as_its_children_where_nothing_else_is_said() -> None:
+    """As supervisor(3) has it: infinity for a supervisor, 5 s for a worker."""
+    nested = ChildSpec(id="a", start=SupervisorSpec())
+    assert (nested.kind, nested.shutdown_s) == (Kind.SUPERVISOR, None)
+    assert (leaf("a").kind, leaf("a").shutdown_s) == (Kind.WORKER, 5.0)
+    elsewhere = leaf("a", kind=Kind.SUPERVISOR)
+    assert (elsewhere.kind, elsewhere.shutdown_s) == (Kind.SUPERVISOR, None), "one in a process of its own"
+    assert ChildSpec(id="a", start=SupervisorSpec(), shutdown_s=2.0, kind=Kind.WORKER).shutdown_s == 2.0
+    assert running(SupervisorSpec(children=(nested,))).stop(0) == [Stop(1, nested)]
+    assert msgspec.structs.replace(nested, id="b") == ChildSpec(id="b", start=SupervisorSpec())

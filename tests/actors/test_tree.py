@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.actors.children import Nursery, below, is_alive, run, until
 from tradebot.actors.child_spec import Backoff, ChildSpec, Kind, Restart, Strategy, SupervisorSpec
+from tradebot.actors.running import InLoop, Report, Running
 from tradebot.actors.tree import Tree
 from tradebot.domain.errors import LocalError
 
@@ -275,9 +277,101 @@ def test_a_tree_that_stops_while_one_below_is_starting_leaves_nobody(tmp_path: P
         below_spec = spec(child("x", "fork runs"), child("y", "fork late"))
         tree = Tree(spec(child("below", below_spec, kind=Kind.SUPERVISOR, shutdown_s=None)), nursery.begin)
         starting = asyncio.create_task(tree.start())
-        await until(lambda: nursery.pids("x"))
+        await until(lambda: nursery.pids("x") and nursery.starts == 2)
         await asyncio.wait_for(tree.stop(), 5)
         await asyncio.wait([starting])
         assert not is_alive(nursery.pids("x")[0]) and len(nursery.pids("x")) == 1 and nursery.starts == 2
 
     run(tmp_path, body)
+
+
+def in_loop(runs: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> Callable[[ChildSpec, Report], Running]:
+    async def run(started: Callable[[], None], ending: asyncio.Event) -> str | None:
+        started()
+        await runs(ending)
+        return None
+
+    return lambda child, report: InLoop(run, report, child.id)
+
+
+def test_who_stops_waiting_for_the_end_of_a_tree_ends_no_end() -> None:
+    """The next who waits for it sees it, with nobody left."""
+    is_slow = asyncio.Event()
+
+    async def slow(ending: asyncio.Event) -> None:
+        await ending.wait()
+        await is_slow.wait()
+
+    async def body() -> None:
+        tree = Tree(spec(child("a", None), child("b", None)), in_loop(slow))
+        await tree.start()
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(tree.stop(), 0.02)
+        call = asyncio.create_task(tree.restart_child("a"))
+        await asyncio.sleep(0)
+        call.cancel()
+        is_slow.set()
+        await asyncio.wait_for(tree.stop(), 5)
+        assert tree.ended.result() == "shutdown" and not tree.running
+
+    asyncio.run(body())
+
+
+def test_a_child_in_the_loop_that_catches_its_kill_holds_up_no_end(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is killed again, which helps where it catches some; then it is given up, and that is said."""
+    killed: list[str] = []
+
+    async def body(deaf_to: int) -> None:
+        is_over = asyncio.Event()
+
+        async def deaf(_: asyncio.Event) -> None:
+            kills = 0
+            while kills < deaf_to and not is_over.is_set():
+                try:
+                    await asyncio.wait_for(is_over.wait(), 60)
+                except asyncio.CancelledError:
+                    kills += 1
+            if not is_over.is_set():
+                raise asyncio.CancelledError
+
+        told: list[tuple[str, str]] = []
+        tree = Tree(
+            spec(child("a", None, shutdown_s=0.01)), in_loop(deaf), lambda what, _, why: told.append((what, why))
+        )  # fmt: skip
+        await tree.start()
+        await asyncio.wait_for(tree.stop(), 5)
+        assert told == [("start", ""), ("started", ""), ("stop", ""), ("kill", ""), ("exited", "killed")]
+        killed.append(capfd.readouterr().err)
+        is_over.set()
+        await asyncio.sleep(0.02)
+        assert len(told) == 5, "its end, when it comes, is nobody's any more"
+
+    asyncio.run(body(3))
+    asyncio.run(body(10**9))
+    assert killed == ["", "a: it is deaf: it was killed 20 times and still runs; it is given up\n"]
+
+
+def test_a_tree_below_that_is_killed_more_than_once_waits_for_what_is_below_it() -> None:
+    """Its child is deaf: the tree ends when that is given up, not before."""
+    is_over: list[asyncio.Event] = []
+
+    async def deaf(_: asyncio.Event) -> None:
+        while not is_over[0].is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await is_over[0].wait()
+
+    async def body() -> None:
+        is_over.append(asyncio.Event())
+        told: list[tuple[str, str]] = []
+        tree = Tree(
+            spec(child("below", spec(child("x", None)), shutdown_s=0.01)), in_loop(deaf),
+            lambda what, one, _: told.append((what, one.id)),
+        )  # fmt: skip
+        await tree.start()
+        await asyncio.wait_for(tree.stop(), 5)
+        assert told[-2:] == [("exited", "x"), ("exited", "below")]
+        is_over[0].set()
+        await asyncio.sleep(0.02)
+
+    asyncio.run(body())

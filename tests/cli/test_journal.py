@@ -7,6 +7,7 @@ import pytest
 from command import failure, run
 
 from tests.store.journals import fill
+from tradebot.store.journal_snapshots import Snapshots
 
 KEYS = {"segments", "frames", "facts", "commands", "torn", "corrupt"}
 
@@ -71,3 +72,24 @@ def test_export_writes_every_fact(home: Path) -> None:
 def test_a_run_without_a_journal_is_one_line(home: Path) -> None:
     assert "the latest in" in failure(home, 2, "journal", "inspect", "2027")
     assert "20260101-abc, 20260102-def" in failure(home, 2, "journal", "inspect", "2026")
+
+
+def test_verify_reads_all_journals_of_a_run_and_their_snapshots(home: Path) -> None:
+    """A start refuses a gateway or a venue whose journal is damaged, too."""
+    run_folder = home / "tradebot_home" / "journal" / "20260102-def"
+    for part in ("gateway", "venue"):
+        frames = fill(run_folder / part, 20, run_id="20260102-def")
+        Snapshots(run_folder / part).save(10, frames[4].digest, b"state")
+    found = answer(home, "verify", "last")
+    assert {name: one["frames"] for name, one in found["others"].items()} == {"gateway": 20, "venue": 20}  # type: ignore[attr-defined]
+    assert "also read" in run(home, "journal", "verify", "last").stdout
+    for path, at in ((run_folder / "venue" / "00000001.tbj", 1_000), (next((run_folder / "gateway").glob("snapshots/*")), 70)):
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+    done = run(home, "journal", "verify", "last", "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["corrupt"] == 1
+    assert "venue/00000001.tbj at byte 960: its checksum differs\n" in done.stderr
+    assert "a start passes over " in done.stderr and ".tbs" in done.stderr
+    assert run(home, "journal", "verify", str(run_folder / "engine"), "--json").returncode == 0
+    assert run(home, "journal", "verify", str(run_folder / "venue"), "--json").returncode == 1

@@ -10,9 +10,10 @@ from contextlib import suppress
 import pytest
 
 from tests.node.reached import Reached, free_port
+from tradebot.cli.main import main
 from tradebot.client import Fact, Gap, KeyRefused, Metrics, NoNode, RequestRefused, RoleRefused, State
 from tradebot.client.curve import make_keys
-from tradebot.domain.errors import EXIT_FAILED, EXIT_REFUSED
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from tradebot.domain.wire import Code
 from tradebot.node.session_files import API, ENGINE, GATEWAY
 from tradebot.testing.chaos_judge import judge
@@ -215,3 +216,14 @@ def test_who_is_not_on_the_list_and_who_talks_to_nobody_are_told_so(reached: Rea
     assert reached.place.stop() == 0
     with reached.client("admin", timeout_s=0.5) as client, pytest.raises(NoNode, match="found nobody"):
         client.status()
+
+
+def test_the_page_of_a_status_names_the_key_and_what_was_refused(reached: Reached, capsys: pytest.CaptureFixture[str]) -> None:
+    reached.start()
+    with reached.client("viewer") as viewer, pytest.raises(RoleRefused):
+        viewer.control("pause")
+    capsys.readouterr()
+    assert main(["--home", str(reached.place.node.home), "status"]) == EXIT_DONE
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"key {reached.server_key}" in said and f"address {reached.address}" in said
+    assert "keys denied 0" in said and "refused to the-viewer 1" in said

@@ -27,8 +27,9 @@ SPINS = {"python": "while True: pass", "c": "sum(itertools.repeat(1))"}
 
 def spinning(place: Place, how: str) -> str:
     """The strategy, which spins once a file is there and says so by another."""
-    head, folder = "    def on_trade(self, trade):\n", str(place.folder)
-    body = f"        if Path({folder!r}, 'spin').exists():\n            Path({folder!r}, 'spins').touch()\n"
+    wanted, said = str(place.folder / "spin"), str(place.folder / "spins")
+    body = f"        if Path({wanted!r}).exists():\n            Path({said!r}).touch()\n"
+    head = "    def on_trade(self, trade):\n"
     return "import itertools\nfrom pathlib import Path\n" + RESTING.replace(head, f"{head}{body}            {SPINS[how]}\n")
 
 
@@ -96,7 +97,7 @@ class Pretenders:
     def start(self, folder: str, below: Path, module: str = "tradebot.node.part_main") -> subprocess.Popen[bytes]:
         """One that shows such words: `folder` as given, in the working folder `below`."""
         shown = ["python", "-m", module, "engine", folder, "--epoch", "1"]
-        code = "import signal; from tradebot.actors.naming import name_process\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nfrom tradebot.actors.naming import name_process\n"
         code += f"name_process({shown!r})\nprint(flush=True)\nsignal.pause()"
         words = [sys.executable, "-c", code, "-" * 512]
         one = subprocess.Popen(words, cwd=below, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ":".join(sys.path)})

@@ -4,10 +4,13 @@ The market is a seeded one that trades soon after its start, told twenty times a
 file of each test's own, so that they can be edited between two starts.
 """
 
+import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Final
@@ -17,6 +20,7 @@ import pytest
 from tests.node.nodes import CONFIG, RESTING, Place
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE
+from tradebot.node.running import tell_watchdog
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
 from tradebot.testing.chaos import PARTS
 from tradebot.testing.chaos_judge import judge
@@ -267,3 +271,50 @@ def test_parts_that_live_together_trade_die_and_go_on_as_others_do(place: Place)
     assert place.ask("replay", place.node.folder.name, "--verify")["identical"]
     assert place.stop() == EXIT_DONE and place.node.pids("trading") == []
     assert judge(place.node.folder).findings == []
+
+
+@pytest.mark.parametrize("process", ["mine", "none", "another"])
+def test_the_watchdog_is_told_twice_in_its_time_where_it_is_on_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "200000")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    if process != "none":
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + (process == "another")))
+
+    async def told() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(tell_watchdog(), 0.55)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(tmp_path / "notify"))
+        line.setblocking(False)
+        asyncio.run(told())
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(line.recv(64))
+    assert set(found) <= {b"WATCHDOG=1"} and len(found) in ((0,) if process == "another" else (5, 6))
+
+
+def test_a_root_under_a_watchdog_goes_on_saying_that_it_turns(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "400000")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(place.folder / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(place.folder / "notify"))
+        line.settimeout(5)
+        place.start()
+        while line.recv(64) != b"READY=1":
+            pass
+        assert line.recv(64) == b"WATCHDOG=1"
+        place.node.signal(ROOT, signal.SIGSTOP)
+        time.sleep(0.5)
+        line.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                line.recv(64)
+        time.sleep(1)
+        with pytest.raises(BlockingIOError):
+            line.recv(64)
+        place.node.signal(ROOT, signal.SIGCONT)

@@ -1,15 +1,18 @@
 """Where the parts of a node live, and how they reach each other, changes nothing of what it does; who dies is told to others."""
 
 import signal
+import stat
 from pathlib import Path
 
 import pytest
 
 from tests.node.nodes import Place
+from tests.node.reached import Reached
+from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, ConfigError
 from tradebot.node.config import config_from_dict
 from tradebot.node.running import bound_by
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
 from tradebot.node.tree_shape import TRADING, shape_of
 from tradebot.testing.chaos import ZYGOTE
 from tradebot.testing.chaos_judge import judge
@@ -95,9 +98,9 @@ def test_the_shape_of_a_node() -> None:
     assert apart.processes == (STORE, VENUE, GATEWAY, ENGINE, FEED, "api") and apart.hosted == ()
     both = shape_of("together")
     assert both.processes == (STORE, TRADING) and both.hosted == (VENUE, GATEWAY, ENGINE, FEED)
-    assert both.desk_of(TRADING) == ENGINE and both.process_of(ENGINE) == TRADING and both.process_of(STORE) == STORE
+    assert both.process_of(ENGINE) == TRADING and both.process_of(STORE) == STORE
     most = shape_of("together", ["engine"])
-    assert most.processes == (STORE, TRADING, ENGINE) and most.desk_of(TRADING) == VENUE and most.process_of(ENGINE) == ENGINE
+    assert most.processes == (STORE, TRADING, ENGINE) and most.process_of(ENGINE) == ENGINE
     alone = shape_of("together", ["engine", "venue", "gateway"])
     assert alone.processes == (STORE, VENUE, GATEWAY, ENGINE, FEED) and alone.hosted == (), "one alone is alone"
 
@@ -118,3 +121,13 @@ def test_the_key_of_a_bus_is_the_users_alone(place: Place) -> None:
     place.start()
     key = place.node.home / "keys" / "bus.secret"
     assert key.stat().st_mode & 0o777 == 0o600 and Path(key.parent).stat().st_mode & 0o777 == 0o700
+
+
+def test_every_socket_of_a_node_is_the_users_alone(reached: Reached) -> None:
+    place = reached.place
+    reached.start()
+    folder = ipc_folder(place.node.folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert {f"{name}{kind}" for name in (*place.node.shape.processes, API, ROOT) for kind in ("", ".desk")} <= set(modes)
+    assert {name: stat.filemode(mode) for name, mode in modes.items() if mode != stat.S_IFSOCK | 0o600} == {}

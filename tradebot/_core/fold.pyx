@@ -11,12 +11,12 @@ from libc.string cimport memset
 
 from tradebot._core.context cimport WISH_PLACE, WishC
 from tradebot._core.digest cimport digest_slot
-from tradebot._core.guards cimport give_way, guard_refused, settle_protection
+from tradebot._core.guards cimport give_way, guard_later, guard_refused, settle_protection
 from tradebot._core.kernel cimport Kernel, Seat
 from tradebot._core.orders cimport OrderC, order_next_state, orders_get, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_add, protections_get, protections_of_timer
 from tradebot._core.risk cimport IntentC
-from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_cancel, timers_fire, timers_next_ns
+from tradebot._core.timers cimport KERNEL_OWNER, MISSED_NS, TimerC, timers_cancel, timers_fire, timers_next_ns
 from tradebot._core.types cimport ExtraC, FactC, Flag, Kind, OrderFlag, OrderType, RecordC, Reject
 from tradebot._core.wishes cimport amend_taken, fill_intent, place_taken
 
@@ -35,6 +35,7 @@ cdef int fold_fact(Kernel kernel, const RecordC* record, const ExtraC* extra) ex
         assert record.time_ns >= kernel.context.time_ns, "time ran back"
         kernel.context.sequence += 1
         kernel.context.time_ns = record.time_ns
+        kernel.missed_ns = <int64_t>record.id2
         digest_slot(&kernel.digest, record)
     finally:
         kernel.context.folding = 0
@@ -58,7 +59,11 @@ cdef int release_timers(Kernel kernel, const RecordC* record) except -1:
     while timers_next_ns(&kernel.context.timers) < record.time_ns + (record.kind != Kind.TIMER):
         timers_fire(&kernel.context.timers, &timer)
         protection = protections_of_timer(&kernel.protections, timer.number)
-        if timer.owner == KERNEL_OWNER and protection != NULL:
+        if timer.owner != KERNEL_OWNER or protection == NULL:
+            continue
+        if timer.due_ns < kernel.missed_ns - MISSED_NS:
+            guard_later(kernel, timer.number, kernel.missed_ns)
+        else:
             protection.timer = 0
     return 0
 

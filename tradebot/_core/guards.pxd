@@ -14,6 +14,7 @@ cdef int note_closing_ended(Kernel kernel, Seat seat, uint64_t id) except -1
 cdef int relock_reducing(Kernel kernel, const OrderC* gone) noexcept nogil
 cdef int guard_refused(Kernel kernel, uint64_t id, Reject why) except -1
 cdef int guard_again(Kernel kernel, uint64_t number) except -1
+cdef int guard_later(Kernel kernel, uint64_t number, int64_t now_ns) except -1
 cdef int settle_protection(Kernel kernel, uint64_t id) except -1
 cdef int protect(Kernel kernel, Seat seat, const WishC* wish) except -1
 cdef int note_protection(Kernel kernel, const WishC* wish, int64_t filled, bint entry_done) except -1

@@ -239,6 +239,13 @@ cdef int guard_again(Kernel kernel, uint64_t number) except -1:
     return 0
 
 
+cdef int guard_later(Kernel kernel, uint64_t number, int64_t now_ns) except -1:
+    """That came due while nobody ran: it is tried once the session goes on, at `now_ns`."""
+    cdef ProtectionC* protection = protections_of_timer(&kernel.protections, number)
+    protection.timer = timers_add(&kernel.context.timers, now_ns + RETRY_NS, 0, KERNEL_OWNER)
+    return 0
+
+
 cdef int guard(Kernel kernel, Seat seat, uint64_t id) except -1:
     """Guard what a protection has not covered yet: place its guards, or ask more of those that are open."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, id)

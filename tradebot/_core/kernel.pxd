@@ -30,6 +30,7 @@ cdef class Seat:                        # one strategy at the kernel's table
 
 cdef class Kernel:
     cdef ContextC context
+    cdef int64_t missed_ns      # while folding: until when timers were missed, as the last of them says
     cdef DigestC digest
     cdef RateC rate
     cdef ProtectionsC protections
@@ -75,6 +76,7 @@ cdef class Kernel:
     cdef int tell_reject(self, Seat seat, object handler, const RecordC* record, const ExtraC* extra, uint32_t index) except -1
     cdef int feed_series(self, uint32_t index, const RecordC* record) except -1
     cdef int tell_bars(self, Seat seat, BarSeries series, const RecordC* record) except -1
+    cdef int miss_bars(self, Seat seat, BarSeries series) except -1
     cdef int next_bar(self, Seat seat, BarSeries series, const RecordC* record) except -1
     cdef int call(self, Seat seat, object handler, View view) except -1
     cdef int call_only(self, Seat seat, object handler, View view) except -1

@@ -26,7 +26,7 @@ from tradebot._core.compiled cimport Compiled, CompiledCall, compiled_call
 from tradebot._core.context cimport NOBODY, TO_BARS, TO_BOOK, TO_FEED, TO_QUOTES, TO_TRADES, WISH_AMEND, WISH_CANCEL, WISH_PLACE, MarketC, WishC
 from tradebot._core.depth cimport depth_close, depth_open, depth_validate
 from tradebot._core.digest cimport digest_open, digest_slot
-from tradebot._core.guards cimport guard_again, note_closing_ended, note_guards, protect
+from tradebot._core.guards cimport guard_again, guard_later, note_closing_ended, note_guards, protect
 from tradebot._core.instrument cimport SPOT, instrument_from_tuple
 from tradebot._core.ledger cimport NO_ASSET, FeeAssetC, ledger_close, ledger_fill, ledger_from_list, ledger_open, ledger_position, ledger_to_list, position_unrealised
 from tradebot._core.margin cimport margins_close, margins_open
@@ -34,7 +34,7 @@ from tradebot._core.market cimport mark2_of, market_from_list, market_take, mark
 from tradebot._core.orders cimport order_next_state, order_remaining, orders_close, orders_count, orders_from_list, orders_get, orders_open, orders_remove, orders_take, orders_to_list
 from tradebot._core.protection cimport protections_close, protections_from_list, protections_to_list
 from tradebot._core.risk cimport rate_close, rate_from_list, rate_open, rate_to_list
-from tradebot._core.timers cimport KERNEL_OWNER, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_to_list
+from tradebot._core.timers cimport KERNEL_OWNER, MISSED_NS, TimerC, timers_close, timers_fire, timers_from_list, timers_next_ns, timers_skip, timers_to_list
 from tradebot._core.types cimport Flag, Kind, OrderState, TradingState
 from tradebot._core.wishes cimport cancel_open, commit_amend, commit_cancel, commit_place, hold, relock, relock_filled
 
@@ -355,11 +355,13 @@ cdef class Kernel:
         assert timer.number == record.id
         if timer.owner == KERNEL_OWNER:
             if timer.number not in self.timer_series:
-                return guard_again(self, timer.number)
+                return guard_later(self, timer.number, <int64_t>record.id2) if record.id2 else guard_again(self, timer.number)
             seat, series = self.timer_series[timer.number]
             series.fire(timer.due_ns)
-            return self.tell_bars(seat, series, NULL)
+            return self.miss_bars(seat, series) if record.id2 else self.tell_bars(seat, series, NULL)
         seat = self.seats[timer.owner]
+        if record.id2 and timer.interval_ns:
+            return timers_skip(&self.context.timers, timer.number, <int64_t>record.id2 - MISSED_NS)
         if seat.on_timer is not None and not seat.quarantined:
             view = seat.timer_views[seat.trader.first]
             view.record = record
@@ -384,6 +386,12 @@ cdef class Kernel:
                 view.series_told = series
                 view.bar = series.told
                 self.call(seat, seat.on_bar, view)
+        return 0
+
+    cdef int miss_bars(self, Seat seat, BarSeries series) except -1:
+        """Bars that closed while nobody ran: indicators have them, as of any market that stood still, and nobody acts on them."""
+        while self.next_bar(seat, series, NULL):
+            pass
         return 0
 
     cdef int next_bar(self, Seat seat, BarSeries series, const RecordC* record) except -1:

@@ -18,6 +18,6 @@ cdef class Live:
     cdef readonly bint started
 
     cdef int take_in(self, const RecordC* record, const ExtraC* extra) except -1
-    cdef int fire_before(self, int64_t time_ns) except -1
+    cdef int fire_before(self, int64_t time_ns, int64_t begins_ns) except -1
     cdef int keep(self, const RecordC* record, const ExtraC* extra) except -1
     cdef int gather(self, bint is_answer) except -1

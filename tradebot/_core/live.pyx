@@ -11,14 +11,14 @@ Slots are 64 bytes: a market fact, timer or control is one, an account fact two,
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_get
 from tradebot._core.fold cimport fold_fact, fold_output
 from tradebot._core.orders cimport OrderC, order_next_state, orders_get
-from tradebot._core.timers cimport KERNEL_OWNER, NEVER_NS, timers_next_ns
+from tradebot._core.timers cimport KERNEL_OWNER, MISSED_NS, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport ExtraC, FactC, Flag, Kind, RecordC, check_bounds
 
 cdef enum:
@@ -37,14 +37,23 @@ cdef class Live:
         free(self.outputs)
 
     def begin(self, epoch: int, time_ns: int, anew: bool) -> None:
-        """Open an epoch, as a fact; `anew` calls `on_start` of every strategy at it, as the first epoch of a run always does."""
+        """Open an epoch, as a fact; `anew` calls `on_start` of every strategy at it, as the first epoch of a run always does.
+
+        What came due more than five seconds before, while nobody ran, is fired as missed: bars are made, and nobody is told of them; a
+        repeating timer goes on in its phase; one that fires once does so now, late.
+        """
         cdef RecordC record
         memset(&record, 0, sizeof(RecordC))
         record.time_ns = time_ns if time_ns > self.kernel.context.time_ns else self.kernel.context.time_ns
         record.kind = Kind.EPOCH_STARTED
         record.id = epoch
         record.id2 = anew
-        self.take_in(&record, NULL)
+        self.fire_before(record.time_ns, record.time_ns)
+        self.keep(&record, NULL)
+
+    def is_late(self, time_ns: int) -> bool:
+        """Whether a session that goes on then has missed something."""
+        return self.kernel.context.sequence > 0 and time_ns - self.kernel.context.time_ns > MISSED_NS
 
     def resume(self) -> None:
         """A kernel that was restored has started already."""
@@ -79,7 +88,7 @@ cdef class Live:
     def fire(self, now_ns: int) -> None:
         """Time has come to `now_ns` and nothing arrived: fire what is due."""
         cdef int64_t now = now_ns
-        self.fire_before(now if now == NEVER_NS else now + 1)
+        self.fire_before(now if now == NEVER_NS else now + 1, 0)
 
     def why_refused(self, fact) -> str | None:
         """Why an account fact cannot be taken in as things stand, in words; None where it can. An engine that stepped it would stop."""
@@ -117,11 +126,11 @@ cdef class Live:
         cdef RecordC stamped = record[0]
         if stamped.time_ns < self.kernel.context.time_ns:
             stamped.time_ns = self.kernel.context.time_ns
-        self.fire_before(stamped.time_ns)
+        self.fire_before(stamped.time_ns, 0)
         return self.keep(&stamped, extra)
 
-    cdef int fire_before(self, int64_t time_ns) except -1:
-        """Fire what is due before a fact of that time."""
+    cdef int fire_before(self, int64_t time_ns, int64_t begins_ns) except -1:
+        """Fire what is due before a fact of that time; where a session goes on at `begins_ns`, what it missed is fired as such."""
         cdef RecordC timer
         cdef int64_t due_ns
         while True:
@@ -135,6 +144,8 @@ cdef class Live:
             timer.id = self.kernel.context.timers.items[self.kernel.context.timers.count - 1].number
             timer.owner = self.kernel.context.timers.items[self.kernel.context.timers.count - 1].owner
             timer.kind = Kind.TIMER
+            if due_ns < begins_ns - MISSED_NS:
+                timer.id2 = <uint64_t>begins_ns
             self.keep(&timer, NULL)
 
     cdef int keep(self, const RecordC* record, const ExtraC* extra) except -1:

@@ -22,12 +22,14 @@ cdef struct TimersC:
 
 
 cdef int64_t NEVER_NS
+cdef int64_t MISSED_NS
 
 
 cdef int timers_close(TimersC* timers) noexcept nogil
 cdef uint64_t timers_add(TimersC* timers, int64_t due_ns, int64_t interval_ns, uint16_t owner) except 0 nogil
 cdef int timers_cancel(TimersC* timers, uint64_t number, uint16_t owner) noexcept nogil
 cdef int timers_fire(TimersC* timers, TimerC* fired) except -1 nogil
+cdef int timers_skip(TimersC* timers, uint64_t number, int64_t not_before_ns) except -1 nogil
 cdef object timers_to_list(const TimersC* timers)
 cdef int timers_from_list(TimersC* timers, object state) except -1
 

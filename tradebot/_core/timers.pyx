@@ -9,6 +9,7 @@ from libc.stdlib cimport free
 from tradebot._core.arena cimport grow
 
 NEVER_NS = <int64_t>0x7FFFFFFFFFFFFFFF
+MISSED_NS = <int64_t>5_000_000_000     # a timer that came due so long before a session went on was missed: nobody acts on it any more
 
 
 cdef int timers_close(TimersC* timers) noexcept nogil:
@@ -72,6 +73,23 @@ cdef int timers_fire(TimersC* timers, TimerC* fired) except -1 nogil:
         again = fired[0]
         again.due_ns += again.interval_ns
         timers_insert(timers, &again)
+    return 0
+
+
+cdef int timers_skip(TimersC* timers, uint64_t number, int64_t not_before_ns) except -1 nogil:
+    """Set a repeating timer forward, in its phase, to where it is not due before that time."""
+    cdef TimerC timer
+    cdef uint32_t at, left
+    for at in range(timers.count):
+        if timers.items[at].number == number:
+            timer = timers.items[at]
+            if timer.due_ns >= not_before_ns:
+                return 0
+            timers.count -= 1
+            for left in range(at, timers.count):
+                timers.items[left] = timers.items[left + 1]
+            timer.due_ns += (not_before_ns - timer.due_ns + timer.interval_ns - 1) // timer.interval_ns * timer.interval_ns
+            return timers_insert(timers, &timer)
     return 0
 
 

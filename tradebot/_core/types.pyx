@@ -161,7 +161,7 @@ RECORD_TABLE = {
     },
     Kind.GAP: {"venue_sequence": "found", "id": "expected"},
     Kind.FEED_STATE: {"id": "0 down, 1 up"},
-    Kind.TIMER: {"id": "timer number", "owner": "strategy"},
+    Kind.TIMER: {"id": "timer number", "owner": "strategy", "id2": "missed: when the session went on; 0: on time"},
     Kind.OPEN_INTEREST: {"quantity": "lots held open at the venue"},
     Kind.FUNDING: {
         "price": "mark price in ticks at the settlement, 0 where unknown", "id": "rate in 1e-12, two's complement",

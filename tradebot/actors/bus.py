@@ -5,6 +5,10 @@ from the bus's first, and both ends prove by CURVE that they know the node's sec
 it is, an actor in the loop of the sender is told without any socket. Addresses and code of actors stay the same.
 """
 
+import os
+import sys
+import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,10 +19,23 @@ from tradebot.actors.curve import Context, Gate, Peers, bind_secured, public_key
 from tradebot.actors.mail import Mail
 
 RECONNECT_MS: Final = 10  # between two looks for an actor that is down
+TELL_S: Final = 60.0  # between two lines about peers that are refused
 
 
 def address(folder: Path, name: str) -> str:
     return f"ipc://{folder / name}"
+
+
+def bind_ipc(socket: "zmq.Socket[bytes]", folder: Path, name: str) -> None:
+    """Bind to a file of mode 0600. libzmq makes the file and listens at once, so the mask keeps others out from its first moment;
+    it lasts for the bind alone, and what another thread makes meanwhile is the user's own too. The user's `x` goes right after.
+    """
+    before = os.umask(0o077)
+    try:
+        socket.bind(address(folder, name))
+    finally:
+        os.umask(before)
+    (folder / name).chmod(0o600)
 
 
 class Bus:
@@ -35,7 +52,11 @@ class Bus:
         self.here[name] = mail
 
     def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
-        socket.bind(address(self.folder, name))
+        bind_ipc(socket, self.folder, name)
+
+    def refused_of(self, name: str) -> int:
+        """How often somebody without the key came to the mailbox of that name and was not let in: to a file nobody can."""
+        return 0
 
     def leave(self, socket: "zmq.Socket[bytes]") -> None:
         """A bound socket is about to be closed."""
@@ -57,12 +78,25 @@ class TcpBus(Bus):
         self._secret, self._public = secret, public_key_of(secret)
         self._gate: Gate | None = None
         self._peers: dict[zmq.Socket[bytes], Peers] = {}
+        self._refused: Counter[str] = Counter()
+        self._told_s = -TELL_S
 
     def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
         """Raises LocalError where the port is another's; the socket is closed then."""
         if self._gate is None:
             self._gate = Gate(self.context, {self._public: "node"})
-        self._peers[socket] = bind_secured(socket, self.addresses[name], self._secret)
+        self._peers[socket] = bind_secured(socket, self.addresses[name], self._secret, lambda: self._refuse(name))
+
+    def _refuse(self, name: str) -> None:
+        """Counted by name, over the starts of an actor in this loop; said at the first, then once a minute at most."""
+        self._refused[name] += 1
+        if time.monotonic() - self._told_s >= TELL_S:
+            self._told_s = time.monotonic()
+            where = f"at {self.addresses[name]}, the mailbox of the {name}"
+            sys.stderr.write(f"bus: a peer without the key of the bus was refused {where}; {self._refused[name]} times by now\n")
+
+    def refused_of(self, name: str) -> int:
+        return self._refused[name]
 
     def leave(self, socket: "zmq.Socket[bytes]") -> None:
         self._peers.pop(socket).close()

@@ -1,14 +1,19 @@
 """Children of a supervisor as data, in the words of OTP (supervisor(3), erlang.org/doc/man/supervisor.html)."""
 
+import sys
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
+from msgspec.structs import force_setattr
 
 SHUTDOWN: Final = "shutdown"
 NORMAL: Final = "normal"
 KILLED: Final = "killed"
 """Reasons of an exit. The first two are wanted: a transient child that ends by them is not started again."""
+
+FOR_EVER: Final = sys.maxsize
+WORKER_SHUTDOWN_S: Final = 5.0
 
 
 class Restart(StrEnum):
@@ -41,18 +46,23 @@ class Kind(StrEnum):
 
 
 class ChildSpec(Struct, frozen=True, kw_only=True):
-    """One child. `start` is what the tree makes it of, opaque here; `shutdown_s`: how long it may take to end when told to, 0:
-    it is killed at once, None: as long as it takes.
+    """One child. `start` is what the tree makes it of, opaque here but for a `SupervisorSpec`, which is a supervisor below this
+    one; `shutdown_s`: how long it may take to end when told to, 0: it is killed at once, None: as long as it takes. A supervisor
+    takes as long as its children do, where nothing else is said, and a worker 5 s.
     """
 
     id: str
     start: Any = None
     restart: Restart = Restart.PERMANENT
-    shutdown_s: Annotated[float, Meta(ge=0)] | None = 5.0
-    kind: Kind = Kind.WORKER
+    shutdown_s: Annotated[float, Meta(ge=0)] | None = UNSET  # type: ignore[assignment]
+    kind: Kind = UNSET  # type: ignore[assignment]
     is_significant: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind is UNSET:
+            force_setattr(self, "kind", Kind.SUPERVISOR if isinstance(self.start, SupervisorSpec) else Kind.WORKER)
+        if self.shutdown_s is UNSET:
+            force_setattr(self, "shutdown_s", None if self.kind is Kind.SUPERVISOR else WORKER_SHUTDOWN_S)
         if self.is_significant and self.restart is Restart.PERMANENT:
             raise ValueError(f"expected a significant child that may end, found {self.id!r}, which is permanent")
 
@@ -61,16 +71,24 @@ class Backoff(Struct, frozen=True, kw_only=True):
     """How long a restart waits: not at all after a life of `steady_s` or more, else longer with each death in a row, with
     jitter. One that was killed, which comes from outside, needs a life of `steady_killed_s` only. `first_s` 0: it never
     waits, as in OTP.
+
+    Waiting keeps deaths apart, so that no number of them comes to lie within a period. So those that come soon, in a row, and
+    not by a kill, count as if they did: more than `row_max` of one child, None: than the intensity, end the supervisor.
     """
 
     first_s: float = 0.1
     max_s: float = 5.0
     steady_s: float = 10.0
     steady_killed_s: float = 1.0
+    row_max: int | None = None
 
     def is_soon(self, lived_s: float, reason: str) -> bool:
         """Whether a death counts to those in a row."""
         return lived_s < (min(self.steady_s, self.steady_killed_s) if reason == KILLED else self.steady_s)
+
+    def is_worn_out(self, deaths_in_a_row: int, intensity: int) -> bool:
+        """Whether it is not to be tried again after so many deaths of its own."""
+        return self.first_s != 0 and deaths_in_a_row > (intensity if self.row_max is None else self.row_max)
 
     def delay_s(self, quick_deaths: int, chance: float) -> float:
         """After so many deaths in a row that came soon; `chance` is from 0 to 1."""

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,9 +71,11 @@ def check_private(path: Path) -> None:
         raise LocalError(f"expected {path} to be the user's alone, found that others may read it: chmod {mode} it")
 
 
-def bind_secured(socket: "zmq.Socket[bytes]", address: str, secret: str) -> "Peers":
-    """Bind behind CURVE and the list; who comes and goes from then on. Raises LocalError where the address cannot be had, and
-    closes the socket.
+def bind_secured(
+    socket: "zmq.Socket[bytes]", address: str, secret: str, refused: Callable[[], None] = lambda: None
+) -> "Peers":
+    """Bind behind CURVE and the list; who comes and goes from then on. `refused` is called for each that is not let in. Raises
+    LocalError where the address cannot be had, and closes the socket.
     """
     socket.curve_server = True
     socket.curve_secretkey = secret.encode()
@@ -83,7 +85,7 @@ def bind_secured(socket: "zmq.Socket[bytes]", address: str, secret: str) -> "Pee
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S)
     assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
-    peers = Peers(socket)
+    peers = Peers(socket, refused)
     try:
         _bind(socket, address)
     except zmq.ZMQError as error:
@@ -145,9 +147,10 @@ EVENTS: Final = {
 
 
 class Peers:
-    """Counts who came to a socket, who went, and whose handshake came to nothing."""
+    """Counts who came to a socket, who went, and whose handshake came to nothing: of the last `refused` is told each time."""
 
-    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
+    def __init__(self, socket: "zmq.Socket[bytes]", refused: Callable[[], None]) -> None:
+        self._refused = refused
         self._counts = dict.fromkeys(EVENTS.values(), 0)
         self._socket = socket
         monitor: Any = socket.get_monitor_socket(sum(EVENTS))
@@ -155,8 +158,12 @@ class Peers:
 
     def _count(self, frames: Frames) -> None:
         number = int.from_bytes(frames[0].bytes[:2], "little")  # the event's number, then a value that is not needed
-        if number in EVENTS:
-            self._counts[EVENTS[zmq.Event(number)]] += 1
+        if number not in EVENTS:
+            return
+        event = EVENTS[zmq.Event(number)]
+        self._counts[event] += 1
+        if event == "failed":
+            self._refused()
 
     @property
     def connected(self) -> int:

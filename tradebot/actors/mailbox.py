@@ -10,14 +10,15 @@ end. An actor in the loop of the sender is told by the same call, through the ri
 
 import asyncio
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import zmq
 
-from tradebot.actors.bus import Bus, address
+from tradebot.actors.bus import Bus, address, bind_ipc
 from tradebot.actors.letters import Incoming, Outgoing
 from tradebot.actors.line import Line, take_bodies
 from tradebot.actors.wire import Wire
@@ -133,11 +134,11 @@ class Inbox:
             return None
 
     def figures(self) -> dict[str, int]:
-        """What of the letters was not as it should be."""
+        """What of the letters was not as it should be, and how often a peer was refused."""
         found = self._incoming
         return {
             "garbage": found.garbage + self.unreadable, "doubled": found.doubled, "late": found.late, "repaired": found.repaired,
-            "lost": found.gone, "told_again": self._posts.told_again,
+            "lost": found.gone, "told_again": self._posts.told_again, "refused_peers": self._bus.refused_of(self._posts.name),
         }  # fmt: skip
 
     def close(self) -> None:
@@ -153,7 +154,7 @@ class Desk:
         self, context: zmq.Context[zmq.Socket[bytes]], folder: Path, name: str, answer: Callable[[bytes], bytes]
     ) -> None:
         socket = context.socket(zmq.ROUTER)
-        socket.bind(address(folder, name))
+        bind_ipc(socket, folder, name)
         self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._answer = answer
         self._loop = asyncio.get_running_loop()
@@ -183,13 +184,31 @@ class Desk:
 
 def ask(folder: Path, name: str, body: bytes, timeout_s: float) -> bytes | None:
     """Ask at a desk from outside; None where nobody answers in time."""
+    return ask_all(folder, [name], body, timeout_s)[name]
+
+
+def ask_all(folder: Path, names: Iterable[str], body: bytes, timeout_s: float) -> dict[str, bytes | None]:
+    """Ask the same at several desks at once, all until one deadline; None of each that does not answer by then."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.REQ)
-    socket.setsockopt(zmq.LINGER, 0)
+    until_s = time.monotonic() + timeout_s
+    poller, asked = zmq.Poller(), dict[zmq.Socket[bytes], str]()
+    found: dict[str, bytes | None] = dict.fromkeys(names)
     try:
-        socket.connect(address(folder, name))
-        socket.send(body)
-        return socket.recv() if socket.poll(round(timeout_s * 1000)) else None
+        for name in found:
+            socket = context.socket(zmq.REQ)
+            asked[socket] = name
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(address(folder, name))
+            socket.send(body)
+            poller.register(socket, zmq.POLLIN)
+        waiting = len(asked)
+        while waiting and (left_s := until_s - time.monotonic()) > 0:
+            for socket, _ in poller.poll(round(left_s * 1000) + 1):
+                found[asked[socket]] = socket.recv()
+                poller.unregister(socket)
+                waiting -= 1
+        return found
     finally:
-        socket.close()
+        for socket in asked:
+            socket.close()
         context.term()

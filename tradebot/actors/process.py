@@ -16,7 +16,7 @@ from tradebot.actors.bus import Bus
 from tradebot.actors.cell import Cell, Part, Room
 from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
-from tradebot.actors.mailbox import Inbox, Posts
+from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.running import InLoop, Report, Running, say_ready
 from tradebot.actors.tree import Told, Tree
 from tradebot.actors.watching import ROOT
@@ -26,6 +26,15 @@ from tradebot.domain.signals import Happened
 Make = Callable[[str], Part]
 
 VERSION: Final = 1
+
+
+class GaveUp(LocalError):
+    """A supervisor in a process gave up, because `worn_out` died too often in a row, or where that is empty all too often."""
+
+    def __init__(self, worn_out: str) -> None:
+        self.worn_out = worn_out
+        whose = f"{worn_out} died too often in a row" if worn_out else "they died too often"
+        super().__init__(f"expected parts that live, found that their supervisor gave up: {whose}")
 
 
 class Lines:
@@ -58,12 +67,13 @@ async def run_alone(part: Part, name: str, room: Room, lines: Lines) -> None:
 
 
 async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, room: Room, lines: Lines) -> None:
-    """Parts in one loop, under a supervisor, to its end. What becomes of each is told to the root too. Raises LocalError where
-    it gives up.
+    """Parts in one loop, under a supervisor, to its end. What becomes of each is told to the root too; at a desk of its own the
+    process says that the loop works, whoever of them is down. Raises GaveUp where the supervisor does.
     """
     room.bus.hosts = frozenset(child.id for child in spec.children)
     posts = Posts(room.bus, name, room.clock.now())
     inbox = Inbox(room.bus, posts, lambda _: None)
+    desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", lambda _: b"{}")
 
     def tell(what: str, child: ChildSpec, why: str) -> None:
         told(what, child, why)
@@ -80,7 +90,7 @@ async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, 
                 waits.cancel()
             return None
 
-        return InLoop(run, report)
+        return InLoop(run, report, child.id)
 
     tree, asked = Tree(spec, begin, tell), asyncio.Event()
     lines.end_by(asked.set)
@@ -90,10 +100,11 @@ async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, 
         waits: list[asyncio.Future[Any]] = [asyncio.create_task(asked.wait()), tree.ended]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():
-            raise LocalError(f"expected parts that live, found that their supervisor gave up: {tree.ended.result()}")
+            raise GaveUp(tree.machine.worn_out)
     finally:
         await tree.stop()
         inbox.close()
+        desk.close()
         posts.close()
         room.close()
 

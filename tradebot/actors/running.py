@@ -8,12 +8,16 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Protocol
+from typing import Final, Protocol
 
 from tradebot.actors.child_spec import KILLED, NORMAL
 from tradebot.actors.offspring import Offspring
 from tradebot.domain.errors import TradebotError
+
+KILL_AGAIN_S: Final = 0.05
+KILLS_MAX: Final = 20  # of a child in this loop that catches them
 
 
 class Report(Protocol):
@@ -142,25 +146,41 @@ def reason_of(code: int) -> str:
 
 
 class InLoop:
-    """A child in this loop."""
+    """A child in this loop. One that does not hear a kill, because it catches that, is killed again for a while and then given up:
+    it is told as killed, and still runs.
+    """
 
     pid: int | None = None
 
-    def __init__(self, run: Run, report: Report) -> None:
-        self._report = report
+    def __init__(self, run: Run, report: Report, name: str, kills_max: int = KILLS_MAX) -> None:
+        self._report, self._name, self._loop = report, name, asyncio.get_running_loop()
+        self._kills_max = kills_max
         self._ending = asyncio.Event()
-        self._has_started = False
-        self._task = asyncio.get_running_loop().create_task(run(self._started, self._ending))
+        self._has_started = self._is_over = False
+        self._kills = 0
+        self._task = self._loop.create_task(run(self._started, self._ending))
         self._task.add_done_callback(self._gone)
 
     def stop(self) -> None:
         self._ending.set()
 
     def kill(self) -> None:
-        self._task.cancel()
+        if self._kills == 0:
+            self._kill_again()
+
+    def _kill_again(self) -> None:
+        if self._is_over:
+            return
+        if self._kills < self._kills_max:
+            self._kills += 1
+            self._task.cancel()
+            self._loop.call_later(KILL_AGAIN_S, self._kill_again)
+            return
+        sys.stderr.write(f"{self._name}: it is deaf: it was killed {self._kills_max} times and still runs; it is given up\n")
+        self._tell(KILLED)
 
     def _started(self) -> None:
-        if not self._has_started:
+        if not self._has_started and not self._is_over:
             self._has_started = True
             self._report.started()
 
@@ -171,6 +191,11 @@ class InLoop:
             reason = f"{type(error).__name__}: {error}"
         else:
             reason = task.result() or NORMAL
+        if not self._is_over:
+            self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        self._is_over = True
         if self._has_started:
             self._report.exited(reason)
         else:

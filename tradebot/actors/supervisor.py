@@ -6,7 +6,8 @@ ended. A child that is told to end and does not in its time is killed. A restart
 restarting is a restart to be tried again, and counts.
 
 It does one thing after the other, as OTP's does: what is asked for or dies meanwhile waits in order. Beyond OTP: the first
-restart is at once, one that follows soon waits (`Backoff`), while the children that a strategy ends with it have ended already.
+restart is at once, one that follows soon waits (`Backoff`), while the children that a strategy ends with it have ended already;
+and since waiting keeps deaths apart, a child that dies soon more than `intensity` times in a row ends the supervisor too.
 
     who drives it                           says
     begin, stop, call, wake, and            Start, Stop, Kill: do this with a child
@@ -21,6 +22,7 @@ from typing import Final
 from msgspec import Struct
 
 from tradebot.actors.child_spec import (
+    KILLED,
     SHUTDOWN,
     AutoShutdown,
     ChildSpec,
@@ -91,6 +93,7 @@ class Child(Struct):
     starts: int = 0
     began_ns: int = 0
     quick_deaths: int = 0
+    own_deaths: int = 0  # of those, in a row and not by a kill
     last_reason: str = ""
 
     @property
@@ -127,6 +130,7 @@ class Supervisor:
         self.spec = spec
         self.children = [Child(child) for child in spec.children]
         self.reason: str | None = None
+        self.worn_out = ""  # the child that died too often in a row, where that ended it
         self._chance = chance
         self._now_ns = 0
         self._numbers = 0
@@ -240,8 +244,9 @@ class Supervisor:
         """Count it, end who ends with it, and start them, at once or later."""
         is_soon = self.spec.backoff.is_soon((self._now_ns - child.began_ns) / NS, child.last_reason)
         child.quick_deaths = child.quick_deaths + 1 if is_soon else min(child.quick_deaths, 1)
+        child.own_deaths = child.own_deaths + 1 if is_soon and child.last_reason != KILLED else 0
         child.lie_down()
-        if not self._may_restart():
+        if not self._may_restart(child):
             self._forget(child)
             return (yield from self._end(SHUTDOWN))
         child.is_restarting = True
@@ -268,8 +273,11 @@ class Supervisor:
             return True
         return (yield from self._restart(child))
 
-    def _may_restart(self) -> bool:
-        """Count a restart, and those of the period with it."""
+    def _may_restart(self, child: Child) -> bool:
+        """Count a restart, and those of the period with it; and how often this child died in a row."""
+        if self.spec.backoff.is_worn_out(child.own_deaths, self.spec.intensity):
+            self.worn_out = child.spec.id
+            return False
         self._restarts.append(self._now_ns)
         while self._now_ns - self._restarts[0] > self.spec.period_s * NS:
             self._restarts.popleft()

@@ -5,12 +5,14 @@ any. Nothing here knows what the children do: `begin` makes one of its spec.
 """
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
-from tradebot.actors.child_spec import SHUTDOWN, ChildSpec, SupervisorSpec
+from tradebot.actors.child_spec import FOR_EVER, SHUTDOWN, ChildSpec, SupervisorSpec
 from tradebot.actors.running import InLoop, Report, Running
 from tradebot.actors.supervisor import NEVER_NS, NS, Answer, Child, Ended, Kill, Ready, Said, Start, Stop, Supervisor
 from tradebot.domain.errors import LocalError
@@ -55,7 +57,7 @@ class Tree:
             for child in self.machine.children:
                 if child.number in self.running and not child.is_up:
                     self.running[child.number].kill()
-        await self.ended
+        await asyncio.shield(self.ended)  # who stops waiting ends no end
 
     async def kill_all(self) -> None:
         """End every child by force, start none again, and wait until they are gone."""
@@ -121,7 +123,8 @@ class Tree:
     def _make(self, one: Start) -> Running:
         report = _Report(self, one)
         if isinstance(one.child.start, SupervisorSpec):
-            return InLoop(lambda started, ending: self._run_below(one.child, started, ending), report)
+            below = partial(self._run_below, one.child)
+            return InLoop(below, report, one.child.id, FOR_EVER)  # it ends when those below it have, or were given up
         return self._begin(one.child, report)
 
     async def _run_below(self, child: ChildSpec, started: Callable[[], None], ending: asyncio.Event) -> str | None:
@@ -137,7 +140,7 @@ class Tree:
             await tree.stop()
             return tree.ended.result()
         except asyncio.CancelledError:
-            await tree.kill_all()
+            await finished(tree.kill_all())
             raise
         finally:
             self.below.pop(child.id, None)
@@ -171,6 +174,14 @@ class Tree:
             self._do(self.machine.failed(one.number, why, now_ns))
         else:
             self._do(self.machine.exited(one.number, why, now_ns))
+
+
+async def finished(work: Coroutine[None, None, None]) -> None:
+    """Wait until it is done, however often who waits is cancelled meanwhile."""
+    task = asyncio.get_running_loop().create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
 
 
 def settle(answer: "asyncio.Future[str]", error: str) -> None:

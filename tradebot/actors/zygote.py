@@ -72,8 +72,9 @@ class Zygote:
             raise LocalError(f"expected a zygote, found that {TRIES} of them died while they warmed up: see {self.log.name}")
 
     async def _make(self) -> None:
-        """Raises ConnectionError where it dies, LocalError where it does not get warm in time."""
-        assert not self._is_closed
+        """Raises ConnectionError where it dies, LocalError where it does not get warm in time, or is not to be any more."""
+        if self._is_closed:
+            raise LocalError("expected a zygote, found that its tree has ended")
         await self._bury()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)

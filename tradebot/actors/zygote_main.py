@@ -118,7 +118,9 @@ class Zygote:
 
 
 def leave_to_another() -> None:
-    """Fork and end; the call returns in the child, once its parent has ended. The exit code is the error where there is none."""
+    """Fork and end; the call returns in the child, when its parent has ended. An exit code is the error that kept it from being
+    made.
+    """
     between = os.getpid()
     try:
         child = os.fork()

@@ -35,17 +35,27 @@ def inspect(call: Call) -> int:
 
 
 def verify(call: Call) -> int:
-    """A torn tail is no failure: opening the journal cuts what was never whole."""
-    from tradebot.node.journals import look_at_journal
+    """A torn tail is no failure, nor is a snapshot that a start would pass over: opening cuts what was never whole."""
+    from tradebot.node.journals import verify_run
 
-    found = look_at_journal(call.home, call.words.run_name, call.output.progress)
-    call.output.answer(found, lambda: _draw_counts(call.output, found))
+    found = verify_run(call.home, call.words.run_name, call.output.progress)
+    call.output.answer(found, lambda: _draw_verified(call.output, found))
     for fault in cast(Sequence[Mapping[str, object]], found["faults"])[:FAULTS_SHOWN_MAX]:
         call.output.note(f"{fault['segment']} at byte {fault['offset']}: {fault['why']}")
+    for text in cast(Sequence[str], found["snapshots_damaged"])[:FAULTS_SHOWN_MAX]:
+        call.output.note(f"a start passes over {text}")
     if found["corrupt"]:
         call.output.note(f"tradebot: expected a whole journal, found it damaged in {found['corrupt']} places; bring back a copy")
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def _draw_verified(output: Output, found: Mapping[str, object]) -> None:
+    _draw_counts(output, found)
+    others = cast(Mapping[str, Mapping[str, object]], found.get("others", {}))
+    if others:
+        rows = [(name, one["segments"], one["frames"], one["torn"], one["corrupt"]) for name, one in others.items()]
+        output.table(("also read", "segments", "frames", "torn", "corrupt"), rows)
 
 
 def export(call: Call) -> int:

@@ -3,11 +3,15 @@ as its journal says; then the call still ends as not running.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tradebot.cli.call import Call, Verbs
-from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, NotRunning
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, EXIT_NOT_RUNNING, NotRunning
 
+if TYPE_CHECKING:
+    from tradebot.node.health import Heard
+
+STALE_S: Final = 30.0  # without a market fact, which is told
 ORDER_COLUMNS: Final = (
     "id", "instrument", "strategy", "side", "price", "quantity", "filled", "state", "trigger", "is_guard",
 )  # fmt: skip
@@ -24,34 +28,43 @@ def add(verbs: Verbs) -> None:
 
 
 def status(call: Call) -> int:
+    """Ends with 1 where the root does not answer, though its engine does: nobody starts again what dies."""
+    from tradebot.node.health import Heard, seen_parts
+    from tradebot.node.remains import read_remains
+    from tradebot.node.session_files import ENGINE
+
     _take_no_config(call)
-    found, code = _found(call, "status")
-    if code == EXIT_DONE:
-        found = _whole_status(call, found)
-    earned = _earned(call, found, code)
-    found |= {"pnl_totals": earned}
+    heard = Heard(call.home)
+    root = heard.root()
+    try:
+        found, code = _whole_status(call, heard, heard.answer(ENGINE)), EXIT_DONE
+    except NotRunning:
+        found, code = {**read_remains(call.home), "parts": seen_parts(heard)}, EXIT_NOT_RUNNING
+    found |= {"root": root, "pnl_totals": _earned(call, found, code)}
     if code != EXIT_DONE:
         found = {name: value for name, value in found.items() if name not in ("orders", "positions")}
+    elif root["state"] != "running":
+        code = EXIT_FAILED
     call.output.answer(found, lambda: _draw_status(call, found))
     for why in (*found.get("journals_damaged", ()), *found.get("journals_undone", ())):
         call.output.note(f"warning: {why}")
     return code
 
 
-def _whole_status(call: Call, engine: dict[str, Any]) -> dict[str, Any]:
+def _whole_status(call: Call, heard: "Heard", engine: dict[str, Any]) -> dict[str, Any]:
     """What the engine says, and beside it what gateway, parts and journals say."""
-    from tradebot.node.health import api_health, journals_health, part_health
+    from tradebot.node.health import api_health, journals_health, part_health, seen_peers
     from tradebot.node.remains import killed_of, last_cause_of
-    from tradebot.node.running import ask_node
 
     try:
-        gateway = ask_node(call.home, "gateway", "status")
+        gateway = heard.answer("gateway")
     except NotRunning as error:
         gateway = {"error": str(error)}
     more = {"running": True, "killed": killed_of(call.home)}
     more["trading_cause"] = None if engine["trading"] == "active" else last_cause_of(call.home)
-    parts = {"gateway": gateway, "parts": part_health(call.home, engine["facts"])}
-    return {**engine, **parts, **journals_health(call.home), **api_health(call.home), **more}
+    parts = part_health(heard, engine["facts"])
+    told = {"gateway": gateway, "parts": parts, "peers": seen_peers(engine.get("peers", {}), parts)}
+    return {**engine, **told, **journals_health(heard), **api_health(heard), **more}
 
 
 def _earned(call: Call, found: Mapping[str, Any], code: int) -> dict[str, Any]:
@@ -137,6 +150,8 @@ def _draw_status(call: Call, found: Mapping[str, Any]) -> None:
     from tradebot.domain.units import time_text
 
     output = call.output
+    if trouble := _root_trouble(found):
+        output.line(trouble)
     _draw_headline(call, found)
     output.line(f"run {found['run_id']}, {found['mode']}, epoch {found['epoch']}: trading is {_trading(found)}")
     if killed := found.get("killed"):
@@ -153,11 +168,27 @@ def _draw_status(call: Call, found: Mapping[str, Any]) -> None:
         rows.append(("orders unknown", ", ".join(map(str, unknown))))
     output.line("")
     output.table(("node", "value"), rows)
-    _draw_parts(output.line, output.table, found["parts"])
+    _draw_parts(output.line, output.table, {"root": found["root"], **found["parts"]})
+    if "key" in (api := found.get("api", {})):
+        output.line("")
+        output.table(("api", "value"), _api_rows(api))
     output.line("")
     output.table(("currency", "balance", "net of positions"), _money(found))
     for text in _troubles(found):
         output.line(text)
+
+
+def _root_trouble(found: Mapping[str, Any]) -> str:
+    """Empty where the root answers, or the whole node is down."""
+    state, pid = found["root"]["state"], found["root"]["pid"]
+    if state == "silent":
+        return (
+            f"THE ROOT DOES NOT ANSWER: no part that dies is started again, process {pid} hangs: `kill -9 {pid}` and start the "
+            "node again (systemd does both by its watchdog)"
+        )
+    if state == "dead" and "as_of" not in found:
+        return "THE ROOT IS DEAD: no part that dies is started again: start the node again (systemd does)"
+    return ""
 
 
 def _trading(found: Mapping[str, Any]) -> str:
@@ -189,6 +220,16 @@ def _part_row(name: str, one: Mapping[str, Any]) -> tuple[object, ...]:
     return (name, pid, one.get("state"), one.get("starts"), one.get("last_exit"), one.get("behind"), *figures, one.get("error"))
 
 
+def _api_rows(api: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Where clients find the node and by which key, who is there, and what was refused; no more than that where nothing was."""
+    rows: list[tuple[str, object]] = [(name, api[name]) for name in ("address", "streams", "key")]
+    rows += [("peers there", api["connected"]), ("requests", sum(api["requests"].values()))]
+    names = {"keys_denied": "keys denied", "handshakes_failed": "handshakes failed", "answers_lost": "answers lost"}
+    rows += [(names.get(name, name), api[name]) for name in ("keys_denied", "handshakes_failed", "garbage", "answers_lost")]
+    rows += [(f"refused, {code.replace('_', ' ')}", count) for code, count in api["refused"].items()]
+    return rows + [(f"refused to {who}", count) for who, count in api["refused_by_name"].items()]
+
+
 def _money(found: Mapping[str, Any]) -> list[tuple[object, ...]]:
     totals, balances = found["pnl_totals"], found["balances"]
     return [(name, balances.get(name), totals.get(name, {}).get("net")) for name in sorted({*balances, *totals})]
@@ -206,10 +247,22 @@ def _troubles(found: Mapping[str, Any]) -> list[str]:
     if strangers := found.get("gateway", {}).get("strangers"):
         said.append(f"strangers at the venue: {', '.join(map(str, strangers))}")
     said += [f"{name} is {word}" for name, word in found.get("peers", {}).items() if word != "there"]
+    if (age_s := found.get("market_age_s", 0.0)) >= STALE_S:
+        said.append(f"no market fact for {age_s:.0f} s: the market rests, or the feed hears nothing of it")
     said += [f"journal: {one}" for one in found.get("opened", ())]
+    said += [f"{name}: a peer without the key of the bus was refused, {count} times" for name, count in _refused_peers(found)]
     if error := found.get("api", {}).get("error"):
         said.append(f"api: {error}")
     return said
+
+
+def _refused_peers(found: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """By part how often the bus refused one that came to it, where it did."""
+    from tradebot.node.health import each_part
+
+    boxes = {name: one.get("mailbox") or {} for name, one in each_part({"root": found["root"], **found["parts"]})}
+    counts = {name: box.get("refused_peers", 0) for name, box in boxes.items()}
+    return [(name, count) for name, count in counts.items() if count]
 
 
 def _cells(row: Mapping[str, object], columns: Sequence[str]) -> list[object]:

@@ -153,8 +153,9 @@ class Session:
         is_gated = self.reconciling.gate is Gate.WAITING and self.live.kernel.trading_state == TradingState.ACTIVE
         for number in () if shut is None else shut.strategies:  # as of the last fact, before any timer that came due since
             self.live.arrive(_control(Kind.OPERATOR_ACT, int(Act.QUARANTINE), number, self.live.kernel.time_ns))
-        if is_gated:
-            self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, now_ns))
+        if is_gated:  # after a while in which nobody ran, before the timers that came due in it, too
+            at_ns = self.live.kernel.time_ns if self.live.is_late(now_ns) else now_ns
+            self.live.arrive(_control(Kind.TRADING_STATE_CHANGED, int(TradingState.HALTED), 65_535, at_ns))
         given = self.give_states() if anew else []
         self.live.begin(self.epoch, now_ns, anew)
         who, why = (WHO, WHY_WAITING) if is_gated else ("", "")

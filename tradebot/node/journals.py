@@ -1,8 +1,9 @@
 """Which journal a call means, and what is told of it. A run's lies in `<home>/journal/<run id>/engine`."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tradebot.domain.errors import LocalError, UsageError
 from tradebot.node.progress import Progress
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from tradebot.store.journal_check import Report
 
 ENGINE: Final = "engine"
+GATEWAY: Final = "gateway"
+VENUE: Final = "venue"
+OF_OTHERS: Final = ("journal", "segments", "frames", "torn", "corrupt", "is_written")
 
 
 def find_journal(home: Path, name: str) -> Path:
@@ -35,6 +39,47 @@ def find_journal(home: Path, name: str) -> Path:
 def look_at_journal(home: Path, name: str, progress: Progress) -> dict[str, object]:
     """What a journal holds and what is wrong with it, every frame looked at. Raises UsageError, LocalError."""
     return _figures(*_check(home, name, progress))
+
+
+def verify_run(home: Path, name: str, progress: Progress) -> dict[str, object]:
+    """The figures of the engine's journal, and what is wrong in any of the run's: those of gateway and venue under `others`, and
+    snapshots. Where the folder of one journal is named it is that alone. Raises UsageError, LocalError.
+    """
+    found = look_at_journal(home, name, progress)
+    folder = Path(str(found["journal"]))
+    if folder == Path(name).absolute() or folder.name != ENGINE:
+        return found | {"snapshots_damaged": damaged_snapshots(folder)}
+    others = {}
+    for place in (folder.parent / GATEWAY, folder.parent / VENUE):
+        if any(place.glob("*.tbj*")):
+            others[place.name] = look_at_journal(home, str(place), progress)
+    return found | total(found, others) | {
+        "others": {part: {key: one[key] for key in OF_OTHERS} for part, one in others.items()},
+        "snapshots_damaged": [text for part in (ENGINE, *others) for text in damaged_snapshots(folder.parent / part)],
+    }  # fmt: skip
+
+
+def total(found: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> dict[str, object]:
+    """Of all journals of a run: how many places are wrong, and each, which of another than the engine's is named with it."""
+    faults = [dict(one) for one in found["faults"]]
+    for part, one in others.items():
+        faults += [fault | {"segment": f"{part}/{fault['segment']}"} for fault in one["faults"]]
+    return {
+        "torn": found["torn"] + sum(one["torn"] for one in others.values()),
+        "corrupt": found["corrupt"] + sum(one["corrupt"] for one in others.values()),
+        "faults": faults,
+    }
+
+
+def damaged_snapshots(folder: Path) -> list[str]:
+    """Those that a start would pass over, in words. An older one and a longer tail give the same state."""
+    from tradebot.store.journal_snapshots import Snapshots
+
+    snapshots, bad = Snapshots(folder), []
+    for sequence in snapshots.sequences():
+        snapshots.oldest(not_before=sequence)
+        bad += [text for text in snapshots.bad if text not in bad]
+    return bad
 
 
 def export_journal(home: Path, name: str, path: Path, progress: Progress) -> dict[str, object]:

@@ -49,7 +49,9 @@ def _wait_end(pidfd: int, words: str) -> None:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     if not poll.poll(END_S * 1e3):
-        raise LocalError(f"expected an orphan that ends when it is killed, found {words} alive after {END_S:g} s; end it")
+        raise LocalError(
+            f"expected an orphan that ends when it is killed, found {words} alive after {END_S:g} s: end it, or reboot"
+        )
 
 
 def _pids() -> Iterator[int]:

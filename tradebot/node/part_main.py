@@ -11,13 +11,13 @@ from typing import Any
 
 from tradebot.actors.child_spec import ChildSpec
 from tradebot.actors.life_line import end_with
-from tradebot.actors.process import run_process
+from tradebot.actors.process import GaveUp, run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
 from tradebot.node.bus import bus_of
 from tradebot.node.parts import make_part
 from tradebot.node.session_files import ENGINE, next_epoch
-from tradebot.node.tree_shape import together
+from tradebot.node.tree_shape import gave_up_code, together
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +45,9 @@ def main(arguments: list[str]) -> int:
             make_of(words, shut), words.name, lambda: bus_of(words.folder, words.bus), words.life_line, words.clock_offset,
             words.ready, together(words.host) if words.host else None, told,
         )  # fmt: skip
+    except GaveUp as error:
+        sys.stderr.write(f"{words.name}: {error}\n")
+        return gave_up_code(error.worn_out)
     except TradebotError as error:
         sys.stderr.write(f"{words.name}: {error}\n")
         return error.exit_code
@@ -72,7 +75,7 @@ def make_of(words: Namespace, shut: ShutOut | None) -> Callable[[str], Any]:
 def told(what: str, child: ChildSpec, why: str) -> None:
     """Of parts that live in this process."""
     if what in ("exited", "failed"):
-        sys.stderr.write(f"{child.id}: it ended ({why}) and is started again\n")
+        sys.stderr.write(f"{child.id}: {why}\n")
 
 
 if __name__ == "__main__":

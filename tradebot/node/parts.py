@@ -95,9 +95,11 @@ class EnginePart(Base):
         self.has_gateway = False
         self.peers = dict.fromkeys((GATEWAY, VENUE, FEED), "there")
         self.saved_at = self.failures_told = 0
+        self.now_ns = self.market_ns = 0  # now, and when market facts came last, or might have come first
 
     def open(self, now_ns: int) -> Iterator[Addressed]:
         """The fingerprint is that of the code that is loaded now: a file may have been edited since the root prepared the run."""
+        self.now_ns = self.market_ns = now_ns
         strategies = [make_strategy(use) for use in self.config.strategy]
         fingerprint = fingerprint_of(self.config.strategy, self.plan)
         calls = open_words(self.folder)
@@ -122,6 +124,7 @@ class EnginePart(Base):
         for message in messages:
             if isinstance(message, Records):
                 market.append(message)
+                self.market_ns = now_ns if message.data else self.market_ns
                 continue
             if market:
                 found += self.session.on_records(market, now_ns)
@@ -174,6 +177,7 @@ class EnginePart(Base):
             )
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
+        self.now_ns = now_ns
         found = list(self.session.on_clock(now_ns))
         if not self.has_gateway:
             found.append(self.session.up())
@@ -198,8 +202,8 @@ class EnginePart(Base):
             self.save()
         self.journal.close()
 
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
-        verb, who, why = question["verb"], str(question.get("who", "")), str(question.get("why", ""))
+    def answer(self, question: dict[str, str], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+        verb, who, why = question["verb"], question.get("who", ""), question.get("why", "")
         if verb == "status":
             return self.status()
         if verb == "orders":
@@ -229,6 +233,7 @@ class EnginePart(Base):
             "epoch": self.epoch,
             "facts": kernel.sequence,
             "time_ns": kernel.time_ns,
+            "market_age_s": round((self.now_ns - self.market_ns) / 1e9, 1),
             "digest": kernel.digest_text,
             "trading": TradingState(kernel.trading_state).name.lower(),
             "commands": self.session.commands,
@@ -423,7 +428,7 @@ class FeedPart(Base):
     def close(self) -> None:
         pass
 
-    def answer(self, question: dict[str, Any], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
+    def answer(self, question: dict[str, str], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
         """`hold`: tell nothing new until its next start; what is asked for again is still told."""
         if question["verb"] == "hold":
             self.is_held = True

@@ -56,6 +56,7 @@ from tradebot.node.session_files import (
     API,
     ENGINE,
     GATEWAY,
+    VENUE,
     Prepared,
     current_run,
     find_current,
@@ -75,6 +76,7 @@ from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, shape_of
 from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
 from tradebot.node.warden import Warden
+from tradebot.store.journal_end import end_ns
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
@@ -263,16 +265,16 @@ class Root:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         await self.check_addresses(bound_by(self.config))
-        clock = Clock()
+        clock = self.begin_clock()
         warden = self.warden = Warden(
             bus_of(self.folder, self.config.node.bus), self.shape, clock, lambda question: self.answer(parts, question),
-            lambda: self.write_parts(parts),
+            lambda: self.write_parts(parts), self.died,
         )  # fmt: skip
         parts = Supervision(
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
         )
         starting = asyncio.create_task(parts.start())
-        beating = self.keep(loop.create_task(warden.run()), parts)
+        beating = [self.keep(loop.create_task(one), parts) for one in (warden.run(), tell_watchdog())]
         try:
             if await self.wait_ready(parts, ended):
                 await starting
@@ -294,13 +296,29 @@ class Root:
                 loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
             await parts.end()
-            beating.cancel()
+            for one in beating:
+                one.cancel()
             warden.close()
         if why is not None:
             name = why.partition(" ")[0]
-            words = self.last_words(name) if name in parts.names else f"see {self.log.name}"
+            words = self.last_words(name) if name in (*parts.names, *self.shape.hosted) else f"see {self.log.name}"
             raise LocalError(f"expected a node that runs, found: {why}; {words}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def begin_clock(self) -> Clock:
+        """That of the machine; where it shows less than the journals' last time, for it was set back, one that goes on from
+        there. Time would stand still otherwise until the machine's has caught up.
+        """
+        last_ns = max(end_ns(self.folder / name) for name in (ENGINE, GATEWAY, VENUE))
+        behind_ns = last_ns - time.time_ns()
+        if behind_ns <= 0:
+            return Clock()
+        self.say({"event": "clock_behind", "seconds": round(behind_ns / NS_PER_SECOND, 3)})
+        self.note(
+            f"the machine's clock is {behind_ns / NS_PER_SECOND:.1f} s behind the journal of this run: the node goes on from the "
+            "journal's time, and its times are ahead by so much; set the clock right"
+        )
+        return Clock(last_ns - time.monotonic_ns())
 
     def keep(self, task: "asyncio.Task[None]", parts: Supervision) -> "asyncio.Task[None]":
         """Hold a task until it is done; one that fails ends the node, for nobody would see what hangs any more."""
@@ -314,15 +332,15 @@ class Root:
         task.add_done_callback(done)
         return task
 
-    def answer(self, parts: Supervision, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, parts: Supervision, question: dict[str, str]) -> dict[str, Any]:
         """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
         if question["verb"] != "restart":
             raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
-        process = self.shape.process_of(str(question["part"]))
+        process = self.shape.process_of(question["part"])
         part = parts.part(process)
         if part is None:
             raise ValueError(f"expected a part of this node, one of {', '.join(parts.names)}, found {question['part']!r}")
-        self.say({"event": "restart_asked", "part": process, "who": str(question.get("who", ""))})
+        self.say({"event": "restart_asked", "part": process, "who": question.get("who", "")})
         self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
         return {"accepted": True, "by": ROOT, "part": process, "starts": part.starts}
 
@@ -356,7 +374,7 @@ class Root:
         heard: dict[str, float] = {}
         while True:
             names = list(parts.names)
-            answers = await asyncio.gather(*(self.ask(self.shape.desk_of(name), "status") for name in names))
+            *answers, engine = await asyncio.gather(*(self.ask(name, "status") for name in (*names, ENGINE)))
             for name, found in zip(names, answers, strict=True):
                 part, is_engine = parts.part(name), name == self.engine_process
                 if part is None or not part.number or not (part.is_up or is_engine):
@@ -374,7 +392,7 @@ class Root:
                     self.silent.add(name)
                     await parts.kill(name)
                     heard[name] = time.monotonic()
-            self.tell_quarantined(dict(zip(names, answers, strict=True)).get(self.engine_process))
+            self.tell_quarantined(engine)
             await self.check_memory(parts, memory_of)
             await asyncio.sleep(WATCH_S)
 
@@ -605,6 +623,18 @@ def shut_words(shut: ShutOut | None) -> list[str]:
         return []
     words = [word for number in shut.strategies for word in ("--shut", str(number))]
     return [*words, "--why", shut.why, *(["--fold"] if shut.is_folded else [])]
+
+
+async def tell_watchdog() -> None:
+    """Say that this loop turns, twice in the time after which systemd kills and starts again (sd_watchdog_enabled(3)); for ever,
+    where systemd has one on this process.
+    """
+    time_us, process = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID") or str(os.getpid())
+    if process != str(os.getpid()) or not time_us.isdecimal() or int(time_us) == 0:
+        return
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(int(time_us) / 2e6)
 
 
 def notify(state: str) -> None:

@@ -8,6 +8,7 @@ node: with growing waits between, it would never reach any intensity. A SIGKILL 
 import asyncio
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import IO, Any, Final, Literal
 
@@ -21,16 +22,18 @@ from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
 from tradebot.node.session_files import API, ENGINE, STORE
-from tradebot.node.tree_shape import STOP_S, SUPERVISOR, TRADING
+from tradebot.node.tree_shape import ENDS_MAX, STOP_S, SUPERVISOR, TRADING, who_gave_up
 
 MAIN: Final = "tradebot.node.part_main"
 WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
 START_S: Final = 60.0
 ENGINE_START_S: Final = 3_600.0  # it steps its journal again before it has started; one that hangs is seen by its silence
-ENDS_MAX: Final = 6
 STEADY_S: Final = 10.0
 KILLS_MAX: Final = 20  # of one part while the tree starts
+AT_WORK: Final = ("", "ended", "running", "restarting", "already started", "already present", "not found")
+"""What a tree answers where a part was started, by whomever, or is not to be any more."""
 WORDS_S: Final = 0.1  # that a process has to say where it hangs
+TOO_MANY: Final = f"its parts died more than {SUPERVISOR.intensity} times within {SUPERVISOR.period_s:g} s"
 
 Words = Callable[[str], list[str]]
 """The words of a part's start, made anew for each."""
@@ -66,6 +69,8 @@ class Supervision:
         self.last_reasons: dict[str, str] = {}
         self.ends: dict[str, int] = {}
         self.recycled: set[str] = set()  # who is told to end, to be started again
+        self.recycling: dict[str, asyncio.Task[None]] = {}  # which has yet to begin the part anew
+        self.one_change: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # of a part at a time
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.tree.ended.add_done_callback(self._ended)
 
@@ -83,20 +88,22 @@ class Supervision:
 
     async def add(self, name: str) -> None:
         """Start one more part."""
-        if name not in self.names:
-            self.names.append(name)
-        error = await self.start_part(name)
-        if error and error != "ended":
-            self.fail(f"{name} could not be started: {error}")
+        async with self.one_change[name]:
+            if name not in self.names:
+                self.names.append(name)
+            error = await self.start_part(name)
+            if error not in AT_WORK:
+                self.fail(f"{name} could not be started: {error}")
 
     async def remove(self, name: str) -> None:
         """End a part for good."""
-        self.names.remove(name)
-        self.recycled.add(name)
-        await self.tree.terminate_child(name)
-        self.recycled.discard(name)
-        await self.tree.delete_child(name)
-        self.changed()
+        async with self.one_change[name]:
+            self.names.remove(name)
+            self.recycled.add(name)
+            await self.tree.terminate_child(name)
+            self.recycled.discard(name)
+            await self.tree.delete_child(name)
+            self.changed()
 
     async def start_part(self, name: str) -> str:
         place: Literal["fork", "spawn"] = "spawn" if name == STORE else "fork"
@@ -140,6 +147,8 @@ class Supervision:
 
     def count(self, name: str, why: str) -> None:
         """How many times in a row a part has ended by itself, soon after its start. Clients that reach nothing end no node."""
+        if name == TRADING and (worn := who_gave_up(why)) is not None:
+            self.fail(f"{worn} ended {ENDS_MAX} times in a row" if worn else TOO_MANY)
         is_own = why != KILLED and self.age_s(name) < STEADY_S
         self.ends[name] = self.ends.get(name, 0) + 1 if is_own else 0
         if self.ends[name] >= ENDS_MAX and name != API:
@@ -150,21 +159,33 @@ class Supervision:
             self.failed.set_result(why)
 
     def _ended(self, _: object) -> None:
-        self.fail(f"its parts died more than {SUPERVISOR.intensity} times within {SUPERVISOR.period_s:g} s")
+        self.fail(TOO_MANY)
 
     async def recycle(self, name: str) -> None:
-        """End a part as at a stop, and start it again; that is nobody's failure and counts for none."""
-        self.recycled.add(name)
-        error = await self.tree.terminate_child(name)
-        self.recycled.discard(name)
-        if error:
-            return  # the tree has ended
-        for _ in range(KILLS_MAX):
-            error = await self.tree.restart_child(name)
-            if error != KILLED:
-                break
-        if error and error != "ended":
-            self.fail(f"{name} could not be started again: {error}")
+        """End a part as at a stop, and start it again; that is nobody's failure and counts for none. One at a time: who asks
+        before the part begins anew shares that start, who asks later has one of his own, which knows what was written until then.
+        """
+        task = self.recycling.get(name)
+        if task is None:
+            task = self.recycling[name] = asyncio.get_running_loop().create_task(self.recycle_alone(name))
+        await asyncio.shield(task)
+
+    async def recycle_alone(self, name: str) -> None:
+        async with self.one_change[name]:
+            self.recycled.add(name)
+            try:
+                error = await self.tree.terminate_child(name)
+            finally:
+                self.recycled.discard(name)
+                del self.recycling[name]
+            if error:
+                return  # the tree has ended, or the part was taken away
+            for _ in range(KILLS_MAX):
+                error = await self.tree.restart_child(name)
+                if error != KILLED:
+                    break
+            if error not in AT_WORK:
+                self.fail(f"{name} could not be started again: {error}")
 
     def age_s(self, name: str) -> float:
         """Seconds since its start."""

@@ -16,25 +16,30 @@ from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.watching import ROOT, Told, Watching
 from tradebot.domain.codec import Message
 from tradebot.domain.signals import Happened
+from tradebot.node.part import read_question
 from tradebot.node.tree_shape import TRADING, Shape
 
 BEAT_S: Final = 0.05
 
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
+Died = Callable[[str, str], None]
+"""(part, why), of one that shares its process with others."""
+
+Answer = Callable[[dict[str, str]], dict[str, Any]]
 
 
 class Warden:
     """Within the root's loop. `changed` is called when a part that lives with others started or died."""
 
-    def __init__(self, bus: Bus, shape: Shape, clock: Clock, answer: Answer, changed: Callable[[], None]) -> None:
-        self.bus, self.shape, self.clock, self.changed = bus, shape, clock, changed
+    def __init__(self, bus: Bus, shape: Shape, clock: Clock, answer: Answer, changed: Callable[[], None], died: Died) -> None:
+        self.bus, self.shape, self.clock, self.changed, self.died = bus, shape, clock, changed, died
+        self.answer = answer
         self.watching = Watching()
         self.hosted: dict[str, dict[str, Any]] = {
             name: {"state": "stopped", "starts": 0, "last_exit": None} for name in shape.hosted
         }
         self.posts = Posts(bus, ROOT, clock.now())
         self.inbox = Inbox(bus, self.posts, self.take)
-        self.desk = Desk(bus.context, bus.folder, f"{ROOT}.desk", lambda body: _answered(answer, body))
+        self.desk = Desk(bus.context, bus.folder, f"{ROOT}.desk", self.reply)
 
     async def run(self) -> None:
         """For ever."""
@@ -49,6 +54,8 @@ class Warden:
                 self.note_hosted(message.name, message.what, message.why)
                 self.happened(message.name, message.what, message.why)
                 self.changed()
+                if message.what != "started":
+                    self.died(message.name, message.why)
             else:
                 self.post(self.watching.take(message))
 
@@ -82,6 +89,15 @@ class Warden:
             watching = self.watching
             self.post(watching.answered(name) if has_answered else watching.unanswered(name, since_ns))
 
+    def reply(self, body: bytes) -> bytes:
+        """At the desk: a status says that the root's loop turns."""
+        try:
+            question = read_question(body)
+            found = {"mailbox": self.inbox.figures()} if question["verb"] == "status" else self.answer(question)
+        except (KeyError, ValueError) as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+        return msgspec.json.encode(found)
+
     def post(self, told: Iterable[Told]) -> None:
         for name, message in told:
             self.posts.send(name, message)
@@ -91,11 +107,3 @@ class Warden:
         self.desk.close()
         self.posts.close()
         self.bus.close()
-
-
-def _answered(answer: Answer, body: bytes) -> bytes:
-    try:
-        found = answer(msgspec.json.decode(body, type=dict[str, Any]))
-    except (KeyError, ValueError) as error:
-        found = {"error": f"{type(error).__name__}: {error}"}
-    return msgspec.json.encode(found)

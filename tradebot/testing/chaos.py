@@ -262,9 +262,9 @@ def _zygotes_of(root: int) -> Iterator[int]:
     """Children of a root that fork others. A fork bears their words too, until it has its own; it leads no group then."""
     with contextlib.suppress(OSError):
         for word in Path(f"/proc/{root}/task/{root}/children").read_text().split():
-            words, pid = Path(f"/proc/{word}/cmdline").read_bytes(), int(word)
-            if b"tradebot.actors.zygote_main" in words and os.getpgid(pid) == pid:
-                yield pid
+            is_one = b"tradebot.actors.zygote_main" in Path(f"/proc/{word}/cmdline").read_bytes()
+            if is_one and os.getpgid(int(word)) == int(word):
+                yield int(word)
 
 
 class Chaos:
