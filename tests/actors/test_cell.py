@@ -47,8 +47,8 @@ class Counts:
     def ask(
         self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]
     ) -> tuple[bytes, Iterable[Addressed]]:
-        letters = {"garbage", "doubled", "late", "repaired", "lost", "told_again", "refused_peers"}
-        assert set(figures()) == letters | {"messages", "most_at_once", "step_us_p50", "step_us_p99"}
+        letters = {"garbage", "versions", "doubled", "late", "repaired", "lost", "told_again", "refused_peers"}
+        assert set(figures()) == letters | {"messages", "depth", "most_waited", "step_us_p50", "step_us_p99"}
         return self.name.encode() + body, ()
 
     def refused(self, name: str, message: Message) -> None:
@@ -102,11 +102,11 @@ def test_one_that_raises_is_started_again_and_the_other_knows_nothing_of_it(tmp_
 
 def test_the_figures_of_a_mailbox_are_of_its_last_steps() -> None:
     steps = Steps()
-    assert steps.figures() == {"messages": 0, "most_at_once": 0, "step_us_p50": None, "step_us_p99": None}
+    assert steps.figures() == {"messages": 0, "step_us_p50": None, "step_us_p99": None}
     for number in range(STEPS_KEPT + 100):
         steps.note(1 + number % 3, 1.0 if number < 100 else 1e-6)
     messages = sum(1 + number % 3 for number in range(STEPS_KEPT + 100))
-    assert steps.figures() == {"messages": messages, "most_at_once": 3, "step_us_p50": 1.0, "step_us_p99": 1.0}
+    assert steps.figures() == {"messages": messages, "step_us_p50": 1.0, "step_us_p99": 1.0}
 
 
 class Linked(Counts):
@@ -148,3 +148,42 @@ def test_one_that_is_linked_takes_what_came_before_and_ends_unless_it_traps_exit
 
     asyncio.run(asyncio.wait_for(body(), 20))
     assert log == (["Records", "Exit", "Records"] if traps_exits else ["Records"]) + ["one closes"]
+
+
+@pytest.mark.parametrize("is_here", [False, True])
+def test_the_figures_tell_how_much_waited_and_how_much_waits(tmp_path: Path, is_here: bool) -> None:
+    """More than a drain takes; the part itself looks while it takes them."""
+    most, seen = 9_000, []
+
+    class Looks(Linked):
+        def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+            seen.append((len(messages), cell.figures()["depth"]))
+            return ()
+
+    async def body() -> None:
+        nonlocal cell
+        room, other = Room(Bus(tmp_path), Clock()), Bus(tmp_path)
+        cell = Cell(Looks("one", [], False), "one", room, lives_together=is_here)
+        posts = Posts(room.bus if is_here else other, "two", 1)
+        if not is_here:  # they wait at the sender until there is a mailbox
+            assert all(posts.send("one", Records(1, number, b"")) for number in range(most))
+        running = asyncio.create_task(cell.run(lambda: None))
+        await asyncio.sleep(0.05)
+        if is_here:
+            assert all(posts.send("one", Records(1, number, b"")) for number in range(most))
+            assert cell.figures()["depth"] == most
+        while cell.steps.messages < most:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        figures = cell.figures()
+        assert figures["depth"] == 0 and figures["most_waited"] <= most
+        assert figures["most_waited"] == most if is_here else figures["most_waited"] > 1_000
+        assert max(count for count, _ in seen) <= 256 and max(depth for _, depth in seen) > 256
+        cell.end()
+        await running
+        posts.close()
+        room.close()
+        other.close()
+
+    cell: Cell
+    asyncio.run(asyncio.wait_for(body(), 20))

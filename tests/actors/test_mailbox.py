@@ -13,6 +13,7 @@ from tradebot.actors.bus import Bus
 from tradebot.actors.mailbox import Desk, Inbox, Posts, ask
 from tradebot.domain.codec import Message
 from tradebot.domain.market import Records
+from tradebot.domain.signals import Terminated
 
 STREAMS = count(1)
 
@@ -95,6 +96,28 @@ def test_a_question_gets_its_answer_and_nobody_at_the_desk_is_none(tmp_path: Pat
 
     run(tmp_path, body)
     assert ask(tmp_path, "nobody", b"?", 0.1) is None
+
+
+def test_a_message_of_another_release_is_counted_and_dropped_and_the_first_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found: list[Message] = []
+
+    async def body(bus: Bus, folder: Path) -> None:
+        inbox = Inbox(bus, Posts(bus, "a", next(STREAMS)), found.extend)
+        posts = Posts(bus, "b", next(STREAMS))
+        for message in (Records(1, 1, b""), Terminated(77, "b", "forged"), Records(2, 2, b""), Records(1, 3, b"")):
+            assert posts.send("a", message)
+        while len(found) < 2:
+            await asyncio.sleep(0.01)
+        assert inbox.figures()["versions"] == 2 and inbox.figures()["garbage"] == 0
+        inbox.close()
+        posts.close()
+
+    run(tmp_path, body)
+    assert found == [Records(1, 1, b""), Records(1, 3, b"")]
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and said.startswith("a: expected a Terminated of version 1, found 77: it is dropped")
 
 
 def test_mailbox_and_desk_are_the_users_alone_from_their_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

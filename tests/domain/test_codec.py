@@ -1,11 +1,13 @@
 """Messages between actors keep their tags and their bytes, and what is none is refused."""
 
+from typing import get_args
+
 import msgspec
 import numpy as np
 import pytest
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Kind
-from tradebot.domain.codec import Message, message_from_bytes, to_bytes
+from tradebot.domain.codec import VERSIONS, Message, is_of_known_version, message_from_bytes, to_bytes
 from tradebot.domain.market import AccountFacts, Commands, Records
 
 RECORD = np.zeros(2, RECORD_DTYPE)
@@ -37,3 +39,11 @@ def test_the_records_of_a_message_are_read_without_copying() -> None:
 def test_what_is_no_message_is_refused(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         message_from_bytes(body)
+
+
+def test_every_message_tells_its_version_first_and_no_other_is_known() -> None:
+    kinds = get_args(Message)
+    assert set(VERSIONS) == set(kinds) and all(version > 0 for version in VERSIONS.values())
+    assert [kind for kind in kinds if kind.__struct_fields__[0] != "version"] == []
+    assert is_of_known_version(Records(1, 7, b""))
+    assert not is_of_known_version(Records(0, 7, b"")) and not is_of_known_version(Records(2, 7, b""))

@@ -51,23 +51,22 @@ class Part(Protocol):
 
 
 class Steps:
-    """How many messages a part took, the most at once, and how long its last steps were."""
+    """How many messages a part took, and how long its last steps were."""
 
     def __init__(self) -> None:
-        self.messages = self.steps = self.most = 0
+        self.messages = self.steps = 0
         self._seconds = [0.0] * STEPS_KEPT
 
     def note(self, messages: int, seconds: float) -> None:
         self._seconds[self.steps % STEPS_KEPT] = seconds
         self.steps += 1
         self.messages += messages
-        self.most = max(self.most, messages)
 
     def figures(self) -> dict[str, Any]:
         """For a status: microseconds of the last steps, the 50th and 99th in 100."""
         kept = sorted(self._seconds[: min(self.steps, STEPS_KEPT)])
         shares = {f"step_us_p{share}": round(kept[len(kept) * share // 100] * 1e6, 1) if kept else None for share in (50, 99)}
-        return {"messages": self.messages, "most_at_once": self.most, **shares}
+        return {"messages": self.messages, **shares}
 
 
 class Room:
@@ -104,7 +103,7 @@ class Cell:
         part, room = self.part, self.room
         self.post(part.open(room.clock.now()))
         self.inbox = Inbox(room.bus, self.posts, self.take)
-        mail = self.make_mail() if self.lives_together else None
+        mail = self.mail = self.make_mail() if self.lives_together else None
         desk = Desk(room.bus.context, room.bus.folder, f"{self.name}.desk", self.answer)
         started()
         try:
@@ -135,8 +134,11 @@ class Cell:
         self.posts.beat()
 
     def figures(self) -> dict[str, Any]:
-        """For a status: of its steps and its letters."""
-        return {**self.steps.figures(), **self.inbox.figures()}
+        """For a status: of its steps, of its letters, and of how much waited in its mailbox, in the loop or behind the socket."""
+        inbox, mail = self.inbox, self.mail
+        depth, most = (0, 0) if mail is None else (len(mail), mail.most_waited)
+        waits = {"depth": depth + inbox.depth, "most_waited": max(most, inbox.most_waited)}
+        return {**self.steps.figures(), **waits, **inbox.figures()}
 
     def take(self, messages: list[Message]) -> None:
         if self.ending.is_set():

@@ -15,6 +15,8 @@ KILLED: Final = "killed"
 FOR_EVER: Final = sys.maxsize
 WORKER_SHUTDOWN_S: Final = 5.0
 
+_UNSAID: Final[Any] = UNSET
+
 
 class Restart(StrEnum):
     """Whether a child that ended is started again: always, only after an end that was not wanted, never."""
@@ -54,14 +56,14 @@ class ChildSpec(Struct, frozen=True, kw_only=True):
     id: str
     start: Any = None
     restart: Restart = Restart.PERMANENT
-    shutdown_s: Annotated[float, Meta(ge=0)] | None = UNSET  # type: ignore[assignment]
-    kind: Kind = UNSET  # type: ignore[assignment]
+    shutdown_s: Annotated[float, Meta(ge=0)] | None = _UNSAID
+    kind: Kind = _UNSAID
     is_significant: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind is UNSET:
+        if self.kind is _UNSAID:
             force_setattr(self, "kind", Kind.SUPERVISOR if isinstance(self.start, SupervisorSpec) else Kind.WORKER)
-        if self.shutdown_s is UNSET:
+        if self.shutdown_s is _UNSAID:
             force_setattr(self, "shutdown_s", None if self.kind is Kind.SUPERVISOR else WORKER_SHUTDOWN_S)
         if self.is_significant and self.restart is Restart.PERMANENT:
             raise ValueError(f"expected a significant child that may end, found {self.id!r}, which is permanent")

@@ -13,6 +13,7 @@ cdef class Mail:
     cdef Questions _questions
     cdef Py_ssize_t _most, _batch_max, _first, _count
     cdef bint _drops, _is_woken, _is_closed
+    cdef readonly Py_ssize_t most_waited  # at once
     cdef readonly uint64_t refused  # told False
     cdef readonly uint64_t dropped  # the oldest, for want of room
     cdef readonly uint64_t conflated  # overwritten by a later one of their key

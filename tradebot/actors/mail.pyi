@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 class Mail:
+    most_waited: int
     refused: int
     dropped: int
     conflated: int

@@ -81,6 +81,8 @@ cdef class Mail:
         at = self._first + self._count
         self._ring[at - self._most if at >= self._most else at] = message
         self._count += 1
+        if self._count > self.most_waited:
+            self.most_waited = self._count
         if not self._is_woken:
             self._wake()
         return True

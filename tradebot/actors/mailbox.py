@@ -22,7 +22,7 @@ from tradebot.actors.bus import Bus, address, bind_ipc
 from tradebot.actors.letters import Incoming, Outgoing
 from tradebot.actors.line import Line, take_bodies
 from tradebot.actors.wire import Wire
-from tradebot.domain.codec import Message, message_from_bytes, to_bytes
+from tradebot.domain.codec import VERSIONS, Message, is_of_known_version, message_from_bytes, to_bytes
 
 DRAIN_MAX: Final = 256  # messages before others get their turn
 HIGH_WATER: Final = 10_000  # messages that wait at either end
@@ -93,15 +93,20 @@ class Inbox:
         self._wire, self._descriptor = Wire(socket), socket.fileno()
         self._bus, self._posts, self._take = bus, posts, take
         self._incoming = Incoming(posts.name, posts.stream)
-        self.unreadable = 0
+        self.unreadable = self.versions = 0
+        self.depth = self.most_waited = 0  # letters taken since it was found empty, and the most of them: what waits is not known
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
         bodies, count = take_bodies(self._wire, self._incoming, DRAIN_MAX)
+        self.depth += count
+        self.most_waited = max(self.most_waited, self.depth)
         if count == DRAIN_MAX:
             self._loop.call_soon(self._drain)
+        else:
+            self.depth = 0
         self._deliver(bodies)
         for name, stream, first, last in self._incoming.take_asked():
             self._posts.again(name, stream, first, last)
@@ -121,7 +126,22 @@ class Inbox:
             messages = [message_from_bytes(one) for one in bodies]
         except (msgspec.DecodeError, msgspec.ValidationError):
             messages = [one for one in map(self._read, bodies) if one is not None]
-        self._take(messages)
+        if not all(map(is_of_known_version, messages)):
+            messages = [one for one in messages if self._is_of_known_version(one)]
+        if messages:
+            self._take(messages)
+
+    def _is_of_known_version(self, message: Message) -> bool:
+        """One of another release is counted and not taken, and the first is told."""
+        is_known = is_of_known_version(message)
+        if not is_known and not self.versions:
+            kind = type(message)
+            sys.stderr.write(
+                f"{self._posts.name}: expected a {kind.__name__} of version {VERSIONS[kind]}, found {message.version}: it is "
+                "dropped, as all are of another release; run one release on a bus\n"
+            )
+        self.versions += not is_known
+        return is_known
 
     def _read(self, body: bytes) -> Message | None:
         """None where it is no message that this version knows; that is counted, and the first is told."""
@@ -137,8 +157,9 @@ class Inbox:
         """What of the letters was not as it should be, and how often a peer was refused."""
         found = self._incoming
         return {
-            "garbage": found.garbage + self.unreadable, "doubled": found.doubled, "late": found.late, "repaired": found.repaired,
-            "lost": found.gone, "told_again": self._posts.told_again, "refused_peers": self._bus.refused_of(self._posts.name),
+            "garbage": found.garbage + self.unreadable, "versions": self.versions, "doubled": found.doubled, "late": found.late,
+            "repaired": found.repaired, "lost": found.gone, "told_again": self._posts.told_again,
+            "refused_peers": self._bus.refused_of(self._posts.name),
         }  # fmt: skip
 
     def close(self) -> None:

@@ -146,8 +146,8 @@ def reason_of(code: int) -> str:
 
 
 class InLoop:
-    """A child in this loop. One that does not hear a kill, because it catches that, is killed again for a while and then given up:
-    it is told as killed, and still runs.
+    """A child in this loop. One that does not hear a kill, because it catches that, is killed again for a while and then given
+    up: it is told as killed, and still runs.
     """
 
     pid: int | None = None

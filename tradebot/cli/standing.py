@@ -215,7 +215,7 @@ def _draw_parts(line: Callable[[str], None], table: Callable[..., None], parts: 
 
 def _part_row(name: str, one: Mapping[str, Any]) -> tuple[object, ...]:
     box = one.get("mailbox") or {}
-    figures = (box.get("messages"), box.get("most_at_once"), box.get("step_us_p99"))
+    figures = (box.get("messages"), box.get("most_waited"), box.get("step_us_p99"))
     pid = str(one.get("pid") or "-")
     return (name, pid, one.get("state"), one.get("starts"), one.get("last_exit"), one.get("behind"), *figures, one.get("error"))
 

@@ -1,7 +1,7 @@
 """One way to put messages and snapshots into bytes: MessagePack by msgspec, tagged, never pickle."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -46,6 +46,9 @@ Message = (
     | Happened
 )
 
+VERSIONS: Final[dict[type[Any], int]] = dict.fromkeys(get_args(Message), 1) | {VenueBooks: 2, VenueReply: 3, VenueEvent: 3}
+"""By type of message the version that is told and understood; no other is taken from a mailbox."""
+
 T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -57,6 +60,11 @@ to_bytes: Final[Callable[[object], bytes]] = _encoder.encode
 
 message_from_bytes: Final[Callable[[bytes], Message]] = _messages.decode
 """Decode any message between actors, by its tag. Raises as `from_bytes`."""
+
+
+def is_of_known_version(message: Message) -> bool:
+    """Whether a message is as this release knows it: the same fields may mean something else in another."""
+    return bool(message.version == VERSIONS[type(message)])
 
 
 def from_bytes(data: bytes, type_: type[T]) -> T:

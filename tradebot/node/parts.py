@@ -18,7 +18,7 @@ import numpy as np
 
 from tradebot._core.types import Act, Kind
 from tradebot.actors.watching import ROOT
-from tradebot.domain.codec import Message
+from tradebot.domain.codec import VERSIONS, Message
 from tradebot.domain.errors import LocalError
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import RECORDS_MAX, AccountFacts, Commands, MarketAsked, Records
@@ -338,7 +338,7 @@ class VenuePart(Base):
         """The new stream is told as an exchange's connection would tell it: what happened meanwhile was on none."""
         self.venue.open(now_ns)
         self.saved_at = self.venue.taken
-        yield GATEWAY, VenueEvent(VERSION, self.venue.stream, 0, now_ns, b"")
+        yield GATEWAY, VenueEvent(VERSIONS[VenueEvent], self.venue.stream, 0, now_ns, b"")
         if self.venue.hearing.stream:
             yield FEED, self.venue.hearing.asked()
 

@@ -314,7 +314,7 @@ async def restart_here(context: Context, folder: Path, count: int) -> Times:
             actor.crashed.result()
         return None
 
-    tree = Tree(NEVER_GIVES_UP, lambda _, report: InLoop(live, report))
+    tree = Tree(NEVER_GIVES_UP, lambda child, report: InLoop(live, report, child.id))
     await tree.start()
     await tree.start_child(ChildSpec(id="actor"))
     for _ in range(count):

@@ -27,6 +27,7 @@ import numpy as np
 from msgspec import Struct
 
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, Reject
+from tradebot.domain.codec import VERSIONS
 from tradebot.domain.errors import LocalError
 from tradebot.domain.frames import NO_DIGEST, Frame, FrameKind, Journal
 from tradebot.domain.instrument import INVERSE, Instrument
@@ -317,7 +318,7 @@ class PaperVenue:
             self._reply(one.request, OK, facts=body)
         self.sequence += 1
         if not self.is_recovering and self.is_subscribed:
-            self.out.append(VenueEvent(VERSION, self.stream, self.sequence, self.time_ns, body))
+            self.out.append(VenueEvent(VERSIONS[VenueEvent], self.stream, self.sequence, self.time_ns, body))
 
     def _asked_for(self, kind: int, client_id: int, cause: int) -> list[Pending]:
         """The requests that a fact answers; they are pending no longer."""
@@ -332,7 +333,7 @@ class PaperVenue:
     def _reply(self, request: int, code: int, **slots: object) -> None:
         if not self.is_recovering:
             told: dict[str, Any] = {"forgotten_ns": self.book.forgotten_ns, **slots}
-            self.out.append(VenueReply(VERSION, request, code, self.time_ns, **told))
+            self.out.append(VenueReply(VERSIONS[VenueReply], request, code, self.time_ns, **told))
 
     def _refused(self, request: VenueRequest, now_ns: int) -> int:
         """The code by which a request is refused at the door; OK where it is not."""
