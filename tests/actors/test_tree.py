@@ -144,6 +144,37 @@ def test_a_zygote_that_stands_still_is_killed_for_it_and_hides_no_death(tmp_path
     run(tmp_path, body)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_zygote_that_ends_or_hangs_at_any_moment_of_a_fork_leaves_nobody_unseen(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, between and behind its two forks: one child comes to be, and what else was forked is gone, zombies too."""
+    monkeypatch.setattr("tradebot.actors.zygote.FORK_S", 0.3)
+
+    async def body(nursery: Nursery) -> None:
+        before = set(below(os.getpid()))
+        tree = Tree(spec(), nursery.begin)
+        await tree.start()
+        for count in range(16):
+            await nursery.zygote.warm()
+            zygote = nursery.zygote.pid
+            assert zygote is not None
+            starting = asyncio.create_task(tree.start_child(child(f"c{count}", "fork runs")))
+            await asyncio.sleep(count * 0.0004)
+            os.kill(zygote, number)
+            assert await starting == ""
+            with contextlib.suppress(ProcessLookupError):  # it stood still before it was asked, and has been killed for it
+                os.kill(zygote, signal.SIGKILL)
+            await until(lambda zygote=zygote: nursery.zygote.pid != zygote)
+        await nursery.zygote.warm()
+        living = set(below(os.getpid())) - before - {nursery.zygote.pid}
+        assert living == {tree.process_of(one) for one in tree.children()} and len(living) == 16
+        assert all(len(nursery.pids(f"c{count}")) == 1 for count in range(16)), "no other ever began"
+        await tree.stop()
+
+    run(tmp_path, body)
+
+
 def test_a_zygote_that_dies_together_with_its_child_costs_one_restart(tmp_path: Path) -> None:
     async def body(nursery: Nursery) -> None:
         tree = Tree(spec(child("a", "fork runs")), nursery.begin)

@@ -1,8 +1,8 @@
 """`tradebot run`: the root of a node. It prepares the run, keeps its processes, says when trading may start, and ends them in
 order.
 
-The root trades nothing and holds nothing: killed, the kernel kills the others with it, and its next start goes on with the
-same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
+The root trades nothing and holds nothing: where it is killed, the kernel kills the others with it, and its next start goes on
+with the same run. An engine gets a new epoch for each of its starts, on the disk before it is used; the gateway refuses what
 comes under an older one.
 """
 
