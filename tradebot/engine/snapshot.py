@@ -12,7 +12,7 @@ from tradebot._core.digest import digest_bytes
 from tradebot._core.merge import Merge
 from tradebot.domain.errors import LocalError
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
