@@ -128,7 +128,7 @@ def test_bytes_that_are_no_snapshot_are_refused_in_one_line(body: bytes) -> None
 
 
 def test_a_snapshot_of_another_version_is_refused_by_its_number() -> None:
-    with pytest.raises(LocalError, match="expected a snapshot of version 5, found 99"):
+    with pytest.raises(LocalError, match="expected a snapshot of version 6, found 99"):
         snapshot.from_bytes(build(), msgspec.msgpack.encode([99, []]))
 
 
