@@ -17,7 +17,7 @@ from tradebot.strategies.strategy import Strategy
 from tradebot.testing.simulation import ENGINE, Faults, Restless, World
 
 FILE: Final = Path(__file__).parent / "node.journal.z"
-SEED: Final = 4
+SEED: Final = 7
 
 
 def settings() -> Plan:

@@ -3,7 +3,7 @@
 from tests.golden.node_journal import FILE, recorded, settings, strategies
 from tradebot.engine.replay import replay_journal
 
-DIGEST = "beb33f0395feca407d175671ae95064c"
+DIGEST = "ed6f761efeb20d2577543377f6e9e4bd"
 
 
 def test_a_journal_of_before_replays_to_the_digest_of_before() -> None:

@@ -303,8 +303,8 @@ def test_a_root_under_a_watchdog_goes_on_saying_that_it_turns(place: Place, monk
     monkeypatch.setenv("NOTIFY_SOCKET", str(place.folder / "notify"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(str(place.folder / "notify"))
-        line.settimeout(5)
-        place.start()
+        line.settimeout(20)
+        place.node.start()
         while line.recv(64) != b"READY=1":
             pass
         assert line.recv(64) == b"WATCHDOG=1"

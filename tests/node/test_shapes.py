@@ -11,6 +11,7 @@ from tests.node.reached import Reached
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, ConfigError
 from tradebot.node.config import config_from_dict
+from tradebot.node.health import is_alive
 from tradebot.node.running import bound_by
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
 from tradebot.node.tree_shape import TRADING, shape_of
@@ -75,7 +76,7 @@ def test_a_zygote_that_stands_still_does_not_outlive_its_root(place: Place) -> N
     (zygote,) = place.node.pids(ZYGOTE)
     place.node.signal(ZYGOTE, signal.SIGSTOP)
     place.node.end()
-    place.wait(lambda: not Path(f"/proc/{zygote}").exists())
+    place.wait(lambda: not is_alive(zygote))
 
 
 def test_a_part_is_started_again_when_asked_for_and_no_other(place: Place) -> None:

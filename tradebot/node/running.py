@@ -87,6 +87,7 @@ LOAD_S: Final = 5.0  # that an engine has to load its code, before it steps its 
 RECYCLE_S: Final = 60.0  # of life before a part is started again for its memory
 TAIL_BYTES: Final = 65_536
 ADDRESS_S: Final = 2.0
+NOTIFY_S: Final = 1.0
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
@@ -638,11 +639,12 @@ async def tell_watchdog() -> None:
 
 
 def notify(state: str) -> None:
-    """Tell systemd, where it asked to be told (sd_notify(3))."""
+    """Tell systemd, where it asked to be told (sd_notify(3)). One that does not read is not waited for: the root has a node to keep."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.settimeout(NOTIFY_S if not state.startswith("WATCHDOG") else 0.0)
         line.connect("\0" + path[1:] if path.startswith("@") else path)
         line.send(state.encode())
 
