@@ -639,7 +639,7 @@ async def tell_watchdog() -> None:
 
 
 def notify(state: str) -> None:
-    """Tell systemd, where it asked to be told (sd_notify(3)). One that does not read is not waited for: the root has a node to keep."""
+    """Tell systemd, where it asked to be told (sd_notify(3)). One that does not read is not waited for."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
