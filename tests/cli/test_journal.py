@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import failure, run
@@ -20,7 +21,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def answer(folder: Path, *arguments: str) -> dict[str, object]:
+def answer(folder: Path, *arguments: str) -> dict[str, Any]:
     done = run(folder, "journal", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
@@ -81,7 +82,7 @@ def test_verify_reads_all_journals_of_a_run_and_their_snapshots(home: Path) -> N
         frames = fill(run_folder / part, 20, run_id="20260102-def")
         Snapshots(run_folder / part).save(10, frames[4].digest, b"state")
     found = answer(home, "verify", "last")
-    assert {name: one["frames"] for name, one in found["others"].items()} == {"gateway": 20, "venue": 20}  # type: ignore[attr-defined]
+    assert {name: one["frames"] for name, one in found["others"].items()} == {"gateway": 20, "venue": 20}
     assert "also read" in run(home, "journal", "verify", "last").stdout
     for path, at in ((run_folder / "venue" / "00000001.tbj", 1_000), (next((run_folder / "gateway").glob("snapshots/*")), 70)):
         data = bytearray(path.read_bytes())

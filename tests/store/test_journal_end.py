@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -20,11 +21,8 @@ def test_the_time_of_the_last_frame_is_found(
 ) -> None:
     folder = tmp_path_factory.mktemp("journal")
     fill(folder, count, kilobytes << 10)
-    before, journal_end.WINDOW = journal_end.WINDOW, window  # type: ignore[misc]
-    try:
+    with mock.patch.object(journal_end, "WINDOW", window):
         assert end_ns(folder) == count * SECOND
-    finally:
-        journal_end.WINDOW = before  # type: ignore[misc]
 
 
 def test_without_a_frame_it_is_zero(tmp_path: Path) -> None:

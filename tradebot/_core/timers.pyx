@@ -54,13 +54,18 @@ cdef inline bint is_before(const TimerC* left, const TimerC* right) noexcept nog
 
 cdef int timers_cancel(TimersC* timers, uint64_t number, uint16_t owner) noexcept nogil:
     """Take a timer of `owner` out; does nothing where it is gone already, or another's."""
-    cdef uint32_t at, left
+    cdef uint32_t at
     for at in range(timers.count):
         if timers.items[at].number == number and timers.items[at].owner == owner:
-            timers.count -= 1
-            for left in range(at, timers.count):
-                timers.items[left] = timers.items[left + 1]
-            return 0
+            return take_out(timers, at)
+    return 0
+
+
+cdef int take_out(TimersC* timers, uint32_t at) noexcept nogil:
+    cdef uint32_t left
+    timers.count -= 1
+    for left in range(at, timers.count):
+        timers.items[left] = timers.items[left + 1]
     return 0
 
 
@@ -79,17 +84,16 @@ cdef int timers_fire(TimersC* timers, TimerC* fired) except -1 nogil:
 cdef int timers_skip(TimersC* timers, uint64_t number, int64_t not_before_ns) except -1 nogil:
     """Set a repeating timer forward, in its phase, to where it is not due before that time."""
     cdef TimerC timer
-    cdef uint32_t at, left
+    cdef uint32_t at
     for at in range(timers.count):
-        if timers.items[at].number == number:
-            timer = timers.items[at]
-            if timer.due_ns >= not_before_ns:
-                return 0
-            timers.count -= 1
-            for left in range(at, timers.count):
-                timers.items[left] = timers.items[left + 1]
+        timer = timers.items[at]
+        if timer.number != number:
+            continue
+        if timer.due_ns < not_before_ns:
+            take_out(timers, at)
             timer.due_ns += (not_before_ns - timer.due_ns + timer.interval_ns - 1) // timer.interval_ns * timer.interval_ns
-            return timers_insert(timers, &timer)
+            timers_insert(timers, &timer)
+        return 0
     return 0
 
 
