@@ -256,6 +256,7 @@ class Root:
         self.one_reload = asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
         self.is_ending = False
+        self.failure = ""  # why the node ends by itself
         self.quarantined: set[tuple[str, int]] = set()
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
@@ -274,6 +275,7 @@ class Root:
         parts = Supervision(
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
         )
+        parts.failed.add_done_callback(lambda failed: self.note_failure(failed.result(), parts))
         starting = asyncio.create_task(parts.start())
         beating = [self.keep(loop.create_task(one), parts) for one in (warden.run(), tell_watchdog())]
         try:
@@ -290,7 +292,7 @@ class Root:
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
                 await self.stop()
-            why = parts.failed.result() if parts.failed.done() else None
+            why = self.failure
         finally:
             self.is_ending = True
             for number in (signal.SIGTERM, signal.SIGINT):  # told once more to end, it kills
@@ -300,11 +302,15 @@ class Root:
             for one in beating:
                 one.cancel()
             warden.close()
-        if why is not None:
-            name = why.partition(" ")[0]
-            words = self.last_words(name) if name in (*parts.names, *self.shape.hosted) else f"see {self.log.name}"
-            raise LocalError(f"expected a node that runs, found: {why}; {words}")
+        if why:
+            raise LocalError(f"expected a node that runs, found: {why}")
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+
+    def note_failure(self, why: str, parts: Supervision) -> None:
+        """With the last words of the part as they are now: one that is started again while the node ends says others."""
+        name = why.partition(" ")[0]
+        words = self.last_words(name) if name in (*parts.names, *self.shape.hosted) else f"see {self.log.name}"
+        self.failure = f"{why}; {words}"
 
     def begin_clock(self) -> Clock:
         """That of the machine; where it shows less than the journals' last time, for it was set back, one that goes on from
