@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tradebot.actors.bus import Bus
-from tradebot.actors.cell import STEPS_KEPT, Addressed, Cell, LinkedEnd, Room, Steps
+from tradebot.actors.cell import STEPS_KEPT, Addressed, Cell, LinkedEnd, Plain, Room, Steps
 from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import Posts, ask
-from tradebot.actors.process import Lines, run_together
+from tradebot.actors.process import Group, Lines
 from tradebot.domain.codec import Message
 from tradebot.domain.market import Records
 from tradebot.domain.signals import Exit
@@ -20,7 +20,7 @@ from tradebot.domain.signals import Exit
 SPEC = SupervisorSpec(intensity=9, backoff=Backoff(first_s=0), children=(ChildSpec(id="one"), ChildSpec(id="two")))
 
 
-class Counts:
+class Counts(Plain):
     """Tells the other each number that it takes, plus one, up to 40; the other raises at a number that it is told to."""
 
     def __init__(self, name: str, other: str, log: list[str], raises_at: int) -> None:
@@ -71,7 +71,7 @@ def play(folder: Path, raises_at: int) -> list[str]:
 
         told = asyncio.Event()
         tree = asyncio.create_task(
-            run_together(make, "both", SPEC, lambda what, child, why: None, Room(Bus(folder), Clock()), Lines(None, None))
+            Group(make, "both", SPEC, lambda what, child, why: None, Room(Bus(folder), Clock())).run(Lines(None, None))
         )
         while not told.is_set():
             await asyncio.sleep(0.01)

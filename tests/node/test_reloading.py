@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.node.nodes import RESTING, Place
-from tradebot.domain.errors import EXIT_NOT_RUNNING, EXIT_REFUSED, ConfigError
+from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_REFUSED, ConfigError
 from tradebot.node import running
 from tradebot.node.config import config_from_dict, config_to_dict, load_config
 from tradebot.node.reloading import changes, parts_concerned
@@ -63,6 +64,18 @@ def test_what_is_wrong_or_must_stay_changes_nothing(place: Place) -> None:
     place.strategy.write_text("import nowhere_at_all")
     assert "nowhere_at_all" in place.call(EXIT_REFUSED, "reload")["error"]
     assert place.alive() == pids and place.ask("status")["trading"] == "active"
+
+
+def test_how_long_parts_are_started_again_is_changed_without_starting_any(place: Place) -> None:
+    place.start()
+    pids = place.alive()
+    change(place, "node = {", 'node = { supervisor = { intensity = 0, period = "7s" },')
+    found = place.ask("reload")
+    assert found["changed"] == ["node.supervisor.intensity", "node.supervisor.period"] and found["parts"] == []
+    assert place.alive() == pids
+    place.node.signal(FEED, signal.SIGKILL)
+    assert place.node.root is not None and place.node.root.wait(20) == EXIT_FAILED
+    assert "its parts died more than 0 times within 7 s" in (place.folder / "root.log").read_text()
 
 
 def test_every_key_of_a_node_is_concerned_by_a_rule_or_refused() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tradebot.domain.errors import ConfigError, StrategyBlocked
-from tradebot.node import strategies
+from tradebot.node import loading, strategies
 from tradebot.node.schema import StrategyUse
 from tradebot.node.strategies import load_class, make_strategy, source_hash
 from tradebot.strategies.crossover import Crossover
@@ -113,7 +113,7 @@ def test_a_misspelt_callback_is_refused_with_the_nearest(file: Path) -> None:
 
 
 def test_a_file_that_does_not_end_loading_is_ended_with_its_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strategies, "LOAD_LIMIT_S", 0.2)
+    monkeypatch.setattr(loading, "LOAD_LIMIT_S", 0.2)
     file.write_text("\nwhile True:\n    pass\n")
     with pytest.raises(StrategyBlocked, match=rf"did not load within 0\.2 s at {file}:[23]; code must not wait"):
         load_class(use(f"{file}:Mine"))

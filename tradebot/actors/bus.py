@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
@@ -46,6 +46,7 @@ class Bus:
         self.context: Context = zmq.Context()
         self.hosts: frozenset[str] = frozenset()  # who lives in this loop, or will
         self.here: dict[str, Mail] = {}
+        self.replies: dict[str, Any] = {}  # by name: where answers for an actor in this loop arrive (`replying.Replies`)
 
     def hold(self, name: str, mail: Mail) -> None:
         """From now on an actor of that name is in this loop; one that was started again takes the place of the one before."""
@@ -70,7 +71,9 @@ class Bus:
 
 
 class TcpBus(Bus):
-    """Mailboxes on the ports from `first_port` on, in the order of `names`, behind the node's own key. Within a loop."""
+    """Mailboxes on the ports from `first_port` on, in the order of `names`, behind the node's own key; those of other names, who
+    live on the machine of the root, in the folder. Within a loop.
+    """
 
     def __init__(self, folder: Path, host: str, first_port: int, names: Sequence[str], secret: str) -> None:
         super().__init__(folder)
@@ -83,6 +86,9 @@ class TcpBus(Bus):
 
     def bind(self, socket: "zmq.Socket[bytes]", name: str) -> None:
         """Raises LocalError where the port is another's; the socket is closed then."""
+        if name not in self.addresses:
+            super().bind(socket, name)
+            return
         if self._gate is None:
             self._gate = Gate(self.context, {self._public: "node"})
         self._peers[socket] = bind_secured(socket, self.addresses[name], self._secret, lambda: self._refuse(name))
@@ -99,9 +105,14 @@ class TcpBus(Bus):
         return self._refused[name]
 
     def leave(self, socket: "zmq.Socket[bytes]") -> None:
-        self._peers.pop(socket).close()
+        peers = self._peers.pop(socket, None)
+        if peers is not None:
+            peers.close()
 
     def connect(self, socket: "zmq.Socket[bytes]", name: str) -> None:
+        if name not in self.addresses:
+            super().connect(socket, name)
+            return
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.curve_publickey, socket.curve_secretkey = self._public.encode(), self._secret.encode()
         socket.curve_serverkey = self._public.encode()

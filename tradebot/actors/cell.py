@@ -13,6 +13,7 @@ from tradebot.actors.bus import Bus
 from tradebot.actors.clock import Clock
 from tradebot.actors.mail import Mail
 from tradebot.actors.mailbox import Desk, Inbox, Posts
+from tradebot.actors.replying import ReplyLines
 from tradebot.domain.codec import Message
 from tradebot.domain.signals import Exit
 
@@ -49,6 +50,28 @@ class Part(Protocol):
 
     def close(self) -> None: ...
 
+    def join(self, cell: "Cell") -> None:
+        """It is about to be opened in that cell."""
+
+    async def finish(self) -> None:
+        """It ends, by what asked for that or by what it raised: whom it tells something now still hears of it."""
+
+    async def gone(self) -> None:
+        """Behind `close`, also where it is ended by force: wait until nothing of it runs any more."""
+
+
+class Plain:
+    """What most parts do beside their steps: nothing."""
+
+    def join(self, cell: "Cell") -> None:
+        """It asks nothing of its cell."""
+
+    async def finish(self) -> None:
+        """It has nothing more to say."""
+
+    async def gone(self) -> None:
+        """Nothing of it runs beside its steps."""
+
 
 class Steps:
     """How many messages a part took, and how long its last steps were."""
@@ -70,12 +93,14 @@ class Steps:
 
 
 class Room:
-    """What the parts of one process share: the bus and the clock."""
+    """What the parts of one process share: the bus, the clock, and the ways by which answers go."""
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self.bus, self.clock = bus, clock
+        self.replies = ReplyLines(bus)
 
     def close(self) -> None:
+        self.replies.close()
         self.bus.close()
 
 
@@ -101,6 +126,7 @@ class Cell:
         holds.
         """
         part, room = self.part, self.room
+        part.join(self)
         self.post(part.open(room.clock.now()))
         self.inbox = Inbox(room.bus, self.posts, self.take)
         mail = self.mail = self.make_mail() if self.lives_together else None
@@ -110,6 +136,7 @@ class Cell:
             while not self.ending.is_set():
                 self.beat()
                 await _wait(self.ending, TICK_S)
+            await part.finish()
         finally:
             if mail is not None:
                 mail.close()
@@ -118,6 +145,7 @@ class Cell:
             self.posts.close()
             before_closing()
             part.close()
+            await part.gone()
         if self.failure is not None:
             raise self.failure
 
@@ -126,6 +154,17 @@ class Cell:
         mail = Mail(asyncio.get_running_loop(), self.take)
         self.room.bus.hold(self.name, mail)
         return mail
+
+    def hold(self) -> None:
+        """Take nothing more until `release`: what comes waits in the mailbox, and is refused where that is full."""
+        self.inbox.hold()
+        if self.mail is not None:
+            self.mail.hold()
+
+    def release(self) -> None:
+        self.inbox.release()
+        if self.mail is not None:
+            self.mail.release()
 
     def beat(self) -> None:
         now_ns = self.room.clock.now()

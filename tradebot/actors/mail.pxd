@@ -12,7 +12,7 @@ cdef class Mail:
     cdef dict _numbers              # by key: the place in the ring
     cdef Questions _questions
     cdef Py_ssize_t _most, _batch_max, _first, _count
-    cdef bint _drops, _is_woken, _is_closed
+    cdef bint _drops, _is_woken, _is_closed, _is_held
     cdef readonly Py_ssize_t most_waited  # at once
     cdef readonly uint64_t refused  # told False
     cdef readonly uint64_t dropped  # the oldest, for want of room

@@ -59,6 +59,15 @@ cdef class Mail:
             self._questions.fail(question.number, Refused("expected room in a mailbox, found it full: ask again later"))
         return question.future
 
+    def hold(self) -> None:
+        """Give out nothing until `release`; what is told meanwhile waits, by the policy of the ring."""
+        self._is_held = True
+
+    def release(self) -> None:
+        self._is_held = False
+        if self._count and not self._is_woken:
+            self._wake()
+
     def close(self) -> None:
         """Throw away what is in it; from now on everything is refused. Who asked hears so in time."""
         self._is_closed = True
@@ -83,7 +92,7 @@ cdef class Mail:
         self._count += 1
         if self._count > self.most_waited:
             self.most_waited = self._count
-        if not self._is_woken:
+        if not self._is_woken and not self._is_held:
             self._wake()
         return True
 
@@ -120,6 +129,8 @@ cdef class Mail:
         cdef Py_ssize_t left = min(self._count, self._batch_max)
         cdef list found = []
         self._is_woken = False
+        if self._is_held:
+            return
         while left:
             found.append(self._pop())
             left -= 1

@@ -96,10 +96,25 @@ class Inbox:
         self.unreadable = self.versions = 0
         self.depth = self.most_waited = 0  # letters taken since it was found empty, and the most of them: what waits is not known
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._descriptor, self._drain)
-        self._loop.call_soon(self._drain)
+        self._is_held = True
+        self.release()
+
+    def hold(self) -> None:
+        """Leave what comes where it is: when that end is full, and the sender's too, the sender is refused."""
+        if not self._is_held:
+            self._is_held = True
+            self._loop.remove_reader(self._descriptor)
+
+    def release(self) -> None:
+        """Take in what waits, and what comes."""
+        if self._is_held:
+            self._is_held = False
+            self._loop.add_reader(self._descriptor, self._drain)
+            self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
+        if self._is_held:
+            return
         bodies, count = take_bodies(self._wire, self._incoming, DRAIN_MAX)
         self.depth += count
         self.most_waited = max(self.most_waited, self.depth)
@@ -177,18 +192,19 @@ class Desk:
         socket = context.socket(zmq.ROUTER)
         bind_ipc(socket, folder, name)
         self._wire, self._descriptor = Wire(socket), socket.fileno()
-        self._answer = answer
+        self._answer, self._is_closed = answer, False
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._descriptor, self._drain)
         self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        for _ in range(DRAIN_MAX):
+        for _ in range(0 if self._is_closed else DRAIN_MAX):
             frames = self._wire.take_frames()
             if not frames:
                 return
             self._answer_one(*frames)
-        self._loop.call_soon(self._drain)
+        if not self._is_closed:
+            self._loop.call_soon(self._drain)
 
     def _answer_one(self, client: bytes, *frames: bytes) -> None:
         """A question of one frame begins with its number, as `Asking` sends it; one in an envelope is a REQ socket's."""
@@ -199,6 +215,7 @@ class Desk:
             self._wire.put(client, question[:NUMBER_BYTES] + self._answer(question[NUMBER_BYTES:]))
 
     def close(self) -> None:
+        self._is_closed = True
         self._loop.remove_reader(self._descriptor)
         self._wire.close(100)
 

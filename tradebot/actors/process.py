@@ -10,14 +10,17 @@ Parts that live together have a supervisor of their own in this loop; what hangs
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from tradebot.actors.bus import Bus
 from tradebot.actors.cell import Cell, Part, Room
 from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
+from tradebot.actors.inquiry import Inquiry
 from tradebot.actors.mailbox import Desk, Inbox, Posts
-from tradebot.actors.running import InLoop, Report, Running, say_ready
+from tradebot.actors.offspring import Offspring
+from tradebot.actors.running import InLoop, InProcess, Report, Running, say_ready
 from tradebot.actors.tree import Told, Tree
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError
@@ -26,6 +29,9 @@ from tradebot.domain.signals import Happened
 Make = Callable[[str], Part]
 
 VERSION: Final = 1
+PROCESS: Final = "process"
+START_S: Final = 60.0
+BEAT_S: Final = 0.05
 
 
 class GaveUp(LocalError):
@@ -66,23 +72,95 @@ async def run_alone(part: Part, name: str, room: Room, lines: Lines) -> None:
     await cell.run(lines.say_ready, room.close)
 
 
-async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, room: Room, lines: Lines) -> None:
-    """Parts in one loop, under a supervisor, to its end. What becomes of each is told to the root too; at a desk of its own the
-    process says that the loop works, whoever of them is down. Raises GaveUp where the supervisor does.
+class Own(Protocol):
+    """What a group adds to its rules."""
+
+    async def make(self, child: ChildSpec, ready: int) -> Offspring:
+        """A process of its own for a child, which says into `ready` that it has started."""
+
+    def answer(self, group: "Group", body: bytes) -> bytes:
+        """At the group's desk."""
+
+    async def watch(self, group: "Group") -> None:
+        """Beside it, for as long as it runs."""
+
+
+class Group:
+    """Parts in one loop, under a supervisor. What becomes of each is told to the root too; at a desk of its own the process says
+    that the loop works, whoever of them is down. With an `own` the children may also have processes of their own, by the word
+    PROCESS as their start, and count as started when they are there: what they raise when they begin is a death like any.
     """
-    room.bus.hosts = frozenset(child.id for child in spec.children)
-    posts = Posts(room.bus, name, room.clock.now())
-    inbox = Inbox(room.bus, posts, lambda _: None)
-    desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", lambda _: b"{}")
 
-    def tell(what: str, child: ChildSpec, why: str) -> None:
-        told(what, child, why)
+    def __init__(self, make: Make, name: str, spec: SupervisorSpec, told: Told, room: Room, own: Own | None = None) -> None:
+        self.name, self.room, self.own = name, room, own
+        self._make, self._told = make, told
+        room.bus.hosts = frozenset(child.id for child in spec.children if child.start != PROCESS)
+        self.posts = Posts(room.bus, name, room.clock.now())
+        self.inbox = Inbox(room.bus, self.posts, lambda _: None)
+        self._desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", self._answer)
+        self._questions: list[Inquiry] = []
+        self.tree = Tree(spec, self._begin, self._note)
+
+    async def run(self, lines: Lines) -> None:
+        """To its end. Raises GaveUp where its supervisor does."""
+        asked, tree = asyncio.Event(), self.tree
+        lines.end_by(asked.set)
+        beside: list[asyncio.Future[Any]] = []
+        try:
+            await tree.start()
+            lines.say_ready()
+            beside = [asyncio.create_task(one) for one in (self._beat(), *([self.own.watch(self)] if self.own else []))]
+            waits: list[asyncio.Future[Any]] = [asyncio.create_task(asked.wait()), tree.ended, *beside]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for one in beside:
+                if one.done():
+                    one.result()  # it goes on for ever, or raises
+            if not asked.is_set():
+                raise GaveUp(tree.machine.worn_out)
+        finally:
+            for one in beside:
+                one.cancel()
+            await tree.stop()
+            for question in self._questions:
+                question.close()
+            self.inbox.close()
+            self._desk.close()
+            self.posts.close()
+            self.room.close()
+
+    def questions(self, name: str, timeout_s: float) -> Inquiry:
+        """To the desk of another, on the same context."""
+        found = Inquiry(self.room.bus.context, self.room.bus.folder, name, timeout_s)
+        self._questions.append(found)
+        return found
+
+    def tell(self, name: str, what: str, why: str) -> None:
+        """The root hears what became of a child."""
+        self.posts.send(ROOT, Happened(VERSION, name, what, why))
+
+    async def _beat(self) -> None:
+        """For ever: the last word of a burst is missed too (`letters`)."""
+        while True:
+            self.inbox.beat(self.room.clock.now())
+            self.posts.beat()
+            await asyncio.sleep(BEAT_S)
+
+    def _answer(self, body: bytes) -> bytes:
+        return b"{}" if self.own is None else self.own.answer(self, body)
+
+    def _note(self, what: str, child: ChildSpec, why: str) -> None:
+        self._told(what, child, why)
         if what in ("started", "failed", "exited"):
-            posts.send(ROOT, Happened(VERSION, child.id, what, why))
+            self.tell(child.id, what, why)
 
-    def begin(child: ChildSpec, report: Report) -> Running:
+    def _begin(self, child: ChildSpec, report: Report) -> Running:
+        if self.own is not None and child.start == PROCESS:
+            return InProcess(partial(self.own.make, child), report, START_S)
+
         async def run(started: Callable[[], None], ending: asyncio.Event) -> str | None:
-            cell = Cell(make(child.id), child.id, room, lives_together=True)
+            if self.own is not None:
+                started()
+            cell = Cell(self._make(child.id), child.id, self.room, lives_together=True)
             waits = asyncio.create_task(_forward(ending, cell))
             try:
                 await cell.run(started)
@@ -91,22 +169,6 @@ async def run_together(make: Make, name: str, spec: SupervisorSpec, told: Told, 
             return None
 
         return InLoop(run, report, child.id)
-
-    tree, asked = Tree(spec, begin, tell), asyncio.Event()
-    lines.end_by(asked.set)
-    try:
-        await tree.start()
-        lines.say_ready()
-        waits: list[asyncio.Future[Any]] = [asyncio.create_task(asked.wait()), tree.ended]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not asked.is_set():
-            raise GaveUp(tree.machine.worn_out)
-    finally:
-        await tree.stop()
-        inbox.close()
-        desk.close()
-        posts.close()
-        room.close()
 
 
 async def _forward(ending: asyncio.Event, cell: Cell) -> None:
@@ -123,18 +185,22 @@ def run_process(
     ready: int | None = None,
     together: SupervisorSpec | None = None,
     told: Told = lambda *_: None,
+    own: Own | None = None,
+    is_ready_first: bool = False,
 ) -> None:
     """Make a part, or those of `together`, and run them on uvloop, to their end; the bus is made in the loop, and `offset_ns` is
-    that of the root's clock.
+    that of the root's clock. With `is_ready_first` a part has started before it is made.
     """
     clock, lines = Clock(offset_ns), Lines(life_line, ready)
 
     async def run() -> None:
         if together is None:
+            if is_ready_first:
+                lines.say_ready()
             part = make(name)
             await run_alone(part, name, Room(make_bus(), clock), lines)
         else:
-            await run_together(make, name, together, told, Room(make_bus(), clock), lines)
+            await Group(make, name, together, told, Room(make_bus(), clock), own).run(lines)
 
     _run(run())
 

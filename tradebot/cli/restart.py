@@ -8,7 +8,7 @@ WAIT_S: float = 60.0
 
 def add(verbs: Verbs) -> None:
     verb = verbs.add("restart", restart, "end a part of the running node as at a stop, and start it again; the others stay")
-    verb.add_argument("part", metavar="PART", help="engine, gateway, venue, feed, store or api")
+    verb.add_argument("part", metavar="PART", help="engine, gateway, venue, feed, store, api, or an actor of yours")
 
 
 def restart(call: Call) -> int:
@@ -17,6 +17,7 @@ def restart(call: Call) -> int:
     from tradebot.node.restarting import restart_part
 
     found = restart_part(call.home, call.words.part, getpass.getuser(), WAIT_S)
-    said = f"{found['part']} was started again ({found['starts']} starts, process {found['pid']})"
+    process = "" if found["pid"] is None else f", process {found['pid']}"
+    said = f"{found['part']} was started again ({found['starts']} starts{process})"
     call.output.answer(found, lambda: call.output.line(said))
     return EXIT_DONE

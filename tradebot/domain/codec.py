@@ -8,6 +8,7 @@ import msgspec
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.signals import (
+    Asked,
     Demonitor,
     Exit,
     Happened,
@@ -17,6 +18,7 @@ from tradebot.domain.signals import (
     Terminated,
     Unlink,
     Unreachable,
+    Word,
 )
 from tradebot.domain.venue import VenueEvent, VenueReply, VenueRequest
 
@@ -44,6 +46,8 @@ Message = (
     | Unreachable
     | Reachable
     | Happened
+    | Word
+    | Asked
 )
 
 VERSIONS: Final[dict[type[Any], int]] = dict.fromkeys(get_args(Message), 1) | {VenueBooks: 2, VenueReply: 3, VenueEvent: 3}

@@ -79,3 +79,34 @@ class Happened(Struct, frozen=True, tag=32, array_like=True):
     name: str
     what: str
     why: str
+
+
+class Word(Struct, frozen=True, tag=33, array_like=True):
+    """What an actor of a user's tells another; `body` is a message of a type that the two know (`actors.actor`)."""
+
+    version: int
+    sender: str
+    body: bytes
+
+
+class Asked(Struct, frozen=True, tag=34, array_like=True):
+    """What an actor of a user's asks another: `number` is that of the question, `stream` that of the asker's start. After
+    `until_ns` nobody waits for the answer any more: it is not to be given.
+    """
+
+    version: int
+    sender: str
+    stream: int
+    number: int
+    until_ns: int
+    body: bytes
+
+
+class Replied(Struct, frozen=True, tag=35, array_like=True):
+    """The answer to the question of that `stream` and `number`; or why there is none, where `error` says something."""
+
+    version: int
+    stream: int
+    number: int
+    body: bytes
+    error: str = ""

@@ -1,7 +1,8 @@
 """What happens in the run, for its clients: the engine's journal read beside it, in a thread.
 
 It begins near the journal's end, at its last but one segment, so that a start of this part does not depend on how long the run
-is. What it finds on its way to the end is no news: fills of it are kept, the rest is passed over.
+is. What it finds on its way to the end is no news: fills of it are kept, the rest is passed over. One who goes on behind a fact
+that it knows is told all of it.
 """
 
 import queue
@@ -28,8 +29,8 @@ Event = dict[str, Any]
 class JournalNews:
     """`take` gives what has happened since; `fills` are the last ones, the newest last."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, name: str = API, after: int | None = None) -> None:
+        self.folder, self.name, self.after = folder, name, after
         self.fills: deque[Event] = deque(maxlen=FILLS_MAX)
         self.ended = threading.Event()
         self.sequence = 0  # of the last fact that was read
@@ -63,20 +64,23 @@ class JournalNews:
             except LocalError as error:  # pruned before it was read, or damaged: begin near the end again
                 if str(error) != self.error:
                     self.error = str(error)
-                    sys.stderr.write(f"{API}: {error}\n")
+                    sys.stderr.write(f"{self.name}: {error}\n")
+                self.after = None
                 self.ended.wait(AGAIN_S)
 
     def _follow(self) -> None:
-        self.begins_behind = beginning_near_end(self.folder / ENGINE)
-        chronicle = Chronicle(self.folder, self.begins_behind)
-        has_caught_up = False
+        """Raises LocalError where what comes next is not there any more, or damaged."""
+        after = self.after or 0
+        self.begins_behind = beginning_near_end(self.folder / ENGINE) if self.after is None else after
+        chronicle = Chronicle(self.folder, self.begins_behind if self.after is None else after or None)
+        has_caught_up = self.after is not None
         try:
             while not self.ended.is_set():
                 found = chronicle.poll()
                 self.sequence = chronicle.reader.sequence
                 self.fills.extend(one for one in found if one["event"] in FILLS)
-                if has_caught_up and found:
-                    self._put(found)
+                if has_caught_up and (news := [one for one in found if one["sequence"] > after or self.after is None]):
+                    self._put(news)
                 if not found:
                     has_caught_up, self.error = True, None
                     self.ended.wait(POLL_S)

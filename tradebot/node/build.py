@@ -21,13 +21,14 @@ from tradebot.node import identity, runs
 from tradebot.node.config import Config, FeeRates, Grid, Loaded, config_from_dict, config_identity, config_to_dict
 from tradebot.node.grades import BY_BOOK, Graded, find_grade, graded_stream, resolved
 from tradebot.node.latencies import latency_models, latency_text
+from tradebot.node.loading import source_hash
 from tradebot.node.margins import check_funding, make_margins, margin_text
 from tradebot.node.overlaps import overlap_notes
 from tradebot.node.places import store_path, store_place
 from tradebot.node.progress import Progress
 from tradebot.node.schema import Costs
 from tradebot.node.sources import Table, leaves
-from tradebot.node.strategies import load_class, make_strategy, source_hash
+from tradebot.node.strategies import load_class, make_strategy
 from tradebot.research import backtest
 from tradebot.research.recording import FolderRecorder
 from tradebot.research.replay import changed_environment, first_difference

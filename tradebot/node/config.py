@@ -33,9 +33,11 @@ from tradebot.node.sources import (
     source_label,
     source_of,
 )
+from tradebot.node.tree_shape import RESERVED
 from tradebot.node.values import (
     Rate,
     Target,
+    parse_actor_name,
     parse_asset,
     parse_balances,
     parse_bus,
@@ -56,6 +58,7 @@ from tradebot.node.values import (
     parse_rate,
     parse_to,
     parse_use,
+    parse_wait,
 )
 
 __all__ = [
@@ -130,6 +133,16 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "node.api.address": parse_endpoint,
     "node.api.client.*.name": parse_client_name,
     "node.api.client.*.key": parse_public_key,
+    "node.supervisor.period": parse_interval,
+    "node.supervisor.backoff": parse_wait,
+    "node.supervisor.backoff_max": parse_interval,
+    "node.actors.period": parse_interval,
+    "node.actors.backoff": parse_wait,
+    "node.actors.backoff_max": parse_interval,
+    "node.actors.actor.*.name": parse_actor_name,
+    "node.actors.actor.*.use": parse_use,
+    "node.actors.actor.*.shutdown": parse_wait,
+    "node.actors.actor.*.patience": parse_interval,
 }
 
 
@@ -145,7 +158,8 @@ class Loaded:
 def load_config(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Loaded:
     """Defaults < files in order < environment < settings (`a.b=value`). Raises ConfigError, one line."""
     layers = merge_sources(files, environment, settings)
-    _resolve_strategies(layers)
+    for path in ("strategy", "node.actors.actor"):
+        _resolve_code(layers, path)
     _resolve_latencies(layers)
     config = _checked(layers.values, layers.sources)
     values = config_to_dict(config)
@@ -320,6 +334,7 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
     if fees.third and not config.account.balances.get(fees.third):
         raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
     _check_clients(config, sources)
+    _check_actors(config, sources)
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"
@@ -345,6 +360,16 @@ def _check_clients(config: Config, sources: Mapping[str, str]) -> None:
             found.add(value)
 
 
+def _check_actors(config: Config, sources: Mapping[str, str]) -> None:
+    found: set[str] = set()
+    for index, use in enumerate(config.node.actors.actor if config.node.actors is not None else []):
+        if use.name in found or use.name in RESERVED:
+            why = "is there twice" if use.name in found else "is a part of the node"
+            where = _where(sources, f"node.actors.actor.{index}.name")
+            raise ConfigError(f"{where}: expected a name of its own for each actor, found {use.name!r}, which {why}")
+        found.add(use.name)
+
+
 def _check_instruments(use: StrategyUse, venue: str, where: str) -> None:
     names = use.instrument_names(venue)
     for name in names:
@@ -359,16 +384,16 @@ def _check_instruments(use: StrategyUse, venue: str, where: str) -> None:
             raise ConfigError(f"{where}: expected each instrument once, found {name!r} twice")
 
 
-def _resolve_strategies(layers: Layers) -> None:
-    """Make the path of each strategy file whole: relative to the file that names it, else to where we are."""
-    entries = layers.values.get("strategy")
+def _resolve_code(layers: Layers, path: str) -> None:
+    """Make the path of each strategy's or actor's file whole: relative to the file that names it, else to where we are."""
+    entries = _value_at(layers.values, tuple(path.split(".")))
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         use = entry.get("use") if isinstance(entry, dict) else None
         if not isinstance(entry, dict) or not isinstance(use, str):
             continue
         module, colon, name = use.rpartition(":")
         if colon and module.endswith(".py"):
-            entry["use"] = f"{_named_file(Path(module), layers.sources, f'strategy.{index}.use', 'a Python file')}:{name}"
+            entry["use"] = f"{_named_file(Path(module), layers.sources, f'{path}.{index}.use', 'a Python file')}:{name}"
 
 
 def _resolve_latencies(layers: Layers) -> None:

@@ -105,6 +105,7 @@ def part_health(heard: Heard, facts: int) -> dict[str, dict[str, Any]]:
     for known in found.values():
         for name, inner in known.get("parts", {}).items():
             inner["mailbox"] = heard.mailbox(name)
+            inner["pid"] = (heard.said.get(name) or {}).get("pid")
     if STORE in found:
         found[STORE] |= store_health(heard, facts)
     return found

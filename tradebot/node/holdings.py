@@ -32,6 +32,16 @@ def orders_of(kernel: Kernel, plan: Plan, names: Sequence[str]) -> list[dict[str
     return found
 
 
+def quotes_of(kernel: Kernel, plan: Plan) -> dict[str, dict[str, str | None]]:
+    """By instrument its best prices and that of its last trade; None where there is none."""
+    found = {}
+    for index, instrument in enumerate(plan.instruments):
+        bid, ask, last, _ = kernel.market(index)
+        prices = zip(("bid", "ask", "last"), (bid, ask, last), strict=True)
+        found[instrument.name] = {name: instrument.price_text(price) if price else None for name, price in prices}
+    return found
+
+
 def positions_of(kernel: Kernel, plan: Plan, names: Sequence[str]) -> list[dict[str, Any]]:
     """Positions with what they earned."""
     found = []

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tradebot.actors.cell import Plain
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError, Refused
 
@@ -30,7 +31,7 @@ def read_question(body: bytes) -> dict[str, str]:
     return question
 
 
-class Base:
+class Base(Plain):
     """What parts have in common."""
 
     name: str

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tradebot.actors.child_spec import ChildSpec
+from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.life_line import end_with
 from tradebot.actors.process import GaveUp, run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
+from tradebot.node.actor_group import ActorGroup, supervisor_of
 from tradebot.node.bus import bus_of
+from tradebot.node.config import config_from_dict
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ENGINE, next_epoch
-from tradebot.node.tree_shape import gave_up_code, together
+from tradebot.node.session_files import ACTORS, ENGINE, next_epoch, read_prepared
+from tradebot.node.tree_shape import RESERVED, gave_up_code, together
 
 
 def main(arguments: list[str]) -> int:
@@ -41,9 +43,10 @@ def main(arguments: list[str]) -> int:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?
     try:
+        own = group_of(words) if words.name == ACTORS else None
         run_process(
             make_of(words, shut), words.name, lambda: bus_of(words.folder, words.bus), words.life_line, words.clock_offset,
-            words.ready, together(words.host) if words.host else None, told,
+            words.ready, supervisor_of(own.actors) if own is not None else host_of(words), told, own, words.name not in RESERVED,
         )  # fmt: skip
     except GaveUp as error:
         sys.stderr.write(f"{words.name}: {error}\n")
@@ -70,6 +73,19 @@ def make_of(words: Namespace, shut: ShutOut | None) -> Callable[[str], Any]:
         return make_part(name, words.folder, next(epochs, 0) or next_epoch(words.folder), next(shuts, None))
 
     return make
+
+
+def host_of(words: Namespace) -> SupervisorSpec | None:
+    """The supervisor of parts that live together in this process; None where it has one alone."""
+    if not words.host:
+        return None
+    return together(words.host, config_from_dict(read_prepared(words.folder).config).node.supervisor)
+
+
+def group_of(words: Namespace) -> ActorGroup:
+    node = config_from_dict(read_prepared(words.folder).config).node
+    more = ["--bus", words.bus, *(["--clock-offset", str(words.clock_offset)] if words.clock_offset is not None else [])]
+    return ActorGroup(words.folder, node.lease_s, lambda name: [name, str(words.folder), *more])
 
 
 def told(what: str, child: ChildSpec, why: str) -> None:

@@ -31,11 +31,12 @@ from tradebot.engine.reconciling import as_told
 from tradebot.engine.session import ShutOut, gaps_of, open_session
 from tradebot.execution.gateway import Gateway, Timing
 from tradebot.feeds.telling import Telling
+from tradebot.node.actor_part import ActorPart
 from tradebot.node.api_part import ApiPart
 from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
-from tradebot.node.holdings import orders_of, positions_of
+from tradebot.node.holdings import orders_of, positions_of, quotes_of
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
@@ -210,6 +211,9 @@ class EnginePart(Base):
             return {"orders": orders_of(self.session.live.kernel, self.plan, self.names)}
         if verb == "positions":
             return {"positions": positions_of(self.session.live.kernel, self.plan, self.names)}
+        if verb == "quotes":
+            kernel = self.session.live.kernel
+            return {"time_ns": kernel.time_ns, "quotes": quotes_of(kernel, self.plan)}
         if verb == "reconcile":
             return {"round": self.session.reconciling.ask_now()}
         if verb == "books":
@@ -468,7 +472,7 @@ def capabilities_of(config: Config) -> Capabilities:
 
 
 def make_part(name: str, folder: Path, epoch: int, shut: ShutOut | None = None) -> Any:
-    """The part of that name, built from the run's folder; `epoch` and `shut` are the engine's."""
+    """The part of that name, built from the run's folder, or a user's actor; `epoch` and `shut` are the engine's."""
     makers: dict[str, Callable[[Path], Any]] = {
         STORE: StorePart,
         VENUE: VenuePart,
@@ -477,4 +481,4 @@ def make_part(name: str, folder: Path, epoch: int, shut: ShutOut | None = None) 
         FEED: FeedPart,
         API: ApiPart,
     }
-    return makers[name](folder)
+    return makers[name](folder) if name in makers else ActorPart(folder, name)

@@ -13,7 +13,7 @@ import msgspec
 from tradebot.domain.errors import ConfigError, NotRunning
 from tradebot.node.config import config_to_dict
 from tradebot.node.schema import Config
-from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
+from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
 from tradebot.node.sources import leaves
 
 NAME: Final = "reload.json"
@@ -32,6 +32,8 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "node.keep": (STORE,),
     "node.compress": (STORE,),
     "node.api": (API,),
+    "node.actors": (ACTORS,),
+    "node.supervisor": (),
     "node.lease": (),
     "node.memory_mb": (),
     "node.on_stop": (),

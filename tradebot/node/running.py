@@ -43,6 +43,7 @@ from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
 from tradebot.node import identity
+from tradebot.node.actor_code import make_actor
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
@@ -51,8 +52,9 @@ from tradebot.node.health import STARTED, write_parts
 from tradebot.node.orphans import end_orphans
 from tradebot.node.places import store_place
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
-from tradebot.node.schema import Config
+from tradebot.node.schema import Actors, Config
 from tradebot.node.session_files import (
+    ACTORS,
     API,
     ENGINE,
     GATEWAY,
@@ -73,7 +75,7 @@ from tradebot.node.session_files import (
 )
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
-from tradebot.node.tree_shape import TRADING, shape_of
+from tradebot.node.tree_shape import TRADING, shape_of_node
 from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
 from tradebot.node.warden import Warden
 from tradebot.store.journal_end import end_ns
@@ -102,6 +104,8 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
     """
     config = loaded.config
     check_mode(config)
+    for use in config.node.actors.actor if config.node.actors is not None else ():
+        make_actor(use)
     if killed := read_killed(home):
         raise Refused(
             f"expected a home that may trade, found one that {killed.who} killed at {killed.time}: {killed.why}; "
@@ -250,7 +254,7 @@ class Root:
         self.load = load
         self.ipc = ipc_folder(folder)
         node = config.node
-        self.shape = shape_of(node.place, node.alone, node.api is not None)
+        self.shape = shape_of_node(node)
         self.engine_process = self.shape.process_of(ENGINE)
         self.began_s = time.monotonic()
         self.one_reload = asyncio.Lock()
@@ -273,7 +277,8 @@ class Root:
             lambda: self.write_parts(parts), self.died,
         )  # fmt: skip
         parts = Supervision(
-            self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told
+            self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told,
+            self.config.node.supervisor,
         )
         parts.failed.add_done_callback(lambda failed: self.note_failure(failed.result(), parts))
         starting = asyncio.create_task(parts.start())
@@ -343,10 +348,16 @@ class Root:
         """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
         if question["verb"] != "restart":
             raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
-        process = self.shape.process_of(question["part"])
+        name = question["part"]
+        process = self.shape.process_of(name)
         part = parts.part(process)
         if part is None:
-            raise ValueError(f"expected a part of this node, one of {', '.join(parts.names)}, found {question['part']!r}")
+            names = ", ".join((*parts.names, *self.shape.actors))
+            raise ValueError(f"expected a part of this node, one of {names}, found {name!r}")
+        if name in self.shape.actors:
+            self.say({"event": "restart_asked", "part": name, "who": question.get("who", "")})
+            self.keep(asyncio.get_running_loop().create_task(self.restart_actor(name)), parts)
+            return {"accepted": True, "by": ROOT, "part": name, "starts": self.warden.hosted[name]["starts"]}
         self.say({"event": "restart_asked", "part": process, "who": question.get("who", "")})
         self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
         return {"accepted": True, "by": ROOT, "part": process, "starts": part.starts}
@@ -354,8 +365,9 @@ class Root:
     def write_parts(self, parts: Supervision) -> None:
         """Beside each process the parts that live in it together."""
         figures = parts.figures()
-        if TRADING in figures:
-            figures[TRADING]["parts"] = self.warden.hosted
+        for process, names in ((TRADING, self.shape.hosted), (ACTORS, self.shape.actors)):
+            if process in figures:
+                figures[process]["parts"] = {name: self.warden.hosted[name] for name in names if name in self.warden.hosted}
         write_parts(self.folder, figures)
 
     async def check_addresses(self, bound: Iterable[tuple[str, Endpoint, int]]) -> None:
@@ -408,16 +420,18 @@ class Root:
         nothing happens but that it is said.
         """
         async with self.one_reload:
+            before = self.config
             try:
-                changed, concerned = await self.reload_files()
+                changed, concerned = await self.reload_files(parts)
             except TradebotError as error:
                 self.say({"event": "reload_refused", "why": str(error)})
                 write_outcome(self.folder, {"accepted": False, "why": str(error)})
                 return
-            processes = {self.shape.process_of(part) for part in concerned}
+            processes = {self.shape.process_of(part) for part in concerned if part != ACTORS}
             again = [name for name in dict.fromkeys((*self.shape.processes, API)) if name in processes]
             for name in again:
                 await self.start_again(parts, name)
+            again += await self.change_actors(parts, before.node.actors, self.config.node.actors)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
             write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again})
 
@@ -430,7 +444,32 @@ class Root:
         else:
             await parts.remove(API)
 
-    async def reload_files(self) -> tuple[list[str], set[str]]:
+    async def change_actors(self, parts: Supervision, before: Actors | None, after: Actors | None) -> list[str]:
+        """Who is started, started again or ended: the process of the actors with all of them, or those that differ."""
+        self.shape = self.warden.shape = shape_of_node(self.config.node)
+        names = list(self.shape.actors)
+        if before is None and after is None:
+            return []
+        if before is None:
+            await parts.add(ACTORS)
+        elif after is None:
+            await parts.remove(ACTORS)
+            self.warden.forget(one.name for one in before.actor)
+            return [ACTORS]
+        elif rules_of(before) != rules_of(after):
+            await parts.recycle(ACTORS)
+        else:
+            return list((await self.tell_actors("change")).get("changed", []))
+        return [ACTORS, *names]
+
+    async def restart_actor(self, name: str) -> None:
+        await self.tell_actors("restart", part=name)
+
+    async def tell_actors(self, verb: str, **words: str) -> dict[str, Any]:
+        """The answer of their process; one that gives none is about to begin anew, by the configuration as it is then."""
+        return await self.ask(ACTORS, verb, **words) or {}
+
+    async def reload_files(self, parts: Supervision) -> tuple[list[str], set[str]]:
         """Write down the run with its new configuration; the keys that changed, and the parts that they concern."""
         config = self.load().config
         changed = changes(self.config, config)
@@ -440,6 +479,8 @@ class Root:
         before, home = read_prepared(self.folder), self.folder.parents[1]
         plan, _ = await asyncio.to_thread(prepare_ticks, config, home) if concerned else (before.plan, None)
         check_same(before, plan, config)
+        for use in config.node.actors.actor if config.node.actors is not None else ():
+            make_actor(use)
         fingerprint = fingerprint_of(config.strategy, plan)
         if fingerprint != before.fingerprint and ENGINE not in concerned:
             changed, concerned = [*changed, "the code of a strategy"], concerned | {ENGINE}
@@ -448,6 +489,7 @@ class Root:
             msgspec.structs.replace(before, config=config_to_dict(config), plan=plan, fingerprint=fingerprint),
         )
         self.config = config
+        parts.keep_by(config.node.supervisor)
         return changed, concerned
 
     def tell_quarantined(self, engine: dict[str, Any] | None) -> None:
@@ -578,6 +620,11 @@ class Root:
         body = msgspec.json.encode({"verb": verb, **words})
         found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
+
+
+def rules_of(actors: Actors) -> Actors:
+    """All but the actors themselves."""
+    return msgspec.structs.replace(actors, actor=[])
 
 
 def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:

@@ -34,6 +34,7 @@ from tradebot.node.values import (
     parse_rate,
     parse_to,
     parse_use,
+    parse_wait,
 )
 
 FeeAsset = Literal["quote", "base"]
@@ -482,6 +483,95 @@ class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {one.key: one.name for one in self.client}
 
 
+class Supervisor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long what ends is started again, in the words of OTP's supervisors."""
+
+    intensity: Annotated[
+        int, Meta(description="More restarts than these within the period, and the supervisor gives up and ends.", ge=0)
+    ] = 20
+    period: Annotated[str, Meta(description="The time in which restarts are counted.", examples=["10s"])] = "10s"
+    backoff: Annotated[
+        str,
+        Meta(
+            description="The wait before the second restart in a row, doubled with each one more; the first is always at once. "
+            "0s: none ever waits.",
+            examples=["100ms"],
+        ),
+    ] = "100ms"
+    backoff_max: Annotated[str, Meta(description="The longest wait before a restart.", examples=["5s"])] = "5s"
+
+    @property
+    def period_s(self) -> float:
+        """Seconds."""
+        return parse_interval(self.period) / NS_PER_SECOND
+
+    @property
+    def backoff_s(self) -> float:
+        """Seconds."""
+        return parse_wait(self.backoff) / NS_PER_SECOND
+
+    @property
+    def backoff_max_s(self) -> float:
+        """Seconds."""
+        return parse_interval(self.backoff_max) / NS_PER_SECOND
+
+
+class ActorUse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One actor of the user's own (docs/actors.md)."""
+
+    name: Annotated[
+        str,
+        Meta(description="Its name, by which others tell, ask and watch it: up to 16 of a-z, 0-9, _ and -.", examples=["alerts"]),
+    ]
+    use: Annotated[
+        str,
+        Meta(
+            description="module:Class, or path/file.py:Class with the path relative to this file's folder.",
+            examples=["actors/alerts.py:Alerts"],
+        ),
+    ]
+    params: Annotated[dict[str, Parameter], Meta(description="Values for the actor's Params.", examples=[{"limit": 12}])] = {}
+    place: Annotated[
+        Literal["loop", "process"],
+        Meta(description="Where it lives: in the loop that such actors share, or in a process of its own."),
+    ] = "loop"
+    restart: Annotated[
+        Literal["permanent", "transient", "temporary"],
+        Meta(description="Whether it is started again when it ended: always, where it failed, never."),
+    ] = "permanent"
+    shutdown: Annotated[str, Meta(description="How long it may take to end before it is killed.", examples=["5s"])] = "5s"
+    patience: Annotated[
+        str, Meta(description="How long it may be at one message; one that takes longer has failed.", examples=["30s"])
+    ] = "30s"
+
+    @property
+    def target(self) -> Target:
+        return parse_use(self.use)
+
+    @property
+    def shutdown_s(self) -> float:
+        """Seconds."""
+        return parse_wait(self.shutdown) / NS_PER_SECOND
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds."""
+        return parse_interval(self.patience) / NS_PER_SECOND
+
+
+class Actors(Supervisor, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Actors of the user's own, below a supervisor of their own: whatever becomes of them, trading goes on."""
+
+    strategy: Annotated[
+        Literal["one_for_one", "one_for_all", "rest_for_one"],
+        Meta(description="Who is started again with one that ended: nobody else, all, or those that come after it here."),
+    ] = "one_for_one"
+    backoff_max: Annotated[str, Meta(description="The longest wait before a restart.", examples=["30s"])] = "30s"
+    actor: Annotated[
+        list[ActorUse], Meta(description="Each a [[node.actors.actor]] table, in the order of their start.", min_length=1)
+    ]
+
+
 class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How `tradebot run` runs: its feed, its journals, its end. No backtest depends on it."""
 
@@ -583,6 +673,10 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     api: Annotated[
         Api | None, Meta(description="Where clients reach the node over tcp, always behind CURVE; absent: nowhere.")
     ] = None
+    supervisor: Annotated[
+        Supervisor, Meta(description="How long parts of the node that end are started again, before the node ends.")
+    ] = Supervisor()
+    actors: Annotated[Actors | None, Meta(description="Actors of the user's own; absent: none.")] = None
 
     @property
     def lease_s(self) -> float:

@@ -24,6 +24,8 @@ from tradebot.engine.plan import Plan
 
 SOCKET_PATH_MAX: Final = 80  # of 107 bytes that a socket's path may have, less the longest name in it
 ENGINE, GATEWAY, VENUE, FEED, STORE, API = "engine", "gateway", "venue", "feed", "store", "api"
+ACTORS: Final = "actors"
+"""The process of a user's own actors."""
 
 
 class Prepared(Struct, frozen=True, kw_only=True):

@@ -21,10 +21,10 @@ from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.session_files import API, ENGINE, STORE
-from tradebot.node.tree_shape import ENDS_MAX, STOP_S, SUPERVISOR, TRADING, who_gave_up
+from tradebot.node.schema import Supervisor
+from tradebot.node.session_files import ACTORS, API, ENGINE, STORE
+from tradebot.node.tree_shape import ENDS_MAX, MAIN, STOP_S, TRADING, root_spec, who_gave_up
 
-MAIN: Final = "tradebot.node.part_main"
 WARM: Final = ["tradebot.node.part_main", "tradebot.node.parts", "uvloop"]
 START_S: Final = 60.0
 ENGINE_START_S: Final = 3_600.0  # it steps its journal again before it has started; one that hangs is seen by its silence
@@ -33,7 +33,9 @@ KILLS_MAX: Final = 20  # of one part while the tree starts
 AT_WORK: Final = ("", "ended", "running", "restarting", "already started", "already present", "not found")
 """What a tree answers where a part was started, by whomever, or is not to be any more."""
 WORDS_S: Final = 0.1  # that a process has to say where it hangs
-TOO_MANY: Final = f"its parts died more than {SUPERVISOR.intensity} times within {SUPERVISOR.period_s:g} s"
+USUAL: Final = Supervisor()
+BESIDE: Final = frozenset({API, ACTORS})
+"""What ends no node, however often it ends itself: trading does not notice."""
 
 Words = Callable[[str], list[str]]
 """The words of a part's start, made anew for each."""
@@ -58,6 +60,7 @@ class Supervision:
         died: Callable[[str, str], None],
         changed: Callable[[], None] = lambda: None,
         heard: Callable[[str, str, str], None] = lambda *_: None,
+        supervisor: Supervisor = USUAL,
     ) -> None:
         adopt_orphans()
         self.names = list(names)
@@ -65,7 +68,7 @@ class Supervision:
         self.heard = heard
         self.zygote = Zygote(WARM, log)
         self.life_line = LifeLine()
-        self.tree = Tree(SUPERVISOR, self.begin, self.told)
+        self.tree = Tree(root_spec(supervisor), self.begin, self.told)
         self.last_reasons: dict[str, str] = {}
         self.ends: dict[str, int] = {}
         self.recycled: set[str] = set()  # who is told to end, to be started again
@@ -148,10 +151,10 @@ class Supervision:
     def count(self, name: str, why: str) -> None:
         """How many times in a row a part has ended by itself, soon after its start. Clients that reach nothing end no node."""
         if name == TRADING and (worn := who_gave_up(why)) is not None:
-            self.fail(f"{worn} ended {ENDS_MAX} times in a row" if worn else TOO_MANY)
+            self.fail(f"{worn} ended {ENDS_MAX} times in a row" if worn else self.too_many)
         is_own = why != KILLED and self.age_s(name) < STEADY_S
         self.ends[name] = self.ends.get(name, 0) + 1 if is_own else 0
-        if self.ends[name] >= ENDS_MAX and name != API:
+        if self.ends[name] >= ENDS_MAX and name not in BESIDE:
             self.fail(f"{name} ended {ENDS_MAX} times in a row")
 
     def fail(self, why: str) -> None:
@@ -159,7 +162,16 @@ class Supervision:
             self.failed.set_result(why)
 
     def _ended(self, _: object) -> None:
-        self.fail(TOO_MANY)
+        self.fail(self.too_many)
+
+    @property
+    def too_many(self) -> str:
+        spec = self.tree.machine.spec
+        return f"its parts died more than {spec.intensity} times within {spec.period_s:g} s"
+
+    def keep_by(self, supervisor: Supervisor) -> None:
+        """From now on."""
+        self.tree.machine.spec = root_spec(supervisor)
 
     async def recycle(self, name: str) -> None:
         """End a part as at a stop, and start it again; that is nobody's failure and counts for none. One at a time: who asks

@@ -7,7 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from tradebot.actors.child_spec import FOR_EVER, Backoff, ChildSpec, SupervisorSpec
-from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE
+from tradebot.actors.watching import ROOT
+from tradebot.node.schema import Node, Supervisor
+from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE
 
 TRADING: Final = "trading"
 """The process of the parts that trade, where they live together. It has a desk of its own, for each of them may be down."""
@@ -16,41 +18,65 @@ APART: Final = (STORE, VENUE, GATEWAY, ENGINE, FEED)  # the store ends last, wit
 HOSTED: Final = (VENUE, GATEWAY, ENGINE, FEED)
 STOP_S: Final = 5.0
 ENDS_MAX: Final = 6  # times in a row that a part ends by itself
-BACKOFF: Final = Backoff(first_s=0.1, max_s=5.0, steady_s=10.0, row_max=FOR_EVER)  # the root counts, for clients end no node
-SUPERVISOR: Final = SupervisorSpec(intensity=20, period_s=10.0, backoff=BACKOFF)
+MAIN: Final = "tradebot.node.part_main"
+RESERVED: Final = frozenset({ROOT, STORE, VENUE, GATEWAY, ENGINE, FEED, API, ACTORS, TRADING, "zygote"})
+"""Names that no actor of a user's may have."""
+GONE: Final = "gone"
+"""What the root is told of an actor that was taken away."""
 GAVE_UP: Final = 100
 """The exit code of a process of several parts of which too many died; one more and further: which of them ended too often."""
 
 
 class Shape(Struct, frozen=True):
-    """Which processes a node has, in the order of their start, and which parts live in the one where they live together."""
+    """Which processes a node has, in the order of their start, which parts live in the one where they live together, and which
+    actors of a user's are below the one that is theirs.
+    """
 
     processes: tuple[str, ...]
     hosted: tuple[str, ...]
+    actors: tuple[str, ...] = ()
 
     def process_of(self, part: str) -> str:
-        """The process that a part lives in."""
-        return TRADING if part in self.hosted else part
+        """The process that a part lives in, or is below."""
+        return TRADING if part in self.hosted else ACTORS if part in self.actors else part
 
     def parts_in(self, process: str) -> tuple[str, ...]:
-        return self.hosted if process == TRADING else (process,)
+        """Those that share its fate."""
+        return {TRADING: self.hosted, ACTORS: (*self.actors, ACTORS)}.get(process, (process,))
 
 
-def shape_of(place: str, alone: Sequence[str] = (), has_clients: bool = False) -> Shape:
+def shape_of(place: str, alone: Sequence[str] = (), has_clients: bool = False, actors: Sequence[str] = ()) -> Shape:
     """Of a node whose parts live `apart` or `together`; those `alone` have a process of their own all the same, and so has always
-    the part that clients reach. One that would be alone together is alone.
+    the part that clients reach. One that would be alone together is alone. A user's actors come last.
     """
     hosted = tuple(name for name in HOSTED if place == "together" and name not in alone)
     hosted = hosted if len(hosted) > 1 else ()
     processes = dict.fromkeys(TRADING if name in hosted else name for name in APART)
-    return Shape((*processes, API) if has_clients else tuple(processes), hosted)
+    more = (*([API] if has_clients else []), *([ACTORS] if actors else []))
+    return Shape((*processes, *more), hosted, tuple(actors))
 
 
-def together(hosted: Sequence[str]) -> SupervisorSpec:
-    """The supervisor of parts that live together."""
+def shape_of_node(node: Node) -> Shape:
+    actors = [one.name for one in node.actors.actor] if node.actors is not None else []
+    return shape_of(node.place, node.alone, node.api is not None, actors)
+
+
+def waits_of(supervisor: Supervisor) -> Backoff:
+    """Waiting keeps deaths apart; however many come in a row, they are no more than those within a period."""
+    return Backoff(first_s=supervisor.backoff_s, max_s=supervisor.backoff_max_s, row_max=FOR_EVER)
+
+
+def root_spec(supervisor: Supervisor) -> SupervisorSpec:
+    """Of the node's processes. The root itself counts those in a row, for clients and actors end no node."""
+    return SupervisorSpec(intensity=supervisor.intensity, period_s=supervisor.period_s, backoff=waits_of(supervisor))
+
+
+def together(hosted: Sequence[str], supervisor: Supervisor) -> SupervisorSpec:
+    """Of parts that live together."""
+    spec = root_spec(supervisor)
     children = tuple(ChildSpec(id=name, shutdown_s=STOP_S) for name in hosted)
-    backoff = msgspec.structs.replace(BACKOFF, row_max=ENDS_MAX - 1)
-    return msgspec.structs.replace(SUPERVISOR, backoff=backoff, children=children)
+    backoff = msgspec.structs.replace(spec.backoff, row_max=ENDS_MAX - 1)
+    return msgspec.structs.replace(spec, backoff=backoff, children=children)
 
 
 def gave_up_code(worn_out: str) -> int:

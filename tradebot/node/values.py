@@ -17,6 +17,7 @@ FRACTION_SCALE: Final = 8  # a fraction of one is counted in 1e-8
 FRACTION_ONE: Final = 10**FRACTION_SCALE
 INTEGER_MAX: Final = 2**63 - 1
 LATENCY_MAX_NS: Final = 3600 * NS_PER_SECOND
+WAIT_MAX_NS: Final = 3_600 * NS_PER_SECOND
 DAY_NS: Final = 86_400 * NS_PER_SECOND
 INTERVAL_MAX_NS: Final = 365 * DAY_NS
 KEEP_MIN_NS: Final = 3_600 * NS_PER_SECOND
@@ -32,6 +33,7 @@ _ASSET = re.compile(r"[A-Za-z0-9._-]{1,20}")
 _KEY = re.compile(r"vault:[A-Za-z0-9][A-Za-z0-9._-]*")
 _TCP = re.compile(r"tcp://(?P<host>\*|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_ACTOR: Final = re.compile(r"[a-z][a-z0-9_-]{0,15}")
 _Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 _USE = re.compile(r"(?P<module>.+):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
 
@@ -183,6 +185,14 @@ def parse_interval(text: str) -> int:
     return interval_ns
 
 
+def parse_wait(text: str) -> int:
+    """A duration in nanoseconds, from nothing to an hour."""
+    wait_ns = parse_duration(text)
+    if not 0 <= wait_ns <= WAIT_MAX_NS:
+        raise ValueError(f'expected a wait from "0s" to "1h", found {text!r}')
+    return wait_ns
+
+
 def parse_keep(text: str) -> int | None:
     """ "all" as None, or an age in nanoseconds."""
     if text.strip() == "all":
@@ -308,6 +318,13 @@ def parse_client_name(text: str) -> str:
     """A name that stands in the journal."""
     if _CLIENT.fullmatch(text) is None:
         raise ValueError(f"expected a name of letters, digits, dots, dashes and underscores, at most 63, found {text[:70]!r}")
+    return text
+
+
+def parse_actor_name(text: str) -> str:
+    """A name that fits into a letter, and into a file's name."""
+    if _ACTOR.fullmatch(text) is None:
+        raise ValueError(f"expected a name of a-z, 0-9, _ and - that begins with a letter, at most 16, found {text[:40]!r}")
     return text
 
 

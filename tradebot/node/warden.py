@@ -15,16 +15,22 @@ from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.watching import ROOT, Told, Watching
 from tradebot.domain.codec import Message
-from tradebot.domain.signals import Happened
+from tradebot.domain.signals import Happened, Link, Monitor
 from tradebot.node.part import read_question
-from tradebot.node.tree_shape import TRADING, Shape
+from tradebot.node.session_files import ACTORS
+from tradebot.node.tree_shape import GONE, TRADING, Shape
 
 BEAT_S: Final = 0.05
+COMES_S: Final = 0.5
 
 Died = Callable[[str, str], None]
 """(part, why), of one that shares its process with others."""
 
 Answer = Callable[[dict[str, str]], dict[str, Any]]
+
+
+def stopped() -> dict[str, Any]:
+    return {"state": "stopped", "starts": 0, "last_exit": None}
 
 
 class Warden:
@@ -34,9 +40,7 @@ class Warden:
         self.bus, self.shape, self.clock, self.changed, self.died = bus, shape, clock, changed, died
         self.answer = answer
         self.watching = Watching()
-        self.hosted: dict[str, dict[str, Any]] = {
-            name: {"state": "stopped", "starts": 0, "last_exit": None} for name in shape.hosted
-        }
+        self.hosted = {name: stopped() for name in (*shape.hosted, *shape.actors)}
         self.posts = Posts(bus, ROOT, clock.now())
         self.inbox = Inbox(bus, self.posts, self.take)
         self.desk = Desk(bus.context, bus.folder, f"{ROOT}.desk", self.reply)
@@ -50,32 +54,47 @@ class Warden:
 
     def take(self, messages: list[Message]) -> None:
         for message in messages:
-            if isinstance(message, Happened):
+            if isinstance(message, Happened) and message.what == GONE:
+                self.hosted.pop(message.name, None)
+                self.changed()
+            elif isinstance(message, Happened):
                 self.note_hosted(message.name, message.what, message.why)
                 self.happened(message.name, message.what, message.why)
                 self.changed()
                 if message.what != "started":
                     self.died(message.name, message.why)
+            elif isinstance(message, Link | Monitor) and self.may_come(message):
+                asyncio.get_running_loop().call_later(COMES_S, self.watch, message)
             else:
-                self.post(self.watching.take(message))
+                self.watch(message)
+
+    def watch(self, message: Message) -> None:
+        self.post(self.watching.take(message))
+
+    def may_come(self, message: Link | Monitor) -> bool:
+        """Whether one of the two has perhaps started and the word of that is still on its way, by another line than this."""
+        names = (message.one, message.other) if isinstance(message, Link) else (message.name,)
+        return any(name in self.hosted and name not in self.watching.alive for name in names)
 
     def told(self, what: str, process: str, why: str) -> None:
         """What a process did. Parts that live in one die with it; that they started is told from there."""
         if process != TRADING:
             self.happened(process, what, why)
-        elif what in ("exited", "failed"):
-            for name in self.shape.hosted:
+        if process in (TRADING, ACTORS) and what in ("exited", "failed"):
+            for name in (one for one in self.shape.parts_in(process) if one in self.hosted):
                 self.hosted[name] |= {"state": "stopped", "last_exit": why}
                 self.happened(name, what, why)
 
     def note_hosted(self, name: str, what: str, why: str) -> None:
-        known = self.hosted.get(name)
-        if known is None:
-            return
+        known = self.hosted.setdefault(name, stopped())
         if what == "started":
             known |= {"state": "running", "starts": known["starts"] + 1}
         else:
             known |= {"state": "restarting", "last_exit": why}
+
+    def forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.hosted.pop(name, None)
 
     def happened(self, name: str, what: str, why: str) -> None:
         if what == "started":

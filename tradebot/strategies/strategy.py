@@ -19,7 +19,8 @@ from msgspec import Meta, Struct
 
 from tradebot._core.bars import BarSeries
 from tradebot._core.trader import Trader
-from tradebot.domain.errors import ConfigError, NotBuiltYet
+from tradebot.domain.errors import NotBuiltYet
+from tradebot.domain.params import NoParams, make_params
 from tradebot.domain.units import parse_duration
 
 if TYPE_CHECKING:
@@ -66,10 +67,6 @@ else:
             return Annotated[float, Meta(ge=low, le=high)]
 
 
-class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """The Params of a strategy that declares none."""
-
-
 class NoState(Struct):
     """The State of a strategy that declares none."""
 
@@ -91,7 +88,7 @@ class Strategy(Trader):
     def __init__(self, params: Mapping[str, object] | Struct | None = None) -> None:
         if isinstance(params, Struct):
             params = msgspec.structs.asdict(params)
-        self.params = make_params(type(self), params or {})
+        self.params = make_params(type(self), self.Params, params or {})
         self.state = self.State()
 
     def bars(
@@ -192,17 +189,3 @@ class Strategy(Trader):
 
     def on_stop(self) -> None:
         """After the last fact."""
-
-
-def make_params(strategy: type[Strategy], values: Mapping[str, object]) -> Struct:
-    """Params of a strategy from plain values. Raises ConfigError that names the key and what it expects."""
-    known = {field.name for field in msgspec.structs.fields(strategy.Params)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"params.{unknown[0]} is no parameter of {strategy.__name__}: expected one of {', '.join(sorted(known)) or 'none'}"
-        )
-    try:
-        return msgspec.convert(dict(values), strategy.Params)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"params of {strategy.__name__}: {error}; see its Params class for the bounds") from error

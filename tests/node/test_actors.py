@@ -1,0 +1,283 @@
+"""Actors of a user's own in a node of real processes: they hear of the run, are kept by a supervisor of their own, and nothing
+that they do disturbs trading.
+"""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.node.nodes import Place
+from tests.test_architecture import ROOT
+from tradebot.domain.errors import EXIT_FAILED, EXIT_REFUSED, EXIT_USAGE, ConfigError
+from tradebot.node.actor_code import make_actor
+from tradebot.node.actor_part import read_place
+from tradebot.node.chronicle import Chronicle
+from tradebot.node.health import is_alive
+from tradebot.node.schema import ActorUse
+from tradebot.node.session_files import ACTORS, VENUE
+from tradebot.testing.chaos_judge import judge
+
+EXAMPLE = ROOT / "docs" / "examples" / "alerts.py"
+
+NOTER = '''
+import asyncio
+import os
+import time
+
+from tradebot.actors.actor import Actor, Struct
+
+
+class Noter(Actor):
+    """Notes each thing that it hears on a line of a file; fails in the way that it is told to."""
+
+    events = frozenset({"order_accepted", "order_filled", "trading_state_changed"})
+    resumes = True
+
+    class Params(Struct, frozen=True):
+        file: str
+        how: str = ""
+
+    def start(self):
+        self.note(f"start {os.getpid()}")
+        if self.params.how == "fails":
+            raise ValueError("it cannot begin")
+
+    async def hear(self, message, sender):
+        self.note(f"{message.kind} {message.fact}")
+        if self.params.how == "hangs":
+            time.sleep(3600)
+        if self.params.how == "waits":
+            await asyncio.sleep(3600)
+
+    def end(self):
+        self.note("end")
+
+    def note(self, text):
+        with open(self.params.file, "a") as file:
+            file.write(text + "\\n")
+'''
+
+
+class Actors:
+    """A node's place with actors below it, each noting into a file of its own."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.folder = place, place.folder
+        (self.folder / "noter.py").write_text(NOTER)
+        self.base = "".join(one for one in place.node.config.read_text().splitlines(True) if not one.startswith("node"))
+        self.node = 'speed = 20.0\nsync = "none"\nsegment_mb = 1\nsnapshot_facts = 1000'
+        self.rules = ""
+        self.uses: dict[str, str] = {}
+
+    def use(self, name: str, how: str = "", more: str = "") -> None:
+        params = f'params = {{ file = "{self.file(name)}", how = "{how}" }}'
+        self.uses[name] = f'[[node.actors.actor]]\nname = "{name}"\nuse = "noter.py:Noter"\n{params}\n{more}\n'
+
+    def write(self) -> None:
+        """The configuration as it is now."""
+        tables = f"[node.actors]\n{self.rules}\n" + "\n".join(self.uses.values()) if self.uses else ""
+        self.place.node.config.write_text(f"{self.base}\n[node]\n{self.node}\n\n{tables}\n")
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.txt"
+
+    def lines(self, name: str) -> list[str]:
+        return self.file(name).read_text().splitlines() if self.file(name).exists() else []
+
+    def status(self) -> dict[str, Any]:
+        return dict(self.place.ask("status")["parts"][ACTORS])
+
+    def states(self) -> dict[str, str]:
+        return {name: one["state"] for name, one in self.status()["parts"].items()}
+
+    def pid(self, name: str) -> int:
+        return int(self.status()["parts"][name]["pid"])
+
+
+@pytest.fixture
+def actors(place: Place) -> Actors:
+    return Actors(place)
+
+
+def test_the_example_of_the_documentation_says_what_happens(place: Place) -> None:
+    file = place.folder / "alerts.txt"
+    actors = Actors(place)
+    actors.uses = {
+        "watchman": f'[[node.actors.actor]]\nname = "watchman"\nuse = "{EXAMPLE}:Watchman"\n'
+        "params = { low = 1.0, high = 2.0 }\n",
+        "crier": f'[[node.actors.actor]]\nname = "crier"\nuse = "{EXAMPLE}:Crier"\nplace = "process"\n'
+        f'params = {{ file = "{file}" }}\n',
+    }
+    actors.write()
+    place.start()
+    place.wait_orders(2)
+    place.node.signal(VENUE, signal.SIGKILL)
+    wanted = ("filled: buy 0.01", "BTC/USD@synthetic trades at", "venue: terminated", "venue: reachable")
+    place.wait(lambda: file.exists() and all(f"watchman: {one}" in file.read_text() for one in wanted))
+    assert actors.states() == {"watchman": "running", "crier": "running"}
+    assert actors.status()["parts"]["crier"]["mailbox"]["messages"] >= len(wanted)
+
+
+@pytest.mark.parametrize("where", ["loop", "process"])
+def test_an_actor_is_started_again_and_hears_every_event_since(actors: Actors, where: str) -> None:
+    actors.use("noter", more=f'place = "{where}"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait_orders(2)
+    place.wait(lambda: sum("order_accepted" in one for one in actors.lines("noter")) == 3)
+    assert (actors.pid("noter") == place.node.pids(ACTORS)[0]) == (where == "loop")
+    os.kill(actors.pid("noter"), signal.SIGKILL)
+    place.ask("pause")
+    place.wait(lambda: any("trading_state" in one for one in actors.lines("noter")))
+    place.wait(lambda: sum(one.startswith("start") for one in actors.lines("noter")) == 2)
+    assert actors.status()["parts"]["noter"]["last_exit"] == "killed"
+    heard = set(actors.lines("noter"))
+    place.node.settle()
+    for event in Chronicle(place.node.folder).events():
+        if event["event"] in ("order_accepted", "order_filled"):
+            assert f"{event['event']} {event['sequence']}" in heard, event
+    assert judge(place.node.folder).findings == []
+
+
+def test_the_tree_is_changed_while_it_runs_and_who_is_not_concerned_stays(actors: Actors) -> None:
+    place = actors.place
+    place.start()
+    actors.use("one")
+    actors.use("two", more='place = "process"')
+    actors.write()
+    assert place.ask("reload")["parts"] == [ACTORS, "one", "two"]
+    place.wait(lambda: actors.lines("one") and actors.lines("two"))
+    starts = {name: one["starts"] for name, one in place.ask("status")["parts"].items()}
+    actors.use("two", how="x", more='place = "process"')
+    actors.use("three")
+    actors.write()
+    assert place.ask("reload")["parts"] == ["two", "three"]
+    place.wait(lambda: actors.lines("three") and sum("start" in one for one in actors.lines("two")) == 2)
+    assert actors.lines("two").count("end") == 1
+    assert place.ask("restart", "one")["part"] == "one"
+    assert sum("start" in one for one in actors.lines("one")) == 2
+    (actors.folder / "noter.py").write_text(NOTER.replace('"start {', '"begin {'))
+    assert place.ask("reload")["parts"] == ["one", "two", "three"]
+    place.wait(lambda: all(any("begin" in one for one in actors.lines(name)) for name in ("one", "two", "three")))
+    del actors.uses["two"]
+    pid = actors.pid("two")
+    actors.write()
+    assert place.ask("reload")["parts"] == ["two"]
+    place.wait(lambda: set(actors.states()) == {"one", "three"} and not is_alive(pid))
+    actors.uses.clear()
+    actors.write()
+    assert place.ask("reload")["parts"] == [ACTORS]
+    assert ACTORS not in place.ask("status")["parts"] and place.node.pids(ACTORS) == []
+    for name, count in place.ask("status")["parts"].items():
+        assert count["starts"] == starts[name], name
+
+
+def test_rules_of_the_tree_are_the_configuration_s(actors: Actors) -> None:
+    actors.rules = 'strategy = "rest_for_one"\nintensity = 3\nbackoff = "0s"'
+    for name in ("one", "two", "three"):
+        actors.use(name)
+    actors.use("two", more='place = "process"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: all(actors.lines(name) for name in ("one", "two", "three")))
+    os.kill(actors.pid("two"), signal.SIGKILL)
+    place.wait(lambda: sum("start" in one for one in actors.lines("three")) == 2)
+    assert sum("start" in one for one in actors.lines("one")) == 1
+    pid = place.node.pids(ACTORS)[0]
+    for _ in range(3):
+        before = actors.pid("two")
+        os.kill(before, signal.SIGKILL)
+        place.wait(lambda before=before: actors.states().get("two") == "running" and actors.pid("two") != before)  # type: ignore[misc]
+    place.wait(lambda: place.node.pids(ACTORS) != [pid] and set(actors.states().values()) == {"running"})
+    assert place.ask("status")["running"]
+
+
+@pytest.mark.parametrize("how", ["fails", "hangs", "waits"])
+def test_an_actor_that_fails_or_hangs_is_started_again_and_nobody_else_notices(actors: Actors, how: str) -> None:
+    actors.node += '\nlease = "2s"'
+    actors.use("bad", how=how, more='place = "process"\npatience = "1s"')
+    actors.use("good")
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait_orders(2)
+    place.wait(lambda: sum("start" in one for one in actors.lines("bad")) >= 2)
+    place.wait(lambda: any("order_filled" in one for one in actors.lines("good")))
+    assert sum("start" in one for one in actors.lines("good")) == 1
+    found = actors.status()["parts"]["bad"]["last_exit"]
+    assert found == ("killed" if how == "hangs" else f"exit {EXIT_FAILED}")
+    assert place.ask("status")["trading"] == "active"
+
+
+LINKED = NOTER.replace("def start(self):", "def start(self):\n        self.link('one')", 1).replace("class Noter", "class Linked")
+
+
+def test_one_that_is_linked_ends_with_the_other_wherever_they_live(actors: Actors) -> None:
+    (actors.folder / "noter.py").write_text(NOTER + LINKED)
+    actors.use("one", more='place = "process"')
+    actors.use("two", more='restart = "temporary"')
+    actors.uses["two"] = actors.uses["two"].replace(":Noter", ":Linked")
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: actors.lines("one") and actors.lines("two"))
+    os.kill(actors.pid("one"), signal.SIGKILL)
+    place.wait(lambda: "end" in actors.lines("two"))
+    place.wait(lambda: sum("start" in one for one in actors.lines("one")) == 2)
+    assert actors.status()["parts"]["two"]["last_exit"] == "LinkedEnd: one, to which it is linked, ended: killed"
+    assert sum("start" in one for one in actors.lines("two")) == 1
+
+
+def test_nothing_of_them_is_left_when_the_root_or_their_process_dies(actors: Actors) -> None:
+    actors.use("one", more='place = "process"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: actors.lines("one"))
+    pid = actors.pid("one")
+    place.node.signal(ACTORS, signal.SIGKILL)
+    place.wait(lambda: not is_alive(pid) and sum("start" in one for one in actors.lines("one")) == 2)
+    pid = actors.pid("one")
+    assert place.node.root is not None
+    place.node.root.kill()
+    place.wait(lambda: not is_alive(pid) and place.alive() == [])
+
+
+def test_what_is_wrong_with_an_actor_is_said_before_anything_is_started(actors: Actors) -> None:
+    place = actors.place
+    actors.use("one")
+    (actors.folder / "noter.py").write_text(NOTER.replace('"order_filled"', '"order_filed"'))
+    actors.write()
+    assert "actor 'one': expected events to be a set of kinds" in place.start_refused(EXIT_USAGE)
+    (actors.folder / "noter.py").write_text(NOTER)
+    place.start()
+    (actors.folder / "noter.py").write_text("raise SystemError('x')")
+    assert "expected code that loads" in place.call(EXIT_REFUSED, "reload")["error"]
+    assert actors.states() == {"one": "running"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"use": "json:JSONDecoder"}, "expected an Actor class 'JSONDecoder', found actors: none"),
+        ({"use": f"{EXAMPLE}:Crier"}, "Object missing required field `file`"),
+        ({"use": f"{EXAMPLE}:Crier", "params": {"fil": "x"}}, "params.fil is no parameter of Crier: expected one of file, url"),
+    ],
+)
+def test_what_is_wrong_with_a_class_is_said_with_the_actor_s_name(words: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=f"actor 'a': .*{why}"):
+        make_actor(msgspec.convert({"name": "a", **words}, ActorUse))
+
+
+def test_a_place_that_cannot_be_read_is_the_beginning(tmp_path: Path) -> None:
+    assert read_place(tmp_path / "none") == 0
+    (tmp_path / "bad").write_text("x")
+    assert read_place(tmp_path / "bad") == 0
+    (tmp_path / "good").write_text("17")
+    assert read_place(tmp_path / "good") == 17

@@ -1,0 +1,164 @@
+"""The process of a user's actors: their supervisor, those that live in its loop, and the parent of those in other processes.
+
+The tree is the configuration's `node.actors`. It is changed while it runs: what was added is started, what was taken away ends,
+what differs, in its words or its code, ends and starts again; the others stay as they are. Those in processes of their own are
+asked now and then, and killed when they are silent for a lease, as the root does with this one.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tradebot.actors.child_spec import ChildSpec, Restart, Strategy, SupervisorSpec
+from tradebot.actors.inquiry import Inquiry
+from tradebot.actors.life_line import LifeLine
+from tradebot.actors.offspring import Offspring, spawn
+from tradebot.actors.process import PROCESS, Group
+from tradebot.actors.running import InProcess
+from tradebot.domain.errors import LocalError, TradebotError
+from tradebot.node.actor_code import mark_of
+from tradebot.node.actor_part import actor_uses
+from tradebot.node.api_view import ask_desk
+from tradebot.node.config import config_from_dict
+from tradebot.node.part import read_question
+from tradebot.node.schema import Actors, ActorUse
+from tradebot.node.session_files import read_prepared
+from tradebot.node.tree_shape import GONE, MAIN, waits_of
+
+NICE: Final = 10
+WATCH_S: Final = 1.0
+WORDS_S: Final = 0.1  # that one that hangs has to say where
+ASK_S: Final = 2.0
+
+
+def actors_of(folder: Path) -> Actors:
+    """Of the run as it is configured now. Raises LocalError where it has none."""
+    found = config_from_dict(read_prepared(folder).config).node.actors
+    if found is None:
+        raise LocalError("expected actors in the configuration, found none")
+    return found
+
+
+def supervisor_of(actors: Actors) -> SupervisorSpec:
+    children = tuple(map(child_of, actors.actor))
+    return SupervisorSpec(
+        strategy=Strategy(actors.strategy), intensity=actors.intensity, period_s=actors.period_s, backoff=waits_of(actors),
+        children=children,
+    )  # fmt: skip
+
+
+def child_of(use: ActorUse) -> ChildSpec:
+    return ChildSpec(id=use.name, start=use.place, restart=Restart(use.restart), shutdown_s=use.shutdown_s)
+
+
+class ActorGroup:
+    """What the group of actors in `folder` is, beside a group's rules. `words` are those of a process of one of them."""
+
+    def __init__(self, folder: Path, lease_s: float, words: Callable[[str], list[str]]) -> None:
+        self.folder, self.lease_s, self.words = folder, lease_s, words
+        self.actors = actors_of(folder)
+        self.life_line = LifeLine()
+        self.marks = {use.name: safe_mark(use) for use in self.actors.actor}
+        self.at_work = asyncio.Lock()
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.error: str | None = None
+        self.silent: dict[str, float] = {}
+        os.nice(NICE)
+
+    async def make(self, child: ChildSpec, ready: int) -> Offspring:
+        """A process of its own."""
+        own = ["--life-line", str(self.life_line.watched), "--ready", str(ready), "--parent", str(os.getpid())]
+        return spawn(["-m", MAIN, *self.words(child.id), *own], sys.stderr.buffer, [self.life_line.watched, ready])
+
+    def answer(self, group: Group, body: bytes) -> bytes:
+        """At the group's desk."""
+        found: dict[str, Any]
+        try:
+            question = read_question(body)
+            match question["verb"]:
+                case "status":
+                    found = {"error_of_change": self.error, "mailbox": group.inbox.figures()}
+                case "restart":
+                    self.begin(self.restart(group, question["part"]))
+                    found = {"accepted": True}
+                case "change":
+                    uses = {use.name: use for use in actor_uses(self.folder)}
+                    marks = {name: safe_mark(use) for name, use in uses.items()}
+                    self.begin(self.change(group, uses, marks))
+                    found = {"accepted": True, "changed": differing(self.marks, marks)}
+                case verb:
+                    raise ValueError(f"expected a verb of the actors, found {verb!r}")
+        except (KeyError, ValueError) as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+        return msgspec.json.encode(found)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def restart(self, group: Group, name: str) -> None:
+        """End it as at a stop, and start it again."""
+        async with self.at_work:
+            await group.tree.terminate_child(name)
+            self.note(await group.tree.restart_child(name), name)
+
+    async def change(self, group: Group, uses: dict[str, ActorUse], marks: dict[str, str]) -> None:
+        """To the configuration that `uses` are of: what differs ends, and is started where it is still there."""
+        async with self.at_work:
+            self.error = None
+            concerned = differing(self.marks, marks)
+            self.marks = marks
+            for name in concerned:
+                await group.tree.terminate_child(name)
+                await group.tree.delete_child(name)
+                if name not in uses:
+                    group.tell(name, GONE, "")
+            group.room.bus.hosts = frozenset(name for name, use in uses.items() if use.place != PROCESS)
+            for name in concerned:
+                if name in uses:
+                    self.note(await group.tree.start_child(child_of(uses[name])), name)
+
+    def note(self, error: str, name: str) -> None:
+        if error:
+            self.error = f"{name} could not be started: {error}"
+            sys.stderr.write(f"{name}: it could not be started: {error}\n")
+
+    async def watch(self, group: Group) -> None:
+        """For ever: kill those that hang."""
+        desks: dict[str, Inquiry] = {}
+        while True:
+            for child in group.tree.children():
+                name, running = child.spec.id, group.tree.running.get(child.number)
+                if not isinstance(running, InProcess) or not child.is_up:
+                    self.silent.pop(name, None)
+                    continue
+                desk = desks.get(name) or desks.setdefault(name, group.questions(f"{name}.desk", ASK_S))
+                now_s = asyncio.get_running_loop().time()
+                if await ask_desk(desk, "status") is not None:
+                    self.silent.pop(name, None)
+                elif now_s - self.silent.setdefault(name, now_s) > self.lease_s:
+                    sys.stderr.write(f"{name}: it has been silent for more than {self.lease_s:g} s and is killed\n")
+                    running.ask_where()
+                    await asyncio.sleep(WORDS_S)
+                    running.kill()
+                    self.silent.pop(name, None)
+            await asyncio.sleep(WATCH_S)
+
+
+def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The names whose marks are not the same."""
+    return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+
+
+def safe_mark(use: ActorUse) -> str:
+    """Of code that does not load what is wrong with it: the actor ends of it when it is started."""
+    try:
+        return mark_of(use)
+    except TradebotError as error:
+        return str(error)
