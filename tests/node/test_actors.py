@@ -62,6 +62,9 @@ class Noter(Actor):
 '''
 
 
+KINDS = ("order_accepted", "order_filled", "trading_state_changed")
+
+
 class Actors:
     """A node's place with actors below it, each noting into a file of its own."""
 
@@ -133,14 +136,14 @@ def test_an_actor_is_started_again_and_hears_every_event_since(actors: Actors, w
     assert (actors.pid("noter") == place.node.pids(ACTORS)[0]) == (where == "loop")
     os.kill(actors.pid("noter"), signal.SIGKILL)
     place.ask("pause")
-    place.wait(lambda: any("trading_state" in one for one in actors.lines("noter")))
+    place.wait(lambda: len({one for one in actors.lines("noter") if "trading_state" in one}) == 3)
     place.wait(lambda: sum(one.startswith("start") for one in actors.lines("noter")) == 2)
     assert actors.status()["parts"]["noter"]["last_exit"] == "killed"
     heard = set(actors.lines("noter"))
     place.node.settle()
-    for event in Chronicle(place.node.folder).events():
-        if event["event"] in ("order_accepted", "order_filled"):
-            assert f"{event['event']} {event['sequence']}" in heard, event
+    told = [f"{one['event']} {one['sequence']}" for one in Chronicle(place.node.folder).events() if one["event"] in KINDS]
+    paused = [at for at, one in enumerate(told) if one.startswith("trading")][2]
+    assert heard.issuperset(told[: paused + 1]) and paused >= 6, (told, heard)
     assert judge(place.node.folder).findings == []
 
 
@@ -230,6 +233,7 @@ def test_one_that_is_linked_ends_with_the_other_wherever_they_live(actors: Actor
     os.kill(actors.pid("one"), signal.SIGKILL)
     place.wait(lambda: "end" in actors.lines("two"))
     place.wait(lambda: sum("start" in one for one in actors.lines("one")) == 2)
+    place.wait(lambda: actors.states()["two"] == "stopped")
     assert actors.status()["parts"]["two"]["last_exit"] == "LinkedEnd: one, to which it is linked, ended: killed"
     assert sum("start" in one for one in actors.lines("two")) == 1
 

@@ -99,6 +99,7 @@ class Group:
         self.inbox = Inbox(room.bus, self.posts, lambda _: None)
         self._desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", self._answer)
         self._questions: list[Inquiry] = []
+        self._ended: dict[str, str] = {}  # why, of those of which the supervisor has yet to decide
         self.tree = Tree(spec, self._begin, self._note)
 
     async def run(self, lines: Lines) -> None:
@@ -141,6 +142,7 @@ class Group:
     async def _beat(self) -> None:
         """For ever: the last word of a burst is missed too (`letters`)."""
         while True:
+            self._tell_stopped()
             self.inbox.beat(self.room.clock.now())
             self.posts.beat()
             await asyncio.sleep(BEAT_S)
@@ -152,6 +154,17 @@ class Group:
         self._told(what, child, why)
         if what in ("started", "failed", "exited"):
             self.tell(child.id, what, why)
+        if what in ("failed", "exited"):
+            self._ended[child.id] = why
+
+    def _tell_stopped(self) -> None:
+        """Of those that ended, once the supervisor has decided, who is not started again."""
+        for name, why in list(self._ended.items()):
+            found = self.tree.machine.find(name)
+            if found is None or found.reason is None:
+                del self._ended[name]
+                if found is None or found.state == "stopped":
+                    self.tell(name, "stopped", why)
 
     def _begin(self, child: ChildSpec, report: Report) -> Running:
         if self.own is not None and child.start == PROCESS:

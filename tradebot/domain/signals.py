@@ -73,7 +73,9 @@ class Reachable(Struct, frozen=True, tag=31, array_like=True):
 
 
 class Happened(Struct, frozen=True, tag=32, array_like=True):
-    """A supervisor in a process of others tells of its child `name`: `what` is started, failed or exited, `why` it ended."""
+    """A supervisor in a process of others tells of its child `name`: `what` is started, failed, exited, stopped (it is not
+    started again) or gone (nor known any more), `why` it ended.
+    """
 
     version: int
     name: str

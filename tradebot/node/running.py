@@ -542,6 +542,10 @@ class Root:
         if self.is_ending:
             return
         with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
+            if name in self.shape.actors:
+                self.say({"event": "actor_ended", "part": name, "reason": why})
+                self.note(f"{name}, an actor, ended: {why}; `tradebot status` says whether it is started again")
+                return
             self.say({"event": "restart", "part": name, "reason": why})
             self.note(f"{name} ended ({why}); it is started again")
 

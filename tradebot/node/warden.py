@@ -57,6 +57,9 @@ class Warden:
             if isinstance(message, Happened) and message.what == GONE:
                 self.hosted.pop(message.name, None)
                 self.changed()
+            elif isinstance(message, Happened) and message.what == "stopped":
+                self.hosted.setdefault(message.name, stopped())["state"] = "stopped"
+                self.changed()
             elif isinstance(message, Happened):
                 self.note_hosted(message.name, message.what, message.why)
                 self.happened(message.name, message.what, message.why)
