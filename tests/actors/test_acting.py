@@ -3,23 +3,21 @@ ends it and no other.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
-from tradebot.actors.acting import Acting
 from tradebot.actors.actor import Actor
 from tradebot.actors.bus import Bus
-from tradebot.actors.cell import Addressed, Cell, Plain, Room
-from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import Inbox, Posts
 from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message, to_bytes
 from tradebot.domain.errors import ConfigError, LocalError, Refused, TimedOut
 from tradebot.domain.signals import Link, Monitor, Replied, Terminated, Word
+from tradebot.testing.stage import Stage
 
 
 class Say(Struct, frozen=True, tag=1):
@@ -74,76 +72,10 @@ class Notes(Actor):
         self.heard.append("end")
 
 
-class Part(Plain):
-    """What a node puts around an actor, without a node."""
-
-    traps_exits = False
-
-    def __init__(self, actor: Actor, name: str, patience_s: float) -> None:
-        self.acting = Acting(actor, name, patience_s, lambda other: other != ROOT)
-        self.join, self.finish, self.close, self.gone = (  # type: ignore[method-assign]
-            self.acting.join, self.acting.finish, self.acting.close, self.acting.gone,
-        )  # fmt: skip
-
-    def open(self, now_ns: int) -> Iterable[Addressed]:
-        self.acting.open()
-        return ()
-
-    def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
-        self.acting.take(messages)
-        return ()
-
-    def on_clock(self, now_ns: int) -> Iterable[Addressed]:
-        self.acting.beat()
-        return ()
-
-    def ask(self, body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]) -> tuple[bytes, Iterable[Addressed]]:
-        return body, ()
-
-    def refused(self, name: str, message: Message) -> None:
-        raise AssertionError((name, message))
-
-
-class Stage:
-    """Actors by name, all in one loop, or each behind sockets of its own."""
-
-    def __init__(self, folder: Path, is_here: bool) -> None:
-        self.folder, self.is_here = folder, is_here
-        self.clock = Clock()
-        self.room = Room(Bus(folder), self.clock)
-        self.rooms = [self.room]
-        self.cells: dict[str, Cell] = {}
-        self.tasks: dict[str, asyncio.Task[None]] = {}
-
-    async def play(self, name: str, actor: Actor, patience_s: float = 5.0) -> Acting:
-        room = self.room
-        if not self.is_here:
-            room = Room(Bus(self.folder), self.clock)
-            self.rooms.append(room)
-        part = Part(actor, name, patience_s)
-        cell = self.cells[name] = Cell(part, name, room, lives_together=self.is_here)
-        started = asyncio.Event()
-        self.tasks[name] = asyncio.create_task(cell.run(started.set))
-        await started.wait()
-        return part.acting
-
-    async def end(self) -> None:
-        for name, cell in self.cells.items():
-            cell.end()
-            await asyncio.wait([self.tasks[name]])
-            if not self.tasks[name].cancelled():
-                self.tasks[name].exception()
-        for room in self.rooms:
-            room.close()
-
-
 def on_stage(folder: Path, is_here: bool, body: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
     async def inside() -> None:
-        stage = Stage(folder, is_here)
-        try:
+        async with Stage(folder, is_here) as stage:
             await asyncio.wait_for(body(stage), 20)
-        finally:
-            await stage.end()
 
     asyncio.run(inside())
 

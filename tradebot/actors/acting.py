@@ -5,10 +5,11 @@ comes from this process, through rings of their own, each with its policy (`mail
 """
 
 import asyncio
+import contextlib
 import inspect
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -145,9 +146,12 @@ class Acting:
 
     async def _within(self, handler: Handler) -> Any:
         """Raises LocalError where it takes too long, and else what it raises."""
+        found = handler()
+        if not inspect.isawaitable(found):
+            return found
         try:
             async with asyncio.timeout(self.patience_s) as limit:
-                return await outcome(handler())
+                return await found
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -204,17 +208,27 @@ class Acting:
         else:
             self._add(partial(self._answer, question, asked))
 
-    async def _answer(self, question: Any, asked: Asked) -> None:
+    def _answer(self, question: Any, asked: Asked) -> Any:
         """What nobody waits for any more is not done."""
         if self.cell.room.clock.now() >= asked.until_ns:
             self.late += 1
-            return
+            return None
+        with self._telling(asked):
+            found = self.actor.answer(question, asked.sender)
+            return self._answer_later(found, asked) if inspect.isawaitable(found) else self._reply(asked, to_bytes(found), "")
+
+    async def _answer_later(self, found: Awaitable[Any], asked: Asked) -> None:
+        with self._telling(asked):
+            self._reply(asked, to_bytes(await found), "")
+
+    @contextlib.contextmanager
+    def _telling(self, asked: Asked) -> Iterator[None]:
+        """Who asked is told where it fails."""
         try:
-            answer = to_bytes(await outcome(self.actor.answer(question, asked.sender)))
+            yield
         except BaseException as error:
             self._reply(asked, b"", f"expected {self.name} to answer, found that it failed: {type(error).__name__}: {error}")
             raise
-        self._reply(asked, answer, "")
 
     def _reply(self, asked: Asked, answer: bytes, error: str) -> None:
         self.cell.room.replies.send(asked.sender, Replied(VERSION, asked.stream, asked.number, answer, error))
@@ -249,8 +263,3 @@ class Acting:
     def stop(self) -> None:
         self.is_over = True
         self.cell.end()
-
-
-async def outcome(found: Any) -> Any:
-    """Of a handler, a plain function or a coroutine."""
-    return await found if inspect.isawaitable(found) else found

@@ -5,6 +5,7 @@ another core takes as long as it likes; a flood has its sender on another core t
 use pyzmq's inner calls too, so that what is compared is what we add.
 
     in_process   a question to an actor in the loop; raw: a future and call_soon
+    actor        a question of one actor of a user's to another, decoded and heard in its turn; in one loop, and across processes
     ipc          a question to a desk; raw: a drained socket that answers, and one that asks again when it has its answer
     restart      in_process: an actor of a tree crashes, until it answers again. process: SIGKILL of one of a tree with a zygote,
                  until it answers; raw: the same of a child that a warm process forks anew, with a drained socket
@@ -28,6 +29,7 @@ import uvloop
 import zmq
 from zmq.backend import Socket as Plain
 
+from tradebot.actors.actor import Actor
 from tradebot.actors.asking import Asking
 from tradebot.actors.bus import Bus, address
 from tradebot.actors.child_spec import Backoff, ChildSpec, SupervisorSpec
@@ -40,7 +42,8 @@ from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import Refused
-from tradebot.testing.actor_peers import BODY, DESK, INBOX, NOBLOCK, RAW_DESK, RAW_INBOX, WARM, has_more
+from tradebot.testing.actor_peers import BODY, DESK, ECHO, INBOX, NOBLOCK, RAW_DESK, RAW_INBOX, WARM, Echo, Said, has_more
+from tradebot.testing.stage import Stage
 
 PEERS: Final = "tradebot.testing.actor_peers"
 NEVER_GIVES_UP: Final = SupervisorSpec(intensity=1_000_000, period_s=1.0, backoff=Backoff(first_s=0.0))
@@ -62,6 +65,8 @@ def measure(rounds: int = 5, scale: float = 1.0) -> dict[str, object]:
         "in_process": lambda context, folder: ask_here(context, folder, asks * 5),
         "ipc_raw": lambda context, folder: ask_raw(context, folder, asks),
         "ipc": lambda context, folder: ask_there(context, folder, asks),
+        "actor": lambda context, folder: ask_actor(folder, asks),
+        "actor_ipc": lambda context, folder: ask_actor_there(folder, asks),
         "restart_in_process": lambda context, folder: restart_here(context, folder, restarts * 10),
         "fork_raw": lambda context, folder: restart_raw(context, folder, restarts),
         "process": lambda context, folder: restart_there(context, folder, restarts),
@@ -80,7 +85,8 @@ def measure(rounds: int = 5, scale: float = 1.0) -> dict[str, object]:
 def told(found: dict[str, list[Times]]) -> dict[str, object]:
     middle = {name: statistics.median(statistics.median(times) for times in rounds) for name, rounds in found.items()}
     late = {name: quantile([one for times in rounds for one in times], 0.99) for name, rounds in found.items()}
-    micro = {name: round(middle[name] / 1e3, 2) for name in ("in_process", "in_process_raw", "ipc", "ipc_raw")}
+    asks = ("in_process", "in_process_raw", "ipc", "ipc_raw", "actor", "actor_ipc")
+    micro = {name: round(middle[name] / 1e3, 2) for name in asks}
     restarts = {"in_process": "restart_in_process", "process": "process", "fork_raw": "fork_raw"}
     return {
         "rtt_us": micro,
@@ -91,6 +97,7 @@ def told(found: dict[str, list[Times]]) -> dict[str, object]:
         "ratios": {
             "ask_in_process": round(middle["in_process"] / middle["in_process_raw"], 2),
             "ask_ipc": round(middle["ipc"] / middle["ipc_raw"], 2),
+            "ask_actor_ipc": round(middle["actor_ipc"] / middle["ipc_raw"], 2),
             "restart_process": round(middle["process"] / middle["fork_raw"], 2),
             "messages": round(middle["raw"] / middle["bus"], 2),
         },
@@ -176,6 +183,31 @@ async def ask_all(asking: Asking, count: int) -> Times:
     for _ in range(count):
         began_ns = time.perf_counter_ns()
         await asking.ask(DESK, BODY, ANSWER_S)
+        times.append(time.perf_counter_ns() - began_ns)
+    return times
+
+
+async def ask_actor(folder: Path, count: int) -> Times:
+    """One actor of a user's asks another in its loop."""
+    async with Stage(folder) as stage:
+        await stage.play(ECHO, Echo())
+        await stage.play("asker", Echo())
+        return await ask_echo(stage.actors["asker"], count)
+
+
+async def ask_actor_there(folder: Path, count: int) -> Times:
+    async with Stage(folder) as stage:
+        await stage.play("asker", Echo())
+        with peer("echo", folder):
+            await ask_echo(stage.actors["asker"], 1)
+            return await ask_echo(stage.actors["asker"], count)
+
+
+async def ask_echo(asker: Actor, count: int) -> Times:
+    times, body = [], Said(BODY)
+    for _ in range(count):
+        began_ns = time.perf_counter_ns()
+        await asker.ask(ECHO, body, ANSWER_S)
         times.append(time.perf_counter_ns() - began_ns)
     return times
 

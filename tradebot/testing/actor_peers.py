@@ -16,19 +16,22 @@ from typing import Final
 
 import uvloop
 import zmq
+from msgspec import Struct
 from zmq.backend import Socket as Plain
 
+from tradebot.actors.actor import Actor
 from tradebot.actors.bus import Bus, address
 from tradebot.actors.mailbox import HIGH_WATER, Desk, Posts
 from tradebot.actors.running import say_ready
 from tradebot.domain.market import Records
+from tradebot.testing.stage import Stage
 
 WARM: Final = ["tradebot.testing.actor_peers", "tradebot.node.part_main", "tradebot.node.parts"]
 NOBLOCK: Final = int(zmq.NOBLOCK)
 EVENTS: Final = int(zmq.EVENTS)
 POLLIN: Final = int(zmq.POLLIN)
 BODY: Final = b"x" * 100
-DESK, RAW_DESK, INBOX, RAW_INBOX = "desk", "raw.desk", "inbox", "raw.inbox"
+DESK, RAW_DESK, INBOX, RAW_INBOX, ECHO = "desk", "raw.desk", "inbox", "raw.inbox", "echo"
 READY: Final = 1_024  # messages that are made before they are sent
 FULL_S: Final = 0.0002  # before a sender tries again
 
@@ -47,6 +50,28 @@ def answer(folder: Path, began: Callable[[], None] = lambda: None) -> None:
         began()
         await asyncio.Event().wait()
         desk.close()
+
+    uvloop.run(run())
+
+
+class Said(Struct, frozen=True, tag=1):
+    body: bytes
+
+
+class Echo(Actor):
+    """An actor as a user writes it, that gives back what it is asked."""
+
+    messages = Said
+
+    def answer(self, question: Said, sender: str) -> Said:
+        return question
+
+
+def echo(folder: Path) -> None:
+    async def run() -> None:
+        async with Stage(folder) as stage:
+            await stage.play(ECHO, Echo())
+            await stage.tasks[ECHO]
 
     uvloop.run(run())
 
@@ -123,7 +148,7 @@ def main(words: list[str]) -> None:
         os.sched_setaffinity(0, {int(words[2])})
         {"flood": flood, "flood_raw": flood_raw}[role](folder, int(words[3]))
         return
-    {"answer": answer, "answer_raw": answer_raw, "fork_again": fork_again}[role](folder)
+    {"answer": answer, "answer_raw": answer_raw, "fork_again": fork_again, "echo": echo}[role](folder)
 
 
 if __name__ == "__main__":
