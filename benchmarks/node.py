@@ -22,8 +22,7 @@ from tradebot.actors.mailbox import Posts, ask
 from tradebot.domain.market import RECORDS_MAX, Records
 from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
-from tradebot.node.running import next_epoch
-from tradebot.node.session_files import ENGINE, FEED, Prepared, ipc_folder, write_prepared
+from tradebot.node.session_files import ENGINE, FEED, Prepared, ipc_folder, next_epoch, write_prepared
 from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 

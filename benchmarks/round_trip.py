@@ -29,8 +29,7 @@ from tradebot.engine.session import commands_of
 from tradebot.node.build import make_plan
 from tradebot.node.config import config_to_dict, load_config
 from tradebot.node.facts import answers_of, frames_of
-from tradebot.node.running import next_epoch
-from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, ipc_folder, write_prepared
+from tradebot.node.session_files import ENGINE, FEED, GATEWAY, VENUE, Prepared, ipc_folder, next_epoch, write_prepared
 from tradebot.node.strategies import fingerprint_of
 from tradebot.store import synthetic
 from tradebot.strategies.strategy import Strategy

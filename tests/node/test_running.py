@@ -20,7 +20,7 @@ import pytest
 from tests.node.nodes import CONFIG, RESTING, Place
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_DONE, EXIT_NOT_RUNNING, EXIT_REFUSED, EXIT_USAGE
-from tradebot.node.running import tell_watchdog
+from tradebot.node.service import tell_watchdog
 from tradebot.node.session_files import ENGINE, FEED, GATEWAY, STORE, VENUE
 from tradebot.testing.chaos import PARTS
 from tradebot.testing.chaos_judge import judge

@@ -12,7 +12,7 @@ from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, ConfigError
 from tradebot.node.config import config_from_dict
 from tradebot.node.health import is_alive
-from tradebot.node.running import bound_by
+from tradebot.node.ports import bound_by
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
 from tradebot.node.tree_shape import TRADING, shape_of
 from tradebot.testing.chaos import ZYGOTE

@@ -80,7 +80,7 @@ def reload(call: Call) -> int:
 
 
 def fills(call: Call) -> int:
-    from tradebot.node.running import node_fills
+    from tradebot.node.desks import node_fills
 
     found, beginning = node_fills(call.home)
     found = found[-call.words.last :] if call.words.last else found
@@ -94,7 +94,7 @@ def fills(call: Call) -> int:
 
 def reconcile(call: Call) -> int:
     """Ends with 1 where the books differ."""
-    from tradebot.node.running import reconcile_node
+    from tradebot.node.desks import reconcile_node
 
     found = reconcile_node(call.home, RECONCILE_S)
     call.output.answer(found, lambda: _draw_books(call, found))
@@ -141,7 +141,7 @@ def resume(call: Call) -> int:
                 f"expected a home that was not killed, found that {killed.who} killed it: {killed.why}; add --after-kill"
             )
         lift_killed(call.home)
-        from tradebot.node.running import is_running
+        from tradebot.node.desks import is_running
 
         if not is_running(call.home):
             said = "lifted; start the node, then `tradebot resume`"
@@ -151,7 +151,7 @@ def resume(call: Call) -> int:
 
 
 def cancel_all(call: Call) -> int:
-    from tradebot.node.running import ask_node
+    from tradebot.node.desks import ask_node
 
     is_active = ask_node(call.home, "engine", "status")["trading"] == "active"
     note = "trading is active, so a strategy may place again: `tradebot pause` first to prevent it" if is_active else ""
@@ -166,8 +166,8 @@ def flatten(call: Call) -> int:
 
 def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
+    from tradebot.node.desks import is_running
     from tradebot.node.reloading import has_root
-    from tradebot.node.running import is_running
     from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
 
     try:
@@ -211,7 +211,7 @@ def _asked_for(found: Mapping[str, Any]) -> str:
 
 
 def _ask(call: Call, verb: str, **words: str) -> dict[str, Any]:
-    from tradebot.node.running import ask_node
+    from tradebot.node.desks import ask_node
 
     return ask_node(call.home, "engine", verb, who=_who(), why=call.words.why, **words)
 

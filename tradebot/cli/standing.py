@@ -68,8 +68,8 @@ def _whole_status(call: Call, heard: "Heard", engine: dict[str, Any]) -> dict[st
 
 
 def _earned(call: Call, found: Mapping[str, Any], code: int) -> dict[str, Any]:
+    from tradebot.node.desks import ask_node
     from tradebot.node.earnings import name_currency, totals_of
-    from tradebot.node.running import ask_node
 
     rows = found["positions"] if code != EXIT_DONE else ask_node(call.home, "engine", "positions")["positions"]
     return totals_of(name_currency(call.home, rows))
@@ -123,8 +123,8 @@ def _take_no_config(call: Call) -> None:
 
 def _found(call: Call, verb: str) -> tuple[dict[str, Any], int]:
     """What the engine answers; where it does not, what its journal holds, and the code of a node that is down."""
+    from tradebot.node.desks import ask_node
     from tradebot.node.remains import read_remains
-    from tradebot.node.running import ask_node
 
     try:
         return ask_node(call.home, "engine", verb), EXIT_DONE

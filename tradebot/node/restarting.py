@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import TimedOut
+from tradebot.node.desks import ask_node
 from tradebot.node.health import each_part, read_parts
-from tradebot.node.running import ask_node
 from tradebot.node.session_files import find_current
 
 LOOK_S: Final = 0.02

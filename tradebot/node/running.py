@@ -8,75 +8,57 @@ comes under an older one.
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
-from tradebot._core.types import RECORD_DTYPE
 from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
-    BadContainer,
-    ConfigError,
     LocalError,
-    NotBuiltYet,
-    NotRunning,
     Refused,
     TimedOut,
     TradebotError,
-    UsageError,
 )
 from tradebot.domain.units import NS_PER_SECOND
-from tradebot.domain.wire import STREAMS_PORT_AFTER
-from tradebot.engine.plan import Plan
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
-from tradebot.node import identity
 from tradebot.node.actor_code import make_actor
-from tradebot.node.build import make_plan, prepare
 from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
-from tradebot.node.config import Loaded, config_from_dict, config_to_dict
+from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import STARTED, write_parts
 from tradebot.node.orphans import end_orphans
-from tradebot.node.places import store_place
+from tradebot.node.ports import bound_by, taken_port
+from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Actors, Config
+from tradebot.node.service import notify, tell_watchdog
 from tradebot.node.session_files import (
     ACTORS,
     API,
     ENGINE,
     GATEWAY,
     VENUE,
-    Prepared,
-    current_run,
-    find_current,
     forget_stopped,
     ipc_folder,
     mark_stopped,
     next_epoch,
-    read_killed,
     read_prepared,
-    run_folder,
     was_stopped,
     write_prepared,
-    write_whole,
 )
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, shape_of_node
-from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
+from tradebot.node.values import Endpoint
 from tradebot.node.warden import Warden
 from tradebot.store.journal_end import end_ns
 
@@ -89,123 +71,10 @@ LOAD_S: Final = 5.0  # that an engine has to load its code, before it steps its 
 RECYCLE_S: Final = 60.0  # of life before a part is started again for its memory
 TAIL_BYTES: Final = 65_536
 ADDRESS_S: Final = 2.0
-NOTIFY_S: Final = 1.0
 
 Say = Callable[[dict[str, Any]], None]
 Note = Callable[[str], None]
 Load = Callable[[], Loaded]
-
-
-def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
-    """The folder of the run that this start goes on with, or of a new one; its ticks and plan written.
-
-    Raises NotBuiltYet for a mode that cannot run, Refused where the home was killed, ConfigError where the account or its
-    instruments are others than the run's: its journal would not fit.
-    """
-    config = loaded.config
-    check_mode(config)
-    for use in config.node.actors.actor if config.node.actors is not None else ():
-        make_actor(use)
-    if killed := read_killed(home):
-        raise Refused(
-            f"expected a home that may trade, found one that {killed.who} killed at {killed.time}: {killed.why}; "
-            "`tradebot resume --after-kill` lifts it"
-        )
-    run_id = None if is_new else current_run(home)
-    if run_id is not None and (folder := prepared_before(home, run_id, config)):
-        return folder
-    plan, ticks = prepare_ticks(config, home)
-    fingerprint = fingerprint_of(config.strategy, plan)
-    if run_id is None:
-        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity.identity([fingerprint, time.time_ns()])[:8]}"
-    else:
-        check_same(read_prepared(run_folder(home, run_id)), plan, config)
-    folder = run_folder(home, run_id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_ticks(folder / "ticks.npy", ticks)
-    values = config_to_dict(config)
-    write_prepared(folder, Prepared(run_id=run_id, config=values, plan=plan, fingerprint=fingerprint, ticks=len(ticks)))
-    write_whole(home / "journal" / "current", f"{run_id}\n".encode())
-    make_ipc(folder)
-    return folder
-
-
-def write_ticks(path: Path, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
-    """Whole or not at all, on the disk before the call returns."""
-    new = path.with_name("ticks.new")
-    with new.open("wb") as file:
-        np.save(file, ticks)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
-def prepared_before(home: Path, run_id: str, config: Config) -> Path | None:
-    """The folder of a run that was prepared with this very configuration, which needs no store to go on; else None."""
-    folder = run_folder(home, run_id)
-    try:
-        before = read_prepared(folder)
-    except BadContainer:
-        return None
-    if before.config != config_to_dict(config) or not (folder / "ticks.npy").exists():
-        return None
-    fingerprint = fingerprint_of(config.strategy, before.plan)
-    write_prepared(folder, msgspec.structs.replace(before, fingerprint=fingerprint))
-    make_ipc(folder)
-    return folder
-
-
-def make_ipc(folder: Path) -> None:
-    """The folder of the run's mailboxes. Raises LocalError where another user has made it."""
-    ipc = ipc_folder(folder)
-    ipc.mkdir(mode=0o700, exist_ok=True)
-    if ipc.stat().st_uid != os.getuid():
-        raise LocalError(f"expected {ipc} to be ours, found another user's; remove it")
-
-
-def check_mode(config: Config) -> None:
-    """Raises UsageError for a backtest, NotBuiltYet for live."""
-    if config.mode == "backtest":
-        raise UsageError('expected mode = "sandbox" for `tradebot run`, found "backtest": run `tradebot backtest -c FILE`')
-    if config.mode == "live":
-        raise NotBuiltYet(
-            'expected mode = "sandbox", found "live": orders to a real venue come with a later version; nothing was started'
-        )
-
-
-def prepare_ticks(config: Config, home: Path) -> tuple[Plan, np.ndarray[Any, np.dtype[np.void]]]:
-    """The plan, and the stored facts that the feed tells."""
-    from tradebot.store.client import open_store
-
-    with open_store(store_place(home, config.store)) as store:
-        setup = prepare(store, config)
-        parts = list(store.stream([one.id for one in setup.instruments], setup.from_ns, setup.to_ns))
-    ticks = np.concatenate(parts) if parts else np.zeros(0, RECORD_DTYPE)
-    plan = make_plan(config, setup.instruments, 0, setup.graded)
-    return msgspec.structs.replace(plan, sample_interval_ns=0), ticks
-
-
-def check_same(before: Prepared, plan: Plan, config: Config) -> None:
-    """A run goes on over the same account: the same instruments, assets, and strategies by name and place. Raises ConfigError."""
-    names = [use.name for use in config_from_dict(before.config).strategy]
-    if names != (found := [use.name for use in config.strategy]):
-        raise ConfigError(
-            f"strategy: expected the names {', '.join(names)} in this order, as the run {before.run_id} has them, found "
-            f"{', '.join(found)}: positions and orders belong to a strategy by its name and place; put them back (what a name "
-            "uses may change), or begin another run with --new"
-        )
-    pairs = [
-        ("instruments", [one.name for one in before.plan.instruments], [one.name for one in plan.instruments]),
-        ("account.start", before.plan.opening, plan.opening),
-        ("strategy.instruments", [one.markets for one in before.plan.places], [one.markets for one in plan.places]),
-        ("account.margin", before.plan.margins, plan.margins),
-    ]
-    for name, old, new in pairs:
-        if old != new:
-            raise ConfigError(
-                f"{name}: expected that of the run {before.run_id}, {old}, found {new}: a run keeps its account; "
-                "start another with --new, or take another --home"
-            )
 
 
 def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None:
@@ -631,36 +500,6 @@ def rules_of(actors: Actors) -> Actors:
     return msgspec.structs.replace(actors, actor=[])
 
 
-def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:
-    """By key of the configuration the first port that a node binds, and how many. Raises ConfigError where they are in each
-    other's way.
-    """
-    bus, api = parse_bus(config.node.bus), config.node.api
-    if bus is not None:
-        yield "node.bus", bus, BUS_PORTS
-    if api is not None:
-        if bus is not None and bus.port - STREAMS_PORT_AFTER <= api.endpoint.port < bus.port + BUS_PORTS:
-            raise ConfigError(
-                f"node.api.address: expected ports beside those of node.bus, {bus.port} to {bus.port + BUS_PORTS - 1}, found "
-                f"{api.endpoint.port}: choose others"
-            )
-        yield "node.api.address", api.endpoint, 1 + STREAMS_PORT_AFTER
-
-
-def taken_port(endpoint: Endpoint, ports: int) -> int | None:
-    """The first port that cannot be bound, because another has it."""
-    for port in range(endpoint.port, endpoint.port + ports):
-        for *kind, _, address in socket.getaddrinfo(endpoint.host.strip("*[]") or None, port, type=socket.SOCK_STREAM)[:1]:
-            with socket.socket(*kind) as line:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    line.bind(address)
-                except OSError as error:
-                    if error.errno == errno.EADDRINUSE:
-                        return port
-    return None
-
-
 def memory_of(pid: int) -> int:
     """Resident bytes of a process; 0 of one that is gone."""
     try:
@@ -681,76 +520,3 @@ def shut_words(shut: ShutOut | None) -> list[str]:
         return []
     words = [word for number in shut.strategies for word in ("--shut", str(number))]
     return [*words, "--why", shut.why, *(["--fold"] if shut.is_folded else [])]
-
-
-async def tell_watchdog() -> None:
-    """Say that this loop turns, twice in the time after which systemd kills and starts again (sd_watchdog_enabled(3)); for ever,
-    where systemd has one on this process.
-    """
-    time_us, process = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID") or str(os.getpid())
-    if process != str(os.getpid()) or not time_us.isdecimal() or int(time_us) == 0:
-        return
-    while True:
-        notify("WATCHDOG=1")
-        await asyncio.sleep(int(time_us) / 2e6)
-
-
-def notify(state: str) -> None:
-    """Tell systemd, where it asked to be told (sd_notify(3)). One that does not read is not waited for."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-        line.settimeout(NOTIFY_S if not state.startswith("WATCHDOG") else 0.0)
-        line.connect("\0" + path[1:] if path.startswith("@") else path)
-        line.send(state.encode())
-
-
-def ask_node(home: Path, name: str, verb: str, **words: str) -> dict[str, Any]:
-    """Ask a part of the home's node. Raises NotRunning where nobody answers, LocalError where it refuses."""
-    folder = find_current(home)
-    found = ask(ipc_folder(folder), f"{name}.desk", msgspec.json.encode({"verb": verb, **words}), ASK_S)
-    if found is None:
-        raise NotRunning(
-            f"expected the {name} of run {folder.name} to answer within {ASK_S:g} s, found nobody: is the node running?"
-        )
-    answer = msgspec.json.decode(found, type=dict[str, Any])
-    if "error" in answer:
-        raise LocalError(f"expected the {name} to do {verb}, found: {answer['error']}")
-    return answer
-
-
-def reconcile_node(home: Path, timeout_s: float) -> dict[str, Any]:
-    """Have a round made now, and wait for it: three books and what differs. Raises NotRunning, TimedOut."""
-    number = ask_node(home, ENGINE, "reconcile")["round"]
-    until = time.monotonic() + timeout_s
-    while (found := ask_node(home, ENGINE, "books"))["round"] < number:
-        if time.monotonic() > until:
-            gateway = ask_node(home, GATEWAY, "status")
-            raise TimedOut(
-                f"expected a moment within {timeout_s:g} s in which nothing is under way, found none: {gateway['orders']} orders "
-                f"at the gateway, {len(gateway['unknown'])} unknown; pause trading, or try again"
-            )
-        time.sleep(POLL_S)
-    return found
-
-
-def node_fills(home: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Every fill of the home's run, from its journal: the engine is not asked; and from when on that is there."""
-    from tradebot.node.facts import beginning_of, fills_of
-
-    folder = find_current(home)
-    beginning = beginning_of(folder / ENGINE)
-    prepared = read_prepared(folder)
-    names = [use.name for use in config_from_dict(prepared.config).strategy]
-    fills = [{**one, "strategy_name": names[one["strategy"]]} for one in fills_of(folder, prepared.plan)]
-    return fills, beginning
-
-
-def is_running(home: Path) -> bool:
-    """Whether the engine of the home's run answers."""
-    try:
-        ask_node(home, ENGINE, "status")
-    except NotRunning:
-        return False
-    return True

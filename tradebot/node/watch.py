@@ -11,7 +11,7 @@ from typing import Any, Final
 from tradebot.domain.errors import LocalError, NotRunning
 from tradebot.domain.units import time_text
 from tradebot.node.chronicle import Chronicle
-from tradebot.node.running import ask_node
+from tradebot.node.desks import ask_node
 from tradebot.node.session_files import ENGINE, GATEWAY, find_current, read_killed
 
 FILLS_MAX: Final = 10

@@ -1,0 +1,40 @@
+"""The ports that a node binds, looked at before anything is started: another program may have them."""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from tradebot.domain.errors import ConfigError
+from tradebot.domain.wire import STREAMS_PORT_AFTER
+from tradebot.node.schema import Config
+from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
+
+
+def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:
+    """By key of the configuration the first port that a node binds, and how many. Raises ConfigError where they are in each
+    other's way.
+    """
+    bus, api = parse_bus(config.node.bus), config.node.api
+    if bus is not None:
+        yield "node.bus", bus, BUS_PORTS
+    if api is not None:
+        if bus is not None and bus.port - STREAMS_PORT_AFTER <= api.endpoint.port < bus.port + BUS_PORTS:
+            raise ConfigError(
+                f"node.api.address: expected ports beside those of node.bus, {bus.port} to {bus.port + BUS_PORTS - 1}, found "
+                f"{api.endpoint.port}: choose others"
+            )
+        yield "node.api.address", api.endpoint, 1 + STREAMS_PORT_AFTER
+
+
+def taken_port(endpoint: Endpoint, ports: int) -> int | None:
+    """The first port that cannot be bound, because another has it."""
+    for port in range(endpoint.port, endpoint.port + ports):
+        for *kind, _, address in socket.getaddrinfo(endpoint.host.strip("*[]") or None, port, type=socket.SOCK_STREAM)[:1]:
+            with socket.socket(*kind) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    line.bind(address)
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return port
+    return None
