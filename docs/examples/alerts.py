@@ -30,6 +30,7 @@ class Watchman(Actor):
         high: float = float("inf")
         to: str = "crier"
 
+    messages = Count  # what the crier would answer, were it asked HowMany
     events = frozenset({"order_filled", "order_rejected", "strategy_quarantined", "trading_state_changed", "gap"})
     quotes = True
     resumes = True
@@ -57,7 +58,7 @@ class Watchman(Actor):
 
     def say(self, text):
         if not self.tell(self.params.to, Alert(text)):
-            raise RuntimeError("the crier's mailbox is full")  # then it is started again and hears the events once more
+            raise RuntimeError("the crier takes nothing now")  # then it is started again and hears the events once more
 
 
 class Crier(Actor):

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from tradebot.actors.acting import WATCHED_MAX
 from tradebot.actors.actor import Actor
 from tradebot.actors.bus import Bus
+from tradebot.actors.letters import Incoming, Outgoing
 from tradebot.actors.mailbox import Inbox, Posts
 from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message, to_bytes
 from tradebot.domain.errors import ConfigError, LocalError, Refused, TimedOut
-from tradebot.domain.signals import Link, Monitor, Replied, Terminated, Word
+from tradebot.domain.signals import Asked, Link, Monitor, Replied, Terminated, Word
 from tradebot.testing.stage import Stage
 
 
@@ -293,6 +295,115 @@ def test_it_is_told_what_it_watches_and_ticks_at_its_pace(tmp_path: Path) -> Non
         bus.close()
 
     on_stage(tmp_path, False, body)
+
+
+@pytest.mark.parametrize("how", ["cancels", "exits", "exits_later", "interrupts"])
+def test_what_would_end_a_task_or_a_process_ends_the_actor_alone(tmp_path: Path, how: str) -> None:
+    class Ends(Notes):
+        async def hear(self, message: Any, sender: str) -> None:
+            if how == "cancels":
+                task = asyncio.ensure_future(asyncio.sleep(60))
+                task.cancel()
+                await task
+            if how == "exits_later":
+                await asyncio.sleep(0.01)
+            raise KeyboardInterrupt if how == "interrupts" else SystemExit(0)
+
+    async def body(stage: Stage) -> None:
+        one, two = Ends(), Notes()
+        acting = await stage.play("one", one)
+        await stage.play("two", two)
+        acting.hear(Say(1), "engine")
+        with pytest.raises(LocalError, match="expected a handler that returns, found that it raised"):
+            await stage.tasks["one"]
+        assert one.heard == ["start", "end"]
+        assert two.tell("one", Say(1)) in (True, False) and not stage.tasks["two"].done()
+
+    on_stage(tmp_path, True, body)
+
+
+def test_one_that_is_deaf_has_failed_in_its_time_and_is_given_up(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    class Deaf(Notes):
+        is_over = False
+
+        async def hear(self, message: Any, sender: str) -> None:
+            while not self.is_over:
+                try:
+                    await asyncio.sleep(0.05)
+                except asyncio.CancelledError:
+                    self.heard.append("no")
+
+    async def body(stage: Stage) -> None:
+        one = Deaf()
+        acting = await stage.play("one", one, patience_s=0.05)
+        acting.hear(Say(1), "engine")
+        with pytest.raises(LocalError, match="found that it did not"):
+            await stage.tasks["one"]
+        assert "it is deaf" in capfd.readouterr().err
+        one.is_over = True
+        await asyncio.sleep(0.1)
+
+    on_stage(tmp_path, True, body)
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_forged_deep_and_odd_messages_are_counted_and_end_nobody(tmp_path: Path, is_here: bool) -> None:
+    class Deep(Struct, frozen=True, tag=9):
+        body: Any
+
+    class Takes(Notes):
+        messages = Say | Twice | Deep
+
+    class Answers(Notes):
+        def answer(self, question: Twice, sender: str) -> Any:
+            return [None, 7, Other(1)][question.number]
+
+    async def body(stage: Stage) -> None:
+        one, two = Notes(), Takes()
+        await stage.play("one", one)
+        acting = await stage.play("two", two)
+        await stage.play("three", Answers())
+        posts = stage.cells["one"].posts
+        deep = b"\x92\x09" + b"\x91" * 100_000 + b"\x01"
+        forged = Asked(1, "x" * 300, 1, 1, 2**62, to_bytes(Twice(1)))
+        for word in (Word(1, "one", deep), Word(1, "../x", to_bytes(Say(1))), forged):
+            assert posts.send("two", word)
+        assert one.tell("two", Say(5))
+        await until(lambda: len(two.heard) == 2)
+        assert two.heard[1] == ("one", Say(5)) and acting.unreadable == 3
+        for number in range(3):
+            with pytest.raises(Refused, match="an answer of three that one knows"):
+                await one.ask("three", Twice(number))
+
+    on_stage(tmp_path, is_here, body)
+
+
+def test_names_that_nobody_has_and_more_than_anybody_watches_are_errors(tmp_path: Path) -> None:
+    async def body(stage: Stage) -> None:
+        one = Notes()
+        await stage.play("one", one)
+        for name in ("", "x" * 17, 7):
+            with pytest.raises(ValueError, match="expected the name"):
+                one.monitor(name)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="another actor"):
+            one.link(ROOT)
+        for number in range(WATCHED_MAX):
+            one.monitor(f"n{number}")
+        one.monitor("n1")
+        with pytest.raises(ValueError, match="at most 256 names"):
+            one.monitor("more")
+        one.demonitor("n1")
+        one.monitor("more")
+
+    on_stage(tmp_path, True, body)
+
+
+def test_any_number_of_senders_is_heard(tmp_path: Path) -> None:
+    incoming = Incoming("here", 1)
+    for name in range(3_000):
+        outgoing = Outgoing(f"n{name}", 1)
+        assert incoming.open([outgoing.seal(b"a"), outgoing.seal(b"b")]) == [b"a", b"b"]
+    assert incoming.garbage == 0
 
 
 def test_parameters_are_checked_as_those_of_a_strategy() -> None:

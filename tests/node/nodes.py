@@ -69,7 +69,7 @@ class Place:
         self.wait(lambda: len(self.events()) > said)
         self.node.find()
         self.node.wait_trading()
-        self.wait(lambda: self.events()[said:][0]["event"] == "ready")
+        self.wait(lambda: "ready" in [one["event"] for one in self.events()[said:]])
         return self.node.folder.name
 
     def call(self, code: int, *words: str) -> dict[str, Any]:

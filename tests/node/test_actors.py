@@ -12,13 +12,13 @@ import pytest
 
 from tests.node.nodes import Place
 from tests.test_architecture import ROOT
-from tradebot.domain.errors import EXIT_FAILED, EXIT_REFUSED, EXIT_USAGE, ConfigError
+from tradebot.domain.errors import EXIT_FAILED, EXIT_REFUSED, ConfigError
 from tradebot.node.actor_code import make_actor
 from tradebot.node.actor_part import read_place
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.health import is_alive
 from tradebot.node.schema import ActorUse
-from tradebot.node.session_files import ACTORS, VENUE
+from tradebot.node.session_files import ACTORS, ENGINE, FEED, GATEWAY, STORE, VENUE
 from tradebot.testing.chaos_judge import judge
 
 EXAMPLE = ROOT / "docs" / "examples" / "alerts.py"
@@ -238,6 +238,92 @@ def test_one_that_is_linked_ends_with_the_other_wherever_they_live(actors: Actor
     assert sum("start" in one for one in actors.lines("two")) == 1
 
 
+CRASHING = NOTER.replace("    def start(self):", "    def start(self):\n        os._exit(7)", 1)
+
+
+def test_actors_that_crash_their_process_or_give_up_end_no_node_and_hold_nobody_up(actors: Actors) -> None:
+    """At the start, at a reload, and however seldom parts may die."""
+    place = actors.place
+    actors.node += '\nsupervisor = { intensity = 1, period = "1h" }'
+    (actors.folder / "noter.py").write_text(CRASHING)
+    actors.use("bad")
+    actors.write()
+    place.start()
+    place.wait_orders(2)
+    place.wait(lambda: place.ask("status")["parts"].get(ACTORS, {}).get("starts", 0) >= 3)
+    (actors.folder / "noter.py").write_text(NOTER)
+    actors.rules = "intensity = 0"
+    actors.use("bad", how="fails")
+    actors.write()
+    place.ask("reload")
+    place.wait(lambda: sum("start" in one for one in actors.lines("bad")) >= 4)
+    actors.use("bad")
+    actors.write()
+    place.ask("reload")
+    place.wait(lambda: actors.states() == {"bad": "running"})
+    assert place.ask("status")["trading"] == "active"
+    assert {name: one["starts"] for name, one in place.ask("status")["parts"].items() if name != ACTORS} == dict.fromkeys(
+        (STORE, VENUE, GATEWAY, ENGINE, FEED), 1
+    )
+
+
+@pytest.mark.parametrize(
+    "body", ["os._exit(3)", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)", "raise KeyboardInterrupt"]
+)
+def test_what_the_code_of_an_actor_does_when_it_is_loaded_is_done_to_nobody_else(actors: Actors, body: str) -> None:
+    place = actors.place
+    actors.use("one")
+    actors.write()
+    place.start()
+    (actors.folder / "noter.py").write_text(NOTER.replace("class Noter", f"{body}\n\n\nclass Noter"))
+    refused = "signal" not in body
+    found = place.call(EXIT_REFUSED if refused else 0, "reload")
+    assert ("error" in found) == refused
+    assert place.ask("status")["root"]["state"] == "running"
+    assert place.stop() == 0
+
+
+def test_one_that_hangs_in_its_own_process_is_unreachable_to_who_watches_it(actors: Actors) -> None:
+    actors.node += '\nlease = "30s"'
+    (actors.folder / "noter.py").write_text(
+        NOTER.replace("def start(self):", "def start(self):\n        self.monitor('one')", 1)
+        .replace('f"{message.kind} {message.fact}"', 'f"{type(message).__name__}"')
+        .replace("class Noter", "class Watches") + NOTER
+    )
+    actors.use("one", more='place = "process"')
+    actors.use("two")
+    actors.uses["two"] = actors.uses["two"].replace(":Noter", ":Watches")
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: actors.lines("one") and actors.lines("two"))
+    pid = actors.pid("one")
+    os.kill(pid, signal.SIGSTOP)
+    place.wait(lambda: "Unreachable" in actors.lines("two"))
+    os.kill(pid, signal.SIGCONT)
+    place.wait(lambda: "Reachable" in actors.lines("two"))
+
+
+def test_a_temporary_one_is_started_again_by_hand_and_order_is_the_file_s(actors: Actors) -> None:
+    actors.rules = 'strategy = "rest_for_one"'
+    for name in ("one", "two"):
+        actors.use(name)
+    actors.use("three", more='restart = "temporary"\nplace = "process"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: all(actors.lines(name) for name in ("one", "two", "three")))
+    assert place.ask("restart", "three")["starts"] == 2
+    actors.use("one", how="x")
+    actors.write()
+    assert place.ask("reload")["parts"] == ["one"]
+    place.wait(lambda: sum("start" in one for one in actors.lines("one")) == 2)
+    assert place.ask("restart", "two")["starts"] == 2, "it keeps its place: the others stay"
+    assert place.stop() == 0
+    ends = [(actors.file(name).stat().st_mtime_ns, name) for name in ("one", "two")]
+    assert [name for _, name in sorted(ends)] == ["two", "one"]
+
+
 def test_nothing_of_them_is_left_when_the_root_or_their_process_dies(actors: Actors) -> None:
     actors.use("one", more='place = "process"')
     actors.write()
@@ -253,16 +339,19 @@ def test_nothing_of_them_is_left_when_the_root_or_their_process_dies(actors: Act
     place.wait(lambda: not is_alive(pid) and place.alive() == [])
 
 
-def test_what_is_wrong_with_an_actor_is_said_before_anything_is_started(actors: Actors) -> None:
+def test_what_is_wrong_with_an_actor_is_said_and_holds_up_no_start(actors: Actors) -> None:
     place = actors.place
     actors.use("one")
     (actors.folder / "noter.py").write_text(NOTER.replace('"order_filled"', '"order_filed"'))
     actors.write()
-    assert "actor 'one': expected events to be a set of kinds" in place.start_refused(EXIT_USAGE)
-    (actors.folder / "noter.py").write_text(NOTER)
     place.start()
-    (actors.folder / "noter.py").write_text("raise SystemError('x')")
-    assert "expected code that loads" in place.call(EXIT_REFUSED, "reload")["error"]
+    place.wait(lambda: "expected events to be a set of kinds" in (place.folder / "root.log").read_text())
+    (actors.folder / "noter.py").write_text(NOTER)
+    place.ask("reload")
+    place.wait(lambda: actors.states() == {"one": "running"})
+    for body in ("raise SystemError('x')", NOTER.replace("events =", "messages = int | Actor; events =")):
+        (actors.folder / "noter.py").write_text(body)
+        assert "actor 'one': expected" in place.call(EXIT_REFUSED, "reload")["error"]
     assert actors.states() == {"one": "running"}
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tradebot.domain.errors import ConfigError
 from tradebot.node.config import (
     Config,
+    FeeRates,
     Loaded,
     Rate,
     config_from_dict,
@@ -638,3 +639,11 @@ def test_how_ticks_are_fetched_makes_no_other_run(tmp_path: Path) -> None:
 def test_the_key_that_is_suggested_is_of_the_table_that_was_named() -> None:
     with pytest.raises(ConfigError, match=r"node\.foo: unknown key; the nearest valid key is node\."):
         load_config([], {}, ["node.foo=1"])
+
+
+def test_what_a_node_tells_again_is_traded_at_the_fees_of_its_venue(tmp_path: Path) -> None:
+    def rates(venue: str) -> FeeRates:
+        return load(tmp_path, settings=[f"account.venue={venue}", "strategy.0.instruments=['BTC/USD']"]).config.fee_rates
+
+    told, again = rates("bitstamp"), rates("bitstamp-again")
+    assert again == told and told[:2] == (300_000, 400_000)

@@ -136,6 +136,43 @@ def test_a_frame_that_was_never_whole_is_cut_and_said(place: Place) -> None:
     assert judge(place.node.folder).findings == []
 
 
+@pytest.mark.parametrize("left", [0, 5_000])
+def test_a_newest_segment_that_was_cut_short_is_gone_on_from_or_refused_by_name(place: Place, left: int) -> None:
+    """Of the venue, whose orders the others know: it stays halted; what was cut is said."""
+    start_hurried(place)
+    assert place.stop() == EXIT_DONE
+    newest = max((place.node.folder / VENUE).glob("*.tbj"))
+    with newest.open("r+b") as file:
+        file.truncate(left)
+    place.node.start()
+    place.wait(lambda: [one for one in place.events() if one["event"] in ("halted", "ready")][1:])
+    assert "were no whole frame" in log_of(place)
+
+
+def test_ticks_that_have_changed_are_fetched_anew_and_a_run_that_cannot_be_read_is_said(place: Place) -> None:
+    run_id = place.start()
+    assert place.stop() == EXIT_DONE
+    ticks, run = place.node.folder / "ticks.npy", place.node.folder / "run.bin"
+    whole = ticks.read_bytes()
+    for damaged in (whole[:100] + bytes([whole[100] ^ 1]) + whole[101:], b""):
+        ticks.write_bytes(damaged)
+        assert place.start() == run_id
+        assert place.stop() == EXIT_DONE
+        assert ticks.read_bytes() == whole
+    body = run.read_bytes()
+    for damaged in (body[:20] + b"\xff" + body[21:], b"", body[:50]):
+        run.write_bytes(damaged)
+        assert "bring its run.bin back from a copy, or begin another run with --new" in place.start_refused(EXIT_FAILED)
+    run.write_bytes(body)
+    current = place.node.home / "journal" / "current"
+    for text in ("", None):
+        current.write_text(text) if text is not None else current.unlink()
+        said = place.start_refused(EXIT_FAILED)
+        assert run_id in said and "begin another run with --new" in said
+    current.write_text(run_id)
+    assert place.start() == run_id
+
+
 def test_a_gateway_that_lost_what_it_had_tried_is_not_gone_on_with(place: Place) -> None:
     """The engine ended as at a stop, so that its snapshot says what the gateway had."""
     start_hurried(place)
@@ -153,7 +190,7 @@ def test_a_gateway_that_lost_what_it_had_tried_is_not_gone_on_with(place: Place)
 
 @pytest.mark.parametrize("name", [ENGINE, GATEWAY])
 def test_a_part_that_stood_still_longer_than_orders_may_wait_sends_none_of_them(place: Place, name: str) -> None:
-    """What waited, at the gateway or undone at the engine, was decided on what was true then: it is told as not accepted."""
+    """What waited, at the gateway or undone at the engine, was decided on what was true then: it is told as too old."""
     start_hurried(place, ', order_age = "300ms"')
     place.node.signal(name, signal.SIGSTOP)
     time.sleep(1.5)
@@ -162,7 +199,7 @@ def test_a_part_that_stood_still_longer_than_orders_may_wait_sends_none_of_them(
     place.node.settle()
     assert judge(place.node.folder).findings == []
     answers = [fact for frame in frames_of(place.node.folder / ENGINE) for fact in answers_of(frame)]
-    refused = [one for one in answers if one["kind"] == Kind.ORDER_REJECTED and one["reject"] == Reject.VENUE_NOT_ACCEPTED]
+    refused = [one for one in answers if one["kind"] == Kind.ORDER_REJECTED and one["reject"] == Reject.TOO_OLD_TO_SEND]
     assert refused
 
 

@@ -7,10 +7,13 @@ file of each test's own, so that they can be edited between two starts.
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -225,6 +228,16 @@ def test_a_strategy_that_raises_is_quarantined_once(place: Place) -> None:
     place.node.signal(ENGINE, signal.SIGKILL)
     place.node.wait_trading()
     assert place.ask("status")["quarantined"] == before
+
+
+def test_with_json_the_events_are_on_stdout_and_nothing_else_there(place: Place) -> None:
+    words = [sys.executable, "-m", "tradebot", "--home", str(place.node.home), "--json", "run", "-c", str(place.node.config)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as root:
+        assert root.stdout is not None
+        assert json.loads(root.stdout.readline())["event"] == "ready"
+        root.send_signal(signal.SIGTERM)
+        lines = [json.loads(one) for one in root.stdout.read().splitlines()]
+    assert [one["event"] for one in lines] == ["stopped"] and root.returncode == EXIT_DONE
 
 
 def test_what_cannot_run_says_so_in_one_line(place: Place) -> None:

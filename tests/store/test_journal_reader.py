@@ -147,3 +147,18 @@ def test_a_writer_killed_at_any_moment_loses_nothing_that_it_said_and_a_reader_s
                 journal.compress(segments_max=10)
     seen += drain(reader)
     assert len(seen) == number and seen == [frame(at) for at in range(number)] == read(tmp_path), f"seed {seed}"
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_segment_that_is_missing_in_the_middle_is_named_and_is_no_end(tmp_path: Path, is_packed: bool) -> None:
+    frames = fill(tmp_path, 98)
+    if is_packed:
+        with open_it(tmp_path) as journal:
+            journal.compress()
+    sorted(tmp_path.glob("*.tbj*"))[2].unlink()
+    reader, seen = JournalReader(tmp_path), list[Frame]()
+    with pytest.raises(LocalError, match=r"00000003.*found only later ones: bring it back"):
+        while found := reader.poll():
+            seen += found
+    assert seen == frames[: len(seen)] and seen
+    reader.close()

@@ -111,3 +111,16 @@ def test_a_snapshot_of_an_earlier_version_is_refused_in_one_line() -> None:
     journal.snapshots.append(kept._replace(data=msgspec.msgpack.encode([2, *saved[1:-1]])))
     with pytest.raises(LocalError, match=r"expected a snapshot of the paper venue of version 3, found 2: .*--new"):
         venue_of(LIN, journal).open(2)
+
+
+def test_each_start_is_another_stream_also_from_a_snapshot() -> None:
+    """Who listened to the one before would take what comes for something old."""
+    journal = MemoryJournal(lambda what: None)
+    streams = []
+    for number in range(6):
+        venue = venue_of(LIN, journal)
+        venue.open(number)
+        streams.append(venue.stream)
+        if number in (1, 2, 4):
+            venue.save()
+    assert streams == [1, 2, 3, 4, 5, 6]

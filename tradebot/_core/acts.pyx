@@ -14,7 +14,7 @@ from tradebot._core.ledger cimport ledger_position
 from tradebot._core.orders cimport OrderC, orders_list
 from tradebot._core.protection cimport ProtectionC, protections_of_timer
 from tradebot._core.timers cimport TimersC
-from tradebot._core.types cimport Act, OrderFlag, OrderType, RecordC, TimeInForce
+from tradebot._core.types cimport Act, ExtraC, OrderFlag, OrderType, RecordC, Reject, TimeInForce, TradingState
 from tradebot._core.wishes cimport cancel_open, commit_cancel, commit_place
 
 cdef enum:
@@ -97,6 +97,19 @@ cdef int cancel_every(Kernel kernel, Seat seat, uint32_t index) except -1:
         wish.id = order.id
         wish.instrument = index
         commit_cancel(kernel, seat, &wish)
+    return 0
+
+
+cdef int close_again(Kernel kernel, Seat seat, const OrderC* order, const ExtraC* extra, uint32_t index) except -1:
+    """An order was refused. Where it was to close a position for an operator and never came to the venue, and trading has not been
+    opened since, the position is closed once more: who ordered it does not hear of this.
+    """
+    cdef bint is_close = order.flags & OrderFlag.PROTECTIVE and order.parent == 0
+    cdef bint is_lost = extra.reject == Reject.VENUE_NOT_ACCEPTED or extra.reject == Reject.TOO_OLD_TO_SEND
+    if kernel.context.folding or kernel.state == TradingState.ACTIVE or not (is_close and is_lost):
+        return 0
+    if ledger_position(&kernel.context.ledger, seat.number, index).quantity:
+        close_position(kernel, seat, index)
     return 0
 
 

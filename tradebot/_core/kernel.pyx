@@ -18,7 +18,7 @@ strategy is quarantined.
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from tradebot._core.acts cimport begin_epoch, operator_act
+from tradebot._core.acts cimport begin_epoch, close_again, operator_act
 from tradebot._core.arena cimport grow, index_close, index_get, index_open, index_put
 from tradebot._core.book cimport book_close, book_open, book_validate
 from tradebot._core.collateral cimport collateral_hold, collateral_post, collateral_validate
@@ -102,6 +102,28 @@ cdef int setattr_handler(Seat seat, str name, object handler) except -1:
     else:
         assert name == "on_feed"
         seat.on_feed = handler
+    return 0
+
+
+cdef object state_kept(Seat seat):
+    """Its State as bytes; None of one that is quarantined and holds what cannot be kept."""
+    try:
+        return seat.trader.save_state()
+    except (TypeError, ValueError, OverflowError):
+        if not seat.quarantined:
+            raise
+        return None
+
+
+cdef int load_kept(Seat seat, body) except -1:
+    """Of one that is quarantined what does not fit its State is let go: it is called no more."""
+    if body is None:
+        return 0
+    try:
+        seat.trader.load_state(body)
+    except Exception:
+        if not seat.quarantined:
+            raise
     return 0
 
 
@@ -444,6 +466,7 @@ cdef class Kernel:
         if after.state == OrderState.DONE and self.protections.count:
             note_closing_ended(self, seat, after.id)
         if kind == Kind.ORDER_REJECTED:
+            close_again(self, seat, &after, extra, index)
             return self.tell_reject(seat, seat.on_reject, record, extra, index)
         if kind == Kind.CANCEL_REJECTED:
             return self.tell_reject(seat, seat.on_cancel_reject, record, extra, index)
@@ -762,7 +785,7 @@ cdef class Kernel:
             rate_to_list(&self.rate),
             protections_to_list(&self.protections),
             [
-                [bool(seat.quarantined), seat.trader.save_state(), [series.state() for series in seat.trader.series]]
+                [bool(seat.quarantined), state_kept(seat), [series.state() for series in seat.trader.series]]
                 for seat in self.seats
             ],
         ]
@@ -803,7 +826,7 @@ cdef class Kernel:
         self.timer_series = {}
         for seat, (quarantined, body, bars) in zip(self.seats, states, strict=True):
             seat.quarantined = quarantined
-            seat.trader.load_state(body)
+            load_kept(seat, body)
             if len(bars) != len(seat.trader.series):
                 raise ValueError(f"strategy {seat.number} declared {len(seat.trader.series)} bar series, the snapshot holds {len(bars)}")
             for series, saved in zip(seat.trader.series, bars, strict=True):

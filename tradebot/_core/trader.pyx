@@ -374,6 +374,9 @@ cdef class Trader:
         """What a snapshot keeps of the strategy; `Strategy` encodes its State."""
         return b""
 
+    def check_state(self, body: bytes) -> None:
+        """Raises where what `save_state` gave could not be taken back."""
+
     def load_state(self, body: bytes) -> None:
         """Take back what `save_state` gave."""
         assert body == b""

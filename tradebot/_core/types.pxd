@@ -167,6 +167,8 @@ cpdef enum Reject:
     ORDER_RATE_TOO_HIGH = 503
     ORDERS_OPEN_TOO_MANY = 504
     STRATEGY_IS_QUARANTINED = 505
+    # 6xx gateway
+    TOO_OLD_TO_SEND = 601       # when it could first be sent: it never was
     # 9xx venue
     VENUE_POST_ONLY_WOULD_TAKE = 901
     VENUE_FILL_OR_KILL_UNFILLED = 902

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from tradebot.actors.actor import Actor
 from tradebot.actors.cell import Cell
+from tradebot.actors.letters import NAME_MAX
 from tradebot.actors.mail import Mail
 from tradebot.actors.replying import Replies
 from tradebot.actors.watching import ROOT
@@ -28,6 +29,8 @@ from tradebot.domain.signals import Asked, Demonitor, Link, Monitor, Replied, Un
 VERSION: Final = 1
 NS: Final = 1_000_000_000
 AGAIN_S: Final = 0.05  # between two tries to end what catches its end
+KILLS_MAX: Final = 20
+WATCHED_MAX: Final = 256  # names, by one actor
 
 Handler = Callable[[], Any]
 
@@ -42,6 +45,9 @@ class Acting:
         self.heard = self.unreadable = self.late = 0
         self.is_over = False
         self._rings: list[Mail] = []
+        self._watched: set[str] = set()
+        self._linked: set[str] = set()
+        self._handler: asyncio.Task[Any] | None = None
         self._has_started = self._is_held = False
         self._more = asyncio.Event()
         self._tick_due_s = 0.0
@@ -67,7 +73,9 @@ class Acting:
     def take(self, messages: list[Message]) -> None:
         """What was told, by others or by the root."""
         for one in messages:
-            if isinstance(one, Asked):
+            if isinstance(one, Asked | Word) and not self.may_be(one.sender):
+                self.unreadable += 1
+            elif isinstance(one, Asked):
                 self._take_asked(one)
             elif not isinstance(one, Word):
                 self.hear(one, ROOT)
@@ -121,10 +129,15 @@ class Acting:
         self.replies.close()
 
     async def gone(self) -> None:
-        """One that catches its end is ended again and again, for as long as it takes."""
-        while self._work is not None and not self._work.done():
-            self._work.cancel()
-            await asyncio.wait([self._work], timeout=AGAIN_S)
+        """What catches its end is ended again and again for a while; then it is given up, and goes on beside what comes next."""
+        for _ in range(KILLS_MAX):
+            left = [one for one in (self._work, self._handler) if one is not None and not one.done()]
+            if not left:
+                return
+            for one in left:
+                one.cancel()
+            await asyncio.wait(left, timeout=AGAIN_S)
+        sys.stderr.write(f"{self.name}: it is deaf: it was ended {KILLS_MAX} times and still runs; it is given up\n")
 
     # Hearing
 
@@ -143,22 +156,25 @@ class Acting:
                     await self._more.wait()
         except Exception as error:
             self.cell.end(error)
+        except BaseException as error:  # a handler ended by what ends a whole process or task: here it ends this actor
+            if not self.is_over:
+                self.cell.end(LocalError(f"expected a handler that returns, found that it raised {type(error).__name__}"))
 
     async def _within(self, handler: Handler) -> Any:
         """Raises LocalError where it takes too long, and else what it raises."""
         found = handler()
         if not inspect.isawaitable(found):
             return found
-        try:
-            async with asyncio.timeout(self.patience_s) as limit:
-                return await found
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            what = getattr(handler, "func", handler)
-            raise LocalError(
-                f"expected {getattr(what, '__qualname__', what)} to return within {self.patience_s:g} s, found that it did not"
-            ) from error
+        task = self._handler = asyncio.ensure_future(ending_itself(found))
+        await asyncio.wait([task], timeout=self.patience_s)
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.wait([task], timeout=AGAIN_S)
+        what = getattr(handler, "func", handler)
+        raise LocalError(
+            f"expected {getattr(what, '__qualname__', what)} to return within {self.patience_s:g} s, found that it did not"
+        )
 
     def _add(self, handler: Handler) -> None:
         self.waiting.append(handler)
@@ -186,7 +202,7 @@ class Acting:
             if self._decode is None:
                 raise msgspec.ValidationError("it declares no messages")
             return self._decode(body)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
             if not self.unreadable:
                 sys.stderr.write(
                     f"{self.name}: expected a message that {type(self.actor).__name__} knows, found another from {sender}: "
@@ -248,18 +264,48 @@ class Acting:
         replied: Replied = await question.future
         if replied.error:
             raise Refused(replied.error)
-        return (self._decode or msgspec.msgpack.decode)(replied.body)
+        try:
+            return (self._decode or msgspec.msgpack.decode)(replied.body)
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+            raise Refused(f"expected an answer of {name} that {self.name} knows, found another: {error}") from error
 
     def _check(self, name: str) -> None:
         if name == self.name or not self.may_be(name):
             raise ValueError(f"expected the name of another actor, found {name!r}")
 
     def watch(self, name: str, is_on: bool) -> None:
-        self.cell.posts.send(ROOT, (Monitor if is_on else Demonitor)(VERSION, self.name, name))
+        if self._note(self._watched, name, is_on):
+            self._to_root((Monitor if is_on else Demonitor)(VERSION, self.name, name))
 
     def link(self, name: str, is_on: bool) -> None:
-        self.cell.posts.send(ROOT, (Link if is_on else Unlink)(VERSION, self.name, name))
+        self._check(name)
+        if self._note(self._linked, name, is_on):
+            self._to_root((Link if is_on else Unlink)(VERSION, self.name, name))
+
+    def _note(self, known: set[str], name: str, is_on: bool) -> bool:
+        """Whether that is news. Raises ValueError for a name that nobody has, or more of them than there may be."""
+        if not isinstance(name, str) or not 0 < len(name.encode()) <= NAME_MAX:
+            raise ValueError(f"expected the name of an actor or a part, found {str(name)[:40]!r}")
+        if is_on and name not in known and len(known) >= WATCHED_MAX:
+            raise ValueError(f"expected at most {WATCHED_MAX} names to be watched, found one more, {name!r}")
+        if is_on == (name in known) and known is self._watched:
+            return False
+        (known.add if is_on else known.discard)(name)
+        return True
+
+    def _to_root(self, message: Message) -> None:
+        """By the line by which the root hears of the starts and ends in this loop, so that it hears them in their order."""
+        posts = self.cell.room.to_root or self.cell.posts
+        posts.send(ROOT, message)
 
     def stop(self) -> None:
         self.is_over = True
         self.cell.end()
+
+
+async def ending_itself(found: Awaitable[Any]) -> Any:
+    """What would end the whole process ends the actor."""
+    try:
+        return await found
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise LocalError(f"expected a handler that returns, found that it raised {type(error).__name__}") from error

@@ -85,14 +85,15 @@ class Actor:
     # What it can do
 
     def tell(self, name: str, message: Struct) -> bool:
-        """Put a message into the mailbox of another actor, here or in another process; False where it is full, and nothing was
-        put there. One who is down gets it when started again. Raises ValueError where no other actor may have that name.
+        """Put a message into the mailbox of another actor, here or in another process; False where it was not taken, for the
+        mailbox is full, or the other shares this loop and is down. One who is down elsewhere gets it when it is started again.
+        Raises ValueError where no other actor may have that name.
         """
         return self.reach.tell(name, message)
 
     async def ask(self, name: str, message: Struct, timeout_s: float = 5.0) -> Any:
         """The answer of another actor, which is one of `messages` here. Raises TimedOut where none comes in time; Refused where
-        its mailbox is full, or where it failed over the question.
+        its mailbox is full, where it failed over the question, or its answer is none of `messages` here.
         """
         return await self.reach.ask(name, message, timeout_s)
 
@@ -104,7 +105,9 @@ class Actor:
         self.reach.watch(name, is_on=False)
 
     def link(self, name: str) -> None:
-        """From now on neither of the two outlives the other, unless that ends as it should."""
+        """From now on neither of the two outlives the other, unless that ends as it should. Raises ValueError for a part of the
+        node, which ends with no actor.
+        """
         self.reach.link(name, is_on=True)
 
     def unlink(self, name: str) -> None:

@@ -98,6 +98,7 @@ class Room:
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self.bus, self.clock = bus, clock
         self.replies = ReplyLines(bus)
+        self.to_root: Posts | None = None  # by which the root hears of those who live together here
 
     def close(self) -> None:
         self.replies.close()

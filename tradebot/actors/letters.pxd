@@ -47,6 +47,7 @@ cdef class Incoming:
     cdef readonly uint64_t garbage, doubled, late, repaired, gone
 
     cdef _Sender _sender(self, const HeaderC* header)
+    cdef bint _forget_one(self) except -1
     cdef int _open(self, const char* letter, Py_ssize_t size, list found) except -1
     cdef int _take(self, const HeaderC* header, const char* text, Py_ssize_t size, list found) except -1
     cdef int _begin(self, _Sender sender, const HeaderC* header, list found) except -1

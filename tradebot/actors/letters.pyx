@@ -31,7 +31,7 @@ cdef enum:
     KEPT_BYTES = 8_388_608 # of them
     AGAIN_MAX = 256        # of them for one question
     HELD_MAX = 4_096       # that came before their turn
-    SENDERS_MAX = 64
+    SENDERS_MAX = 1_024
     LOST_MAX = 100         # that are told by name
     PULSE_AGAIN = 16       # beats after the last letter, where a pulse was lost too
     PULSE_LATER = 256
@@ -224,13 +224,22 @@ cdef class Incoming:
         for sender in self._senders:
             if memcmp(sender.name, header.name, NAME_BYTES) == 0:
                 return sender
-        if len(self._senders) >= SENDERS_MAX:
+        if len(self._senders) >= SENDERS_MAX and not self._forget_one():
             return None
         sender = _Sender.__new__(_Sender)
         memcpy(sender.name, header.name, NAME_BYTES)
         sender.held = {}
         self._senders.append(sender)
         return sender
+
+    cdef bint _forget_one(self) except -1:
+        """The one known longest of whom nothing waits; should it say more, that begins with the first letter that comes."""
+        cdef Py_ssize_t at
+        for at in range(len(self._senders)):
+            if not (<_Sender>self._senders[at]).held:
+                del self._senders[at]
+                return True
+        return False
 
     cdef int _open(self, const char* letter, Py_ssize_t size, list found) except -1:
         cdef const HeaderC* header = <const HeaderC*>letter

@@ -95,7 +95,7 @@ class Group:
         self.name, self.room, self.own = name, room, own
         self._make, self._told = make, told
         room.bus.hosts = frozenset(child.id for child in spec.children if child.start != PROCESS)
-        self.posts = Posts(room.bus, name, room.clock.now())
+        self.posts = room.to_root = Posts(room.bus, name, room.clock.now())
         self.inbox = Inbox(room.bus, self.posts, lambda _: None)
         self._desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", self._answer)
         self._questions: list[Inquiry] = []

@@ -19,6 +19,7 @@ from tradebot.domain.codec import from_bytes, to_bytes
 from tradebot.domain.signals import Replied
 
 LINGER_MS: Final = 100
+LINES_MAX: Final = 64
 
 
 def line_of(name: str) -> str:
@@ -91,6 +92,8 @@ class ReplyLines:
             (self._wires.get(name) or self._open(name)).put(body)
 
     def _open(self, name: str) -> Wire:
+        while len(self._wires) >= LINES_MAX:
+            self._wires.pop(next(iter(self._wires))).close(LINGER_MS)  # the oldest; who asks again gets another
         socket = self._bus.context.socket(zmq.PUSH)
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.connect(reply_address(self._bus.folder, name))

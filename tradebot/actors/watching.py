@@ -19,6 +19,7 @@ ROOT: Final = "root"
 
 VERSION: Final = 1
 NO_ACTOR: Final = "no such actor"
+NAMES_MAX: Final = 1_024  # that one actor watches
 
 Told = tuple[str, Message]
 Pair = frozenset[str]
@@ -48,6 +49,8 @@ class Watching:
         return []
 
     def monitor(self, watcher: str, name: str) -> list[Told]:
+        if (watcher, name) not in self.monitors and sum(pair[0] == watcher for pair in self.monitors) >= NAMES_MAX:
+            return []  # an actor that asks for more is mad, and must not make the root so
         self.monitors[watcher, name] = None
         if name not in self.alive:
             return [(watcher, Terminated(VERSION, name, NO_ACTOR))]

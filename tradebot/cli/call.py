@@ -3,7 +3,7 @@ declared."""
 
 import os
 import shlex
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tradebot.node.config import Loaded
 
 HOME_DEFAULT: Final = "tradebot_home"
+
+
+def count_arg(text: str) -> int:
+    """A number of things on the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"expected a whole number from 1 on, found {text!r}")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """`run`, and what is asked of a running node or done to it: each act with who and why, as a fact of its journal."""
 
 import getpass
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from tradebot.cli import standing
-from tradebot.cli.call import Call, Parser, Verbs
-from tradebot.cli.output import counted, json_text
+from tradebot.cli.call import Call, Parser, Verbs, count_arg
+from tradebot.cli.output import counted
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
 
 RECONCILE_S: Final = 10.0
@@ -21,7 +20,7 @@ def add(verbs: Verbs) -> None:
     verbs.add("reload", reload, "have the running node read its configuration again, and start again whom the changes concern")
     standing.add(verbs)
     verbs.add("fills", fills, "fills of the home's run, from its journal").add_argument(
-        "--last", type=int, default=0, metavar="N", help="the last N alone"
+        "--last", type=count_arg, default=0, metavar="N", help="the last N alone"
     )
     verbs.add("reconcile", reconcile, "the books of engine, gateway and venue side by side, and what differs")
     _why(verbs.add("pause", pause, "no new orders; cancels and guards pass"))
@@ -46,12 +45,8 @@ def run(call: Call) -> int:
     """One line of JSON for each event; words for people go to stderr."""
     from tradebot.node.running import run_node
 
-    def say(event: dict[str, Any]) -> None:
-        call.output.line(json_text(event))
-        sys.stdout.flush()
-
     call.load_config()  # a file that is wrong leaves no folder behind
-    run_node(call.load_config, call.make_home(), call.words.new, say, call.output.note)
+    run_node(call.load_config, call.make_home(), call.words.new, call.output.event, call.output.note)
     return EXIT_DONE
 
 
@@ -159,7 +154,11 @@ def cancel_all(call: Call) -> int:
 
 
 def flatten(call: Call) -> int:
-    """Reducing first, so that nothing is opened again; it stays so."""
+    """Reducing first, so that nothing is opened again; it stays so. A home that was killed stays halted."""
+    from tradebot.node.session_files import read_killed
+
+    if read_killed(call.home) is not None:
+        return _act(call, "act", note="the home stays killed: `tradebot resume --after-kill` lifts that", act="FLATTEN")
     _ask(call, "state", state="REDUCING")
     return _act(call, "act", note="trading stays reducing: `tradebot resume` to trade again", act="FLATTEN")
 

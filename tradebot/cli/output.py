@@ -35,6 +35,10 @@ class Output:
         else:
             draw()
 
+    def event(self, values: Mapping[str, object]) -> None:
+        """One of an answer that goes on: a line of JSON, for people too, handed over at once."""
+        print(json_text(values), file=self._answers, flush=True)
+
     def stream(self, blocks: Iterable[str]) -> None:
         """An answer of many lines, as JSON or for people: blocks of whole lines go out as they come."""
         for block in blocks:

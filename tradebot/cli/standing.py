@@ -29,6 +29,7 @@ def add(verbs: Verbs) -> None:
 
 def status(call: Call) -> int:
     """Ends with 1 where the root does not answer, though its engine does: nobody starts again what dies."""
+    from tradebot.node.earnings import name_currency, totals_of
     from tradebot.node.health import Heard, seen_parts
     from tradebot.node.remains import read_remains
     from tradebot.node.session_files import ENGINE
@@ -40,7 +41,8 @@ def status(call: Call) -> int:
         found, code = _whole_status(call, heard, heard.answer(ENGINE)), EXIT_DONE
     except NotRunning:
         found, code = {**read_remains(call.home), "parts": seen_parts(heard)}, EXIT_NOT_RUNNING
-    found |= {"root": root, "pnl_totals": _earned(call, found, code)}
+    rows = _positions_of(call, found, code)
+    found |= {"root": root, "pnl_totals": totals_of(name_currency(call.home, rows)), "positions_open": _held(rows)}
     if code != EXIT_DONE:
         found = {name: value for name, value in found.items() if name not in ("orders", "positions")}
     elif root["state"] != "running":
@@ -67,12 +69,15 @@ def _whole_status(call: Call, heard: "Heard", engine: dict[str, Any]) -> dict[st
     return {**engine, **told, **journals_health(heard), **api_health(heard), **more}
 
 
-def _earned(call: Call, found: Mapping[str, Any], code: int) -> dict[str, Any]:
+def _positions_of(call: Call, found: Mapping[str, Any], code: int) -> list[dict[str, Any]]:
     from tradebot.node.desks import ask_node
-    from tradebot.node.earnings import name_currency, totals_of
 
-    rows = found["positions"] if code != EXIT_DONE else ask_node(call.home, "engine", "positions")["positions"]
-    return totals_of(name_currency(call.home, rows))
+    return list(found["positions"] if code != EXIT_DONE else ask_node(call.home, "engine", "positions")["positions"])
+
+
+def _held(positions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is not flat, in words."""
+    return [f"{one['strategy_name']} {one['quantity']} {one['instrument']}" for one in positions if float(one["quantity"])]
 
 
 def positions(call: Call) -> int:
@@ -169,6 +174,11 @@ def _draw_status(call: Call, found: Mapping[str, Any]) -> None:
     output.line("")
     output.table(("node", "value"), rows)
     _draw_parts(output.line, output.table, {"root": found["root"], **found["parts"]})
+    if journals := found.get("journals"):
+        output.line("")
+        columns = ("journal", "bytes", "compressed", "segments", "pruned", "from fact")
+        keys = ("plain_bytes", "packed_bytes", "segments", "pruned", "from_fact")
+        output.table(columns, [(name, *(one[key] for key in keys)) for name, one in journals.items()])
     if "key" in (api := found.get("api", {})):
         output.line("")
         output.table(("api", "value"), _api_rows(api))
@@ -237,7 +247,10 @@ def _money(found: Mapping[str, Any]) -> list[tuple[object, ...]]:
 
 def _troubles(found: Mapping[str, Any]) -> list[str]:
     """What needs somebody, each with its reason."""
-    said = [f"QUARANTINED: strategy {one['strategy']}: {one['error']}" for one in found.get("quarantined", ())]
+    quarantined = found.get("quarantined", ())
+    said = [f"QUARANTINED: strategy {one.get('strategy_name', one['strategy'])}: {one['error']}" for one in quarantined]
+    if found["trading"] == "reducing" and (held := found["positions_open"]):
+        said.append(f"trading is reducing and positions are open: {', '.join(held)}; `tradebot flatten` closes them")
     said += [f"books differ: {one}" for one in found.get("reconcile", {}).get("differences", ())]
     said += [f"answer refused: {one}" for one in found.get("refused_answers", ())]
     said += [f"State not taken over: {one}" for one in found.get("states_not_taken_over", ())]

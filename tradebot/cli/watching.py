@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from tradebot.cli.call import Call, Verbs
+from tradebot.cli.call import Call, Verbs, count_arg
 from tradebot.cli.output import Output, json_text
 from tradebot.domain.errors import EXIT_DONE, UsageError
 
@@ -25,7 +25,7 @@ def add(verbs: Verbs) -> None:
     explaining.add_argument("--run", dest="run_name", metavar="RUN", help="another run than the home's node or last backtest")
     telling = verbs.add("logs", logs, "what happened in the home's run, one line each, from its journal")
     telling.add_argument("-f", "--follow", action="store_true", help="go on as it happens, until interrupted")
-    telling.add_argument("--last", type=int, default=0, metavar="N", help="begin with the last N alone")
+    telling.add_argument("--last", type=count_arg, default=0, metavar="N", help="begin with the last N alone")
 
 
 def explain(call: Call) -> int:

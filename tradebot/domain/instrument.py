@@ -17,6 +17,9 @@ from msgspec import Struct
 
 from tradebot.domain.units import parse_decimal, steps_exactly, steps_text, value_ratio
 
+AGAIN = "again"
+"""Behind the venue of facts that are told a second time."""
+
 SPOT = "spot"
 LINEAR = "linear"
 INVERSE = "inverse"

@@ -74,7 +74,7 @@ class Reachable(Struct, frozen=True, tag=31, array_like=True):
 
 class Happened(Struct, frozen=True, tag=32, array_like=True):
     """A supervisor in a process of others tells of its child `name`: `what` is started, failed, exited, stopped (it is not
-    started again) or gone (nor known any more), `why` it ended.
+    started again), gone (nor known any more), silent (it lives and does not answer) or answers (again), `why` it ended.
     """
 
     version: int

@@ -41,7 +41,7 @@ SLOT_BYTES: Final = RECORD_DTYPE.itemsize
 FILLS: Final = (Kind.ORDER_FILLED, Kind.LIQUIDATED)
 COMMANDS_MAX: Final = 256  # in one message
 HOLE_NS: Final = 10_000_000  # after which answers are asked for again
-NAME: Final = "engine"  # by which a feed knows whom to tell again
+NAME: Final = "engine"  # by which a feed knows whom to tell again, and who shuts out one whose State cannot be kept
 LARGE_BYTES: Final = 4_096  # of a State, beyond which not every frame has it
 LARGE_EVERY_NS: Final = 1_000_000_000
 KEEPER: Final = "root"  # who shuts strategies out
@@ -106,7 +106,8 @@ class Session:
 
     `refused` are answers that could not be taken in: trading is halted then, because our books and the venue's differ. `unusable`
     are messages of the feed that are none of this run, with the reason. `states` is the State of each strategy as the journal has
-    it, `not_taken_over` whose State does not fit its edited code, and why.
+    it, `not_taken_over` whose State does not fit its edited code, and why, `unkept` who is quarantined because its State could
+    not be kept.
     `is_fenced`: another engine holds the account, and this one has to stop.
     """
 
@@ -119,6 +120,7 @@ class Session:
         self.unusable: list[tuple[int, str]] = []
         self.strategies = list(strategies)
         self.states: dict[int, bytes] = {}
+        self.unkept: dict[int, str] = {}
         self.states_ns = 0
         self.not_taken_over: list[tuple[int, str]] = []
         self.calls: npt.NDArray[np.uint64] | None = None
@@ -183,7 +185,7 @@ class Session:
         """What has changed since the last frame, which is the last of it from now on. A large one is written now and then only:
         a snapshot, as a stop keeps it, has it whole.
         """
-        now = {number: state_of(strategy) for number, strategy in enumerate(self.strategies)}
+        now = {number: self.state_of(number) for number in range(len(self.strategies))}
         found = [(number, body) for number, body in now.items() if body is not None and body != self.states.get(number)]
         is_due = self.live.kernel.time_ns >= self.states_ns + LARGE_EVERY_NS
         changed = [(number, body) for number, body in found if is_due or len(body) <= LARGE_BYTES]
@@ -191,6 +193,29 @@ class Session:
             self.states_ns = self.live.kernel.time_ns
         self.states.update(changed)
         return changed
+
+    def state_of(self, number: int) -> bytes | None:
+        """The State of a strategy; None of one whose State could not be kept, or not be taken back, and that is noted: it is to
+        be quarantined, for no start could go on from it.
+        """
+        if number in self.unkept:
+            return None
+        strategy = self.strategies[number]
+        try:
+            body = strategy.save_state()
+            if body != self.states.get(number):
+                strategy.check_state(body)
+        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+            self.unkept[number] = f"its State cannot be kept: {type(error).__name__}: {error}"
+            return None
+        return body
+
+    def shut_unkept(self) -> list[Message]:
+        """Quarantine those whose State cannot be kept, each by a fact with its reason."""
+        kernel, said = self.live.kernel, list[Message]()
+        for number in [one for one in self.unkept if one not in kernel.quarantined]:
+            said += self.control(Kind.OPERATOR_ACT, int(Act.QUARANTINE), number, kernel.time_ns, NAME, self.unkept[number])
+        return said
 
     def up(self) -> EngineUp:
         return EngineUp(VERSION, ACCOUNT, self.epoch, self.answers_taken)
@@ -368,12 +393,16 @@ class Session:
         )
         is_of_orders = bool(commands) or (note is not None and bool(note.answers or note.who or note.fingerprint))
         self.journal.append(frame, must_sync=is_of_orders)  # market facts alone are told again, or are a gap
+        return [*self.told(commands), *self.shut_unkept()]
+
+    def told(self, commands: list[bytes]) -> list[Message]:
+        """What is said of commands that are written down."""
         first = self.commands + 1
         self.number(commands)
         if not commands:
             return []
         if self.waiting[0][0] == first:
-            self.said_ns = kernel.time_ns
+            self.said_ns = self.live.kernel.time_ns
         return self.messages(first)
 
     def number(self, commands: list[bytes]) -> None:
@@ -410,7 +439,7 @@ class Session:
             self.live.kernel.restore(saved.kernel)
             self.live.resume()
         self.answers_taken, self.commands = saved.answers_taken, saved.commands
-        self.states = {number: seat[1] for number, seat in enumerate(saved.kernel[SEATS])}
+        self.states = {number: seat[1] for number, seat in enumerate(saved.kernel[SEATS]) if seat[1] is not None}
         self.wanted = self.live.kernel.trading_state if saved.wanted < 0 else saved.wanted
         self.reconciling.since_ns = self.live.kernel.time_ns  # fills before it are in the snapshot, and not among the frames
         self.waiting = deque(saved.waiting)
@@ -557,14 +586,6 @@ def answers_in(slots: bytes) -> list[bytes]:
 
 
 _KIND_AT: Final = FACT_DTYPE.fields["kind"][1]  # type: ignore[index]
-
-
-def state_of(strategy: Strategy) -> bytes | None:
-    """Its State; None of one that holds what cannot be kept, which a snapshot will say."""
-    try:
-        return strategy.save_state()
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def changes_state(slots: bytes) -> bool:

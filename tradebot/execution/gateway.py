@@ -32,6 +32,7 @@ from tradebot._core.types import FACT_DTYPE, Kind, Reject
 from tradebot.domain.frames import Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
+from tradebot.domain.orders import OrderFlag
 from tradebot.domain.venue import (
     OK,
     REJECTED,
@@ -58,7 +59,7 @@ Message = VenueRequest | CommandsTaken | AccountFacts | GatewayUp | Fenced | Ven
 
 class Timing(Struct, frozen=True, kw_only=True):
     """How long a gateway waits, in ns. `age_max_ns`: an order that is older than this when it could first be tried is not tried
-    any more.
+    any more, unless it guards or closes a position.
     """
 
     reply_ns: int = 1_000 * MS
@@ -256,12 +257,18 @@ class Gateway:
             if held.is_done and task.ask is not Ask.PLACE:
                 held.tasks.pop(0)
                 self._end(task, held, Reject.VENUE_ORDER_UNKNOWN, now_ns)
-            elif task.ask is Ask.PLACE and now_ns - _time_of(task.fact) > self.timing.age_max_ns:
+            elif task.ask is Ask.PLACE and self._is_too_old(task.fact, now_ns):
                 held.tasks.pop(0)
-                self._end(task, held, Reject.VENUE_NOT_ACCEPTED, now_ns)
+                self._end(task, held, Reject.TOO_OLD_TO_SEND, now_ns)
             else:
                 self._attempt(held, task, now_ns)
                 return
+
+    def _is_too_old(self, fact: bytes, now_ns: int) -> bool:
+        """What guards or closes a position is wanted however late it comes: the position is there, or it reduces nothing."""
+        row = np.frombuffer(fact, FACT_DTYPE)[0]
+        is_guard = bool(row["flags2"] & OrderFlag.PROTECTIVE)
+        return not is_guard and now_ns - int(row["time_ns"]) > self.timing.age_max_ns
 
     def _attempt(self, held: Held, task: Task, now_ns: int) -> None:
         """Write down that this will be tried; then try it."""
@@ -719,10 +726,6 @@ class Gateway:
             self._tell(refusal(task, held, Reject.VENUE_ORDER_UNKNOWN, now_ns))
         elif status.is_open and not any(one.number == task.number for one in self.asked.values()):
             self._send_task(held, task, now_ns)
-
-
-def _time_of(fact: bytes) -> int:
-    return int(np.frombuffer(fact, FACT_DTYPE)[0]["time_ns"])
 
 
 def _cause_of(fact: bytes) -> int:

@@ -1,18 +1,28 @@
 """Loads users' actors by the names that the configuration gives."""
 
+import hashlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from tradebot._core.types import Kind
 from tradebot.actors.actor import EVERY_KIND, Actor
-from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.domain.errors import EXIT_DONE, ConfigError, StrategyBlocked
+from tradebot.domain.params import make_params
 from tradebot.node import identity, loading
 from tradebot.node.loading import LOAD_LIMIT_S, Sort
 from tradebot.node.schema import ActorUse
 from tradebot.research.watchdog import limited
 
 SORT: Final = Sort(Actor, "an Actor", "actors")
+CHECK_S: Final = 30.0
+NOWHERE: Final = ModuleSpec("", None)
 MORE_EVENTS: Final = frozenset({"answer_refused", "journal_begins"})  # which are no facts
 
 
@@ -21,6 +31,7 @@ def make_actor(use: ActorUse) -> Actor:
     what = f"actor {use.name!r}"
     found: type[Actor] = loading.load_class(what, use.target, SORT)
     check_events(what, found)
+    check_messages(what, found)
     try:
         with limited(LOAD_LIMIT_S, f"{what} was not made"):
             return found(use.params)
@@ -28,21 +39,60 @@ def make_actor(use: ActorUse) -> Actor:
         raise ConfigError(f"{what}: {error}") from error
     except StrategyBlocked:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise loading.unloadable(what, error) from error
+
+
+def check_actor(use: ActorUse) -> None:
+    """All that can be said of an actor without making it: its constructor may do what it likes. Raises ConfigError."""
+    what = f"actor {use.name!r}"
+    found: type[Actor] = loading.load_class(what, use.target, SORT)
+    check_events(what, found)
+    check_messages(what, found)
+    try:
+        make_params(found, found.Params, use.params)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from error
+
+
+def check_messages(what: str, actor: type[Actor]) -> None:
+    try:
+        if actor.messages is not None:
+            msgspec.msgpack.Decoder(actor.messages)
+    except (TypeError, ValueError, NameError) as error:
+        raise ConfigError(f"{what}: expected messages to be a Struct, or several with a tag each, found: {error}") from error
+
+
+def check_apart(uses: Sequence[ActorUse], file: Path) -> str:
+    """What is wrong with actors, found by a process of its own, which is told of them in `file`: what they do when they are
+    loaded must not be done to who asks. Empty where nothing is.
+    """
+    file.write_bytes(msgspec.json.encode(uses))
+    words = [sys.executable, "-m", "tradebot.node.actor_check", str(file)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=CHECK_S, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return f"expected actors that load within {CHECK_S:g} s, found that they do not"
+    if done.returncode == EXIT_DONE:
+        return ""
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else f"expected actors that load, found that the process that loads them ended with {done.returncode}"
 
 
 def check_events(what: str, actor: type[Actor]) -> None:
     """One that is misspelt would never be heard of, and nobody would be told."""
     known = {kind.name.lower() for kind in Kind} | MORE_EVENTS
-    if isinstance(actor.events, str) or (wrong := sorted(set(actor.events) - known - EVERY_KIND)):
-        found = repr(actor.events) if isinstance(actor.events, str) else wrong[0]
+    is_set = isinstance(actor.events, set | frozenset | tuple | list)
+    if not is_set or (wrong := sorted(set(actor.events) - known - EVERY_KIND)):
+        found = wrong[0] if is_set else repr(actor.events)
         raise ConfigError(
             f"{what}: expected events to be a set of kinds such as order_filled and strategy_quarantined, found {found}"
         )
 
 
 def mark_of(use: ActorUse) -> str:
-    """Names what an actor is made of: other code or other words, another mark. Raises as `make_actor`."""
-    found = loading.load_class(f"actor {use.name!r}", use.target, SORT)
-    return identity.identity([loading.source_hash(found), msgspec.to_builtins(use)])
+    """Names what an actor is made of: other code in its file, or other words, another mark. None of it is loaded."""
+    target = use.target
+    path = target.module if target.is_file else (importlib.util.find_spec(target.module) or NOWHERE).origin
+    code = Path(path).read_bytes() if path else b""
+    return identity.identity([hashlib.sha256(code).hexdigest(), msgspec.to_builtins(use)])

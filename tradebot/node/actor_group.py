@@ -26,9 +26,10 @@ from tradebot.node.actor_part import actor_uses
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
 from tradebot.node.part import read_question
+from tradebot.node.processes import memory_of
 from tradebot.node.schema import Actors, ActorUse
 from tradebot.node.session_files import read_prepared
-from tradebot.node.tree_shape import GONE, MAIN, waits_of
+from tradebot.node.tree_shape import ANSWERS, GONE, MAIN, SILENT, waits_of
 
 NICE: Final = 10
 WATCH_S: Final = 1.0
@@ -59,8 +60,8 @@ def child_of(use: ActorUse) -> ChildSpec:
 class ActorGroup:
     """What the group of actors in `folder` is, beside a group's rules. `words` are those of a process of one of them."""
 
-    def __init__(self, folder: Path, lease_s: float, words: Callable[[str], list[str]]) -> None:
-        self.folder, self.lease_s, self.words = folder, lease_s, words
+    def __init__(self, folder: Path, words: Callable[[str], list[str]]) -> None:
+        self.folder, self.words = folder, words
         self.actors = actors_of(folder)
         self.life_line = LifeLine()
         self.marks = {use.name: safe_mark(use) for use in self.actors.actor}
@@ -68,6 +69,9 @@ class ActorGroup:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.error: str | None = None
         self.silent: dict[str, float] = {}
+        self.told_silent: set[str] = set()
+        self.memory_bytes = 0
+        self.read_limits()
         os.nice(NICE)
 
     async def make(self, child: ChildSpec, ready: int) -> Offspring:
@@ -106,7 +110,7 @@ class ActorGroup:
         """End it as at a stop, and start it again."""
         async with self.at_work:
             await group.tree.terminate_child(name)
-            self.note(await group.tree.restart_child(name), name)
+            self.note(await self.start(group, name, actor_uses(self.folder)), name)
 
     async def change(self, group: Group, uses: dict[str, ActorUse], marks: dict[str, str]) -> None:
         """To the configuration that `uses` are of: what differs ends, and is started where it is still there."""
@@ -116,13 +120,31 @@ class ActorGroup:
             self.marks = marks
             for name in concerned:
                 await group.tree.terminate_child(name)
-                await group.tree.delete_child(name)
                 if name not in uses:
+                    await group.tree.delete_child(name)
                     group.tell(name, GONE, "")
             group.room.bus.hosts = frozenset(name for name, use in uses.items() if use.place != PROCESS)
+            self.read_limits()
             for name in concerned:
                 if name in uses:
-                    self.note(await group.tree.start_child(child_of(uses[name])), name)
+                    self.note(await self.start(group, name, list(uses.values())), name)
+            order = list(uses)
+            group.tree.machine.children.sort(key=lambda child: order.index(child.spec.id) if child.spec.id in order else -1)
+
+    async def start(self, group: Group, name: str, uses: list[ActorUse]) -> str:
+        """By its table as it is now; the error, empty where there is none. One that is known keeps its place among the others."""
+        use = next((one for one in uses if one.name == name), None)
+        if use is None:
+            return "not found"
+        child = group.tree.machine.find(name)
+        if child is None:
+            return await group.tree.start_child(child_of(use))
+        child.spec = child_of(use)
+        return await group.tree.restart_child(name)
+
+    def read_limits(self) -> None:
+        node = config_from_dict(read_prepared(self.folder).config).node
+        self.lease_s, self.memory_bytes = node.lease_s, node.memory_mb << 20
 
     def note(self, error: str, name: str) -> None:
         if error:
@@ -136,19 +158,34 @@ class ActorGroup:
             for child in group.tree.children():
                 name, running = child.spec.id, group.tree.running.get(child.number)
                 if not isinstance(running, InProcess) or not child.is_up:
-                    self.silent.pop(name, None)
+                    self.forget_silence(name)
                     continue
                 desk = desks.get(name) or desks.setdefault(name, group.questions(f"{name}.desk", ASK_S))
                 now_s = asyncio.get_running_loop().time()
                 if await ask_desk(desk, "status") is not None:
-                    self.silent.pop(name, None)
-                elif now_s - self.silent.setdefault(name, now_s) > self.lease_s:
+                    if self.forget_silence(name):
+                        group.tell(name, ANSWERS, "")
+                    if self.memory_bytes and running.pid and memory_of(running.pid) > self.memory_bytes:
+                        sys.stderr.write(f"{name}: it has grown beyond {self.memory_bytes >> 20} MB and is started again\n")
+                        self.begin(self.restart(group, name))
+                    continue
+                if name not in self.told_silent:
+                    self.told_silent.add(name)
+                    group.tell(name, SILENT, "")
+                if now_s - self.silent.setdefault(name, now_s) > self.lease_s:
                     sys.stderr.write(f"{name}: it has been silent for more than {self.lease_s:g} s and is killed\n")
                     running.ask_where()
                     await asyncio.sleep(WORDS_S)
                     running.kill()
-                    self.silent.pop(name, None)
+                    self.forget_silence(name)
             await asyncio.sleep(WATCH_S)
+
+    def forget_silence(self, name: str) -> bool:
+        """Whether it had been told as silent."""
+        self.silent.pop(name, None)
+        was_told = name in self.told_silent
+        self.told_silent.discard(name)
+        return was_told
 
 
 def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:

@@ -26,6 +26,7 @@ from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import ActorUse
 from tradebot.node.session_files import ENGINE, read_prepared, write_whole
 from tradebot.node.tree_shape import RESERVED
+from tradebot.node.values import is_actor_name
 
 VERSION: Final = 1
 QUOTES_S: Final = 0.1
@@ -35,6 +36,10 @@ FIGURES_MOST: Final = 16
 PLACE_S: Final = 0.2  # between two times that a place is written
 DESK_S: Final = 2.0
 END_S: Final = 1.0
+
+
+def may_be_actor(name: str) -> bool:
+    return name not in RESERVED and is_actor_name(name)
 
 
 def actor_uses(folder: Path) -> list[ActorUse]:
@@ -52,7 +57,7 @@ class ActorPart(Base):
             raise LocalError(f"expected an actor {name} in the configuration, found none")
         self.name, self.folder = name, folder
         self.actor = make_actor(use)
-        self.acting = Acting(self.actor, name, use.patience_s, lambda other: other not in RESERVED)
+        self.acting = Acting(self.actor, name, use.patience_s, may_be_actor)
         self.quotes = self.acting.ring(ENGINE, QUOTES_MOST, key=lambda one: one.instrument)
         self.figures = self.acting.ring(ENGINE, FIGURES_MOST, drops=True)
         self.traps_exits = type(self.actor).traps_exits

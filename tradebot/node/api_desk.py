@@ -132,7 +132,7 @@ class ApiDesk:
             allowed = " or ".join(sorted(CONTROLS[request.verb]))
             raise Unmet(Code.ROLE, f"expected {allowed} for {request.verb}, found {who}, whose key is that of a {role}")
         try:
-            steps = steps_of(request.verb, request.arguments)
+            steps = steps_of(request.verb, request.arguments, read_killed(self._home) is not None)
         except ValueError as error:
             raise Unmet(Code.WRONG_ARGUMENTS, str(error)) from error
         async with self._steering:

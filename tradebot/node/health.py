@@ -99,12 +99,14 @@ def part_health(heard: Heard, facts: int) -> dict[str, dict[str, Any]]:
     as the engine has, that a reader has still to take: None of a part that reads nothing, or does not answer; `mailbox` the
     figures of its mailbox, None where it does not answer.
     """
-    errors = last_errors(heard.home / "logs" / f"{heard.folder.name}.log", heard.known)
+    inside = [name for one in heard.known.values() for name in one.get("parts", {})]
+    errors = last_errors(heard.home / "logs" / f"{heard.folder.name}.log", [*heard.known, *inside])
     more = {name: {"behind": None, "error": errors[name], "mailbox": heard.mailbox(name)} for name in heard.known}
     found = {name: {**known, **more[name]} for name, known in seen_parts(heard).items()}
     for known in found.values():
         for name, inner in known.get("parts", {}).items():
             inner["mailbox"] = heard.mailbox(name)
+            inner["error"] = errors[name]
             inner["pid"] = (heard.said.get(name) or {}).get("pid")
     if STORE in found:
         found[STORE] |= store_health(heard, facts)

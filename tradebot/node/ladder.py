@@ -24,14 +24,17 @@ ARGUMENTS: Final[dict[str, frozenset[str]]] = {
 """What each may be told beside the reason: true or false."""
 
 
-def steps_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:
-    """Raises ValueError for an argument that the verb does not have, or that is neither true nor false."""
+def steps_of(verb: str, arguments: Mapping[str, Argument], is_killed: bool = False) -> list[Step]:
+    """Raises ValueError for an argument that the verb does not have, or that is neither true nor false. A home that was killed is
+    halted, and stays so.
+    """
     for name, value in arguments.items():
         if name not in ARGUMENTS[verb]:
             raise ValueError(f"expected of {verb} {_listed(ARGUMENTS[verb])}, found {name[:40]!r}")
         if not isinstance(value, bool):
             raise ValueError(f"expected true or false for {name}, found {str(value)[:40]!r}")
-    return [*_FIRST[verb], *_act_of(verb, arguments)]
+    first = [] if is_killed and verb == "flatten" else _FIRST[verb]
+    return [*first, *_act_of(verb, arguments)]
 
 
 def _act_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:

@@ -83,9 +83,8 @@ def host_of(words: Namespace) -> SupervisorSpec | None:
 
 
 def group_of(words: Namespace) -> ActorGroup:
-    node = config_from_dict(read_prepared(words.folder).config).node
     more = ["--bus", words.bus, *(["--clock-offset", str(words.clock_offset)] if words.clock_offset is not None else [])]
-    return ActorGroup(words.folder, node.lease_s, lambda name: [name, str(words.folder), *more])
+    return ActorGroup(words.folder, lambda name: [name, str(words.folder), *more])
 
 
 def told(what: str, child: ChildSpec, why: str) -> None:

@@ -191,7 +191,8 @@ class EnginePart(Base):
         """Each strategy that raised, with the place in its file, in the node's log."""
         failures = self.session.live.kernel.failures
         for number, fact, error in failures[self.failures_told :]:
-            sys.stderr.write(f"{ENGINE}: strategy {self.name_of(number)} is quarantined on fact {fact}: {failure_text(error)}\n")
+            why = self.session.unkept.get(number) or failure_text(error)
+            sys.stderr.write(f"{ENGINE}: strategy {self.name_of(number)} is quarantined on fact {fact}: {why}\n")
         self.failures_told = len(failures)
 
     def save(self) -> None:
@@ -265,7 +266,8 @@ class EnginePart(Base):
             fact, error = failures.get(number, (None, "before this start: see `tradebot logs`"))
             if self.shut is not None and number in self.shut.strategies:
                 error = self.shut.why
-            found.append({"strategy": number, "fact": fact, "error": error})
+            error = self.session.unkept.get(number, error)
+            found.append({"strategy": number, "strategy_name": self.name_of(number), "fact": fact, "error": error})
         return found
 
     def name_of(self, strategy: int) -> str:

@@ -4,6 +4,7 @@ written down before any part is started. A run keeps its account; what would not
 
 import os
 import time
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from tradebot._core.types import RECORD_DTYPE
 from tradebot.domain.errors import BadContainer, ConfigError, LocalError, NotBuiltYet, Refused, UsageError
 from tradebot.engine.plan import Plan
 from tradebot.node import identity
-from tradebot.node.actor_code import make_actor
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.config import Loaded, config_from_dict, config_to_dict
 from tradebot.node.places import store_place
@@ -41,14 +41,14 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
     """
     config = loaded.config
     check_mode(config)
-    for use in config.node.actors.actor if config.node.actors is not None else ():
-        make_actor(use)
     if killed := read_killed(home):
         raise Refused(
             f"expected a home that may trade, found one that {killed.who} killed at {killed.time}: {killed.why}; "
             "`tradebot resume --after-kill` lifts it"
         )
     run_id = None if is_new else current_run(home)
+    if run_id is None and not is_new:
+        check_none_lost(home)
     if run_id is not None and (folder := prepared_before(home, run_id, config)):
         return folder
     plan, ticks = prepare_ticks(config, home)
@@ -61,10 +61,23 @@ def prepare_run(loaded: Loaded, home: Path, is_new: bool) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_ticks(folder / "ticks.npy", ticks)
     values = config_to_dict(config)
-    write_prepared(folder, Prepared(run_id=run_id, config=values, plan=plan, fingerprint=fingerprint, ticks=len(ticks)))
+    made = Prepared(
+        run_id=run_id, config=values, plan=plan, fingerprint=fingerprint, ticks=len(ticks), ticks_crc=crc_of(folder / "ticks.npy")
+    )
+    write_prepared(folder, made)
     write_whole(home / "journal" / "current", f"{run_id}\n".encode())
     make_ipc(folder)
     return folder
+
+
+def check_none_lost(home: Path) -> None:
+    """Raises LocalError where the home has runs and does not say which of them goes on."""
+    names = sorted(path.parent.name for path in (home / "journal").glob("*/run.bin"))
+    if names:
+        raise LocalError(
+            f"expected {home / 'journal' / 'current'} to name the run that goes on, found none; it has {', '.join(names)}: write "
+            "one of these names into it, for their orders and positions stand, or begin another run with --new"
+        )
 
 
 def write_ticks(path: Path, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
@@ -77,6 +90,20 @@ def write_ticks(path: Path, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
     new.replace(path)
 
 
+def crc_of(path: Path) -> int:
+    with path.open("rb") as file:
+        found = 0
+        while chunk := file.read(1 << 20):
+            found = zlib.crc32(chunk, found)
+    return found
+
+
+def has_ticks(folder: Path, prepared: Prepared) -> bool:
+    """Whether the ticks of a run are as they were written; else they are fetched anew."""
+    path = folder / "ticks.npy"
+    return path.exists() and (not prepared.ticks_crc or crc_of(path) == prepared.ticks_crc)
+
+
 def prepared_before(home: Path, run_id: str, config: Config) -> Path | None:
     """The folder of a run that was prepared with this very configuration, which needs no store to go on; else None."""
     folder = run_folder(home, run_id)
@@ -84,7 +111,7 @@ def prepared_before(home: Path, run_id: str, config: Config) -> Path | None:
         before = read_prepared(folder)
     except BadContainer:
         return None
-    if before.config != config_to_dict(config) or not (folder / "ticks.npy").exists():
+    if before.config != config_to_dict(config) or not has_ticks(folder, before):
         return None
     fingerprint = fingerprint_of(config.strategy, before.plan)
     write_prepared(folder, msgspec.structs.replace(before, fingerprint=fingerprint))

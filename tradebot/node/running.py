@@ -22,6 +22,7 @@ from tradebot.actors.clock import Clock
 from tradebot.actors.mailbox import ask
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
+    ConfigError,
     LocalError,
     Refused,
     TimedOut,
@@ -30,7 +31,7 @@ from tradebot.domain.errors import (
 from tradebot.domain.units import NS_PER_SECOND
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
-from tradebot.node.actor_code import make_actor
+from tradebot.node.actor_code import check_apart
 from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
@@ -38,6 +39,7 @@ from tradebot.node.health import STARTED, write_parts
 from tradebot.node.orphans import end_orphans
 from tradebot.node.ports import bound_by, taken_port
 from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
+from tradebot.node.processes import memory_of
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
 from tradebot.node.schema import Actors, Config
 from tradebot.node.service import notify, tell_watchdog
@@ -64,6 +66,8 @@ from tradebot.store.journal_end import end_ns
 
 READY_S: Final = 60.0
 STOP_S: Final = 5.0
+UNKNOWN: Final = "what nobody knows, for the engine or the gateway does not answer"
+LISTED: Final = 5  # of what is left, by name
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
@@ -150,6 +154,7 @@ class Root:
             self.config.node.supervisor,
         )
         parts.failed.add_done_callback(lambda failed: self.note_failure(failed.result(), parts))
+        left: list[str] = []  # of what the stop was to end
         starting = asyncio.create_task(parts.start())
         beating = [self.keep(loop.create_task(one), parts) for one in (warden.run(), tell_watchdog())]
         try:
@@ -162,10 +167,10 @@ class Root:
                 loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
                 watching = self.keep(loop.create_task(self.watch(parts)), parts)
                 await self.wait_end(parts, ended)
-                watching.cancel()
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
-                await self.stop()
+                left = await self.stop(parts, ended)
+                watching.cancel()
             why = self.failure
         finally:
             self.is_ending = True
@@ -176,9 +181,15 @@ class Root:
             for one in beating:
                 one.cancel()
             warden.close()
+        rest = f"the venue may still have {listed(left)}" if left else ""
         if why:
-            raise LocalError(f"expected a node that runs, found: {why}")
-        self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age()})
+            raise LocalError(f"expected a node that runs, found: {why}" + (f"; {rest}" if rest else ""))
+        self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age(), **({"left": left} if left else {})})
+        if left:
+            raise LocalError(
+                f'expected a stop that does as node.on_stop = "{self.config.node.on_stop}" has it, found that it could not: '
+                f"{rest}; start the node again, or end it at the venue"
+            )
 
     def note_failure(self, why: str, parts: Supervision) -> None:
         """With the last words of the part as they are now: one that is started again while the node ends says others."""
@@ -335,8 +346,11 @@ class Root:
         await self.tell_actors("restart", part=name)
 
     async def tell_actors(self, verb: str, **words: str) -> dict[str, Any]:
-        """The answer of their process; one that gives none is about to begin anew, by the configuration as it is then."""
-        return await self.ask(ACTORS, verb, **words) or {}
+        """The answer of their process; one that gives none for a lease is about to begin anew, as the configuration is then."""
+        until = time.monotonic() + self.config.node.lease_s
+        while (found := await self.ask(ACTORS, verb, **words)) is None and time.monotonic() < until:
+            await asyncio.sleep(POLL_S)
+        return found or {}
 
     async def reload_files(self, parts: Supervision) -> tuple[list[str], set[str]]:
         """Write down the run with its new configuration; the keys that changed, and the parts that they concern."""
@@ -348,8 +362,10 @@ class Root:
         before, home = read_prepared(self.folder), self.folder.parents[1]
         plan, _ = await asyncio.to_thread(prepare_ticks, config, home) if concerned else (before.plan, None)
         check_same(before, plan, config)
-        for use in config.node.actors.actor if config.node.actors is not None else ():
-            make_actor(use)
+        if config.node.actors is not None:
+            why = await asyncio.to_thread(check_apart, config.node.actors.actor, self.folder / "actors.check")
+            if why:
+                raise ConfigError(why)
         fingerprint = fingerprint_of(config.strategy, plan)
         if fingerprint != before.fingerprint and ENGINE not in concerned:
             changed, concerned = [*changed, "the code of a strategy"], concerned | {ENGINE}
@@ -462,31 +478,42 @@ class Root:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
 
-    async def stop(self) -> None:
-        """As the configuration says: cancel what does not guard a position, keep all, or cancel all and close the positions."""
+    async def stop(self, parts: Supervision, ended: asyncio.Event) -> list[str]:
+        """As the configuration says: cancel what does not guard a position, keep all, or cancel all and close the positions. What
+        is left of that, where a part that hangs was killed meanwhile and it still did not come about, or it was told to end once
+        more. One that ends because it failed waits less.
+        """
         how = self.config.node.on_stop
         if how == "keep":
-            return
+            return []
+        limit_s = STOP_S if parts.failed.done() else self.config.node.lease_s + STOP_S
         act = "FLATTEN" if how == "flatten" else "CANCEL_ENTRIES"
         found = await self.ask(ENGINE, "status")
         if found and found["trading"] == "active":
             mark_stopped(self.folder)
             await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
         await self.ask(ENGINE, "act", act=act, who="root", why="stop")
-        until = time.monotonic() + STOP_S
-        while time.monotonic() < until:
-            status = await self.ask(ENGINE, "status")
-            if status and not status["commands_waiting"] and await self.is_still(how == "flatten"):
-                return
+        ended.clear()
+        until, left = time.monotonic() + limit_s, [UNKNOWN]
+        while time.monotonic() < until and not ended.is_set():
+            left = await self.left_open(how == "flatten")
+            if not left:
+                return []
             await asyncio.sleep(POLL_S)
+        return left
 
-    async def is_still(self, is_flat: bool) -> bool:
-        """Whether what a stop asked for has happened."""
-        found = await self.ask(GATEWAY, "status")
-        orders = await self.ask(ENGINE, "orders")
-        if not found or orders is None or found["answers_waiting"]:
-            return False
-        return not orders["orders"] if is_flat else all(one["is_guard"] for one in orders["orders"])
+    async def left_open(self, is_flat: bool) -> list[str]:
+        """What of that which a stop asked for has yet to happen, in words."""
+        gateway, status = await self.ask(GATEWAY, "status"), await self.ask(ENGINE, "status")
+        orders, positions = await self.ask(ENGINE, "orders"), await self.ask(ENGINE, "positions")
+        if gateway is None or status is None or orders is None or positions is None:
+            return [UNKNOWN]
+        open_orders = [one for one in orders["orders"] if is_flat or not one["is_guard"]]
+        found = [f"order {one['id']}, {one['side']} {one['quantity']} {one['instrument']}" for one in open_orders]
+        held = [one for one in positions["positions"] if is_flat and float(one["quantity"])]
+        found += [f"a position of {one['strategy_name']}, {one['quantity']} {one['instrument']}" for one in held]
+        under_way = status["commands_waiting"] or gateway["answers_waiting"] or gateway["unknown"]
+        return found or (["something under way"] if under_way else [])
 
     async def ask(self, name: str, verb: str, **words: str) -> dict[str, Any] | None:
         """Ask a part at its desk; None where it does not answer."""
@@ -495,17 +522,15 @@ class Root:
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
 
 
+def listed(left: list[str]) -> str:
+    """The first of them."""
+    more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
+    return ", ".join(left[:LISTED]) + more
+
+
 def rules_of(actors: Actors) -> Actors:
     """All but the actors themselves."""
     return msgspec.structs.replace(actors, actor=[])
-
-
-def memory_of(pid: int) -> int:
-    """Resident bytes of a process; 0 of one that is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-    except (OSError, IndexError):
-        return 0
 
 
 def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:

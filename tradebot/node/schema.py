@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
 
+from tradebot.domain.instrument import AGAIN
 from tradebot.domain.units import NS_PER_SECOND
 from tradebot.domain.wire import Role
 from tradebot.node.values import (
@@ -300,6 +301,7 @@ class Costs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 "configured",
                 self.fees.price,
             )
+        venue = venue.removesuffix(f"-{AGAIN}")  # told again by a node, and traded as there
         maker, taker, asset = FEES_OF_ACCOUNT.get(venue, FEES_ELSEWHERE)
         known = venue in FEES_OF_ACCOUNT
         origin = f"lowest tier of {venue}" if known else f"assumed: {venue} is not in the fee table"

@@ -36,6 +36,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
     plan: Plan
     fingerprint: str
     ticks: int
+    ticks_crc: int = 0  # of the file of ticks; 0 in runs of earlier versions
 
 
 class Killed(Struct, frozen=True, kw_only=True):
@@ -93,8 +94,10 @@ def read_prepared(folder: Path) -> Prepared:
     """What a run was prepared with. Raises BadContainer."""
     try:
         return msgspec.msgpack.decode((folder / "run.bin").read_bytes(), type=Prepared)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise BadContainer(f"expected a run in {folder}, found {error}; start it again with `tradebot run -c FILE`") from error
+    except (OSError, ValueError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BadContainer(
+            f"expected a run in {folder}, found {error}: bring its run.bin back from a copy, or begin another run with --new"
+        ) from error
 
 
 def next_epoch(folder: Path) -> int:

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, Literal
 
 from msgspec import Struct
 
-from tradebot.actors.child_spec import KILLED, ChildSpec
+from tradebot.actors.child_spec import FOR_EVER, KILLED, Backoff, ChildSpec, SupervisorSpec
 from tradebot.actors.life_line import LifeLine
 from tradebot.actors.offspring import Offspring, adopt_orphans, spawn
 from tradebot.actors.running import InProcess, Report, Running
@@ -35,7 +35,10 @@ AT_WORK: Final = ("", "ended", "running", "restarting", "already started", "alre
 WORDS_S: Final = 0.1  # that a process has to say where it hangs
 USUAL: Final = Supervisor()
 BESIDE: Final = frozenset({API, ACTORS})
-"""What ends no node, however often it ends itself: trading does not notice."""
+"""What ends no node, however often it ends itself or cannot be started: trading does not notice."""
+
+BESIDE_SPEC: Final = SupervisorSpec(intensity=FOR_EVER, period_s=1.0, backoff=Backoff(max_s=30.0, row_max=FOR_EVER))
+TRY_AGAIN_S: Final = 5.0
 
 Words = Callable[[str], list[str]]
 """The words of a part's start, made anew for each."""
@@ -69,6 +72,8 @@ class Supervision:
         self.zygote = Zygote(WARM, log)
         self.life_line = LifeLine()
         self.tree = Tree(root_spec(supervisor), self.begin, self.told)
+        self.beside = Tree(BESIDE_SPEC, self.begin, self.told)  # what becomes of these ends no node
+        self.tries: dict[str, asyncio.Task[None]] = {}  # to start one of them
         self.last_reasons: dict[str, str] = {}
         self.ends: dict[str, int] = {}
         self.recycled: set[str] = set()  # who is told to end, to be started again
@@ -82,48 +87,69 @@ class Supervision:
         tells.
         """
         await self.tree.start()
+        await self.beside.start()
         for name in self.names:
+            if name in BESIDE:
+                await self.start_beside(name)
+                continue
             error = await self.start_part(name)
             if error and not self.failed.done():
                 self.fail(f"{name} could not be started: {error}")
             if error:
                 return
 
+    def tree_of(self, name: str) -> Tree:
+        return self.beside if name in BESIDE else self.tree
+
+    async def start_beside(self, name: str) -> None:
+        """It is tried now, and again and again where it does not come about."""
+        if await self.start_part(name) not in AT_WORK:
+            self.tries[name] = asyncio.get_running_loop().create_task(self.try_again(name))
+
+    async def try_again(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(TRY_AGAIN_S)
+            if name not in self.names or await self.start_part(name) in AT_WORK:
+                return
+
     async def add(self, name: str) -> None:
-        """Start one more part."""
+        """Start one more part, of those beside."""
         async with self.one_change[name]:
             if name not in self.names:
                 self.names.append(name)
-            error = await self.start_part(name)
-            if error not in AT_WORK:
-                self.fail(f"{name} could not be started: {error}")
+            await self.start_beside(name)
 
     async def remove(self, name: str) -> None:
         """End a part for good."""
         async with self.one_change[name]:
             self.names.remove(name)
             self.recycled.add(name)
-            await self.tree.terminate_child(name)
+            if name in self.tries:
+                self.tries.pop(name).cancel()
+            await self.tree_of(name).terminate_child(name)
             self.recycled.discard(name)
-            await self.tree.delete_child(name)
+            await self.tree_of(name).delete_child(name)
             self.changed()
 
     async def start_part(self, name: str) -> str:
         place: Literal["fork", "spawn"] = "spawn" if name == STORE else "fork"
         child = ChildSpec(id=name, start=PartStart(place), shutdown_s=STOP_S)
         for _ in range(KILLS_MAX):
-            error = await self.tree.start_child(child)
+            error = await self.tree_of(name).start_child(child)
             if error != KILLED:
                 break
         return error
 
     def hurry(self) -> None:
         """Nobody waits any longer for parts to end by themselves."""
-        for running in list(self.tree.running.values()):
+        for running in [*self.beside.running.values(), *self.tree.running.values()]:
             running.kill()
 
     async def end(self) -> None:
         """End every part, the last started first; what does not end in time is killed."""
+        for task in self.tries.values():
+            task.cancel()
+        await self.beside.stop()
         await self.tree.stop()
         await self.zygote.close()
         self.life_line.close()
@@ -140,7 +166,7 @@ class Supervision:
         return InProcess(make, report, limit_s)
 
     def told(self, what: str, child: ChildSpec, why: str) -> None:
-        if what in ("exited", "failed") and self.tree.machine.reason is None and child.id not in self.recycled:
+        if what in ("exited", "failed") and self.tree_of(child.id).machine.reason is None and child.id not in self.recycled:
             self.last_reasons[child.id] = why
             self.count(child.id, why)
             self.died(child.id, why)
@@ -186,40 +212,48 @@ class Supervision:
         async with self.one_change[name]:
             self.recycled.add(name)
             try:
-                error = await self.tree.terminate_child(name)
+                error = await self.tree_of(name).terminate_child(name)
             finally:
                 self.recycled.discard(name)
                 del self.recycling[name]
             if error:
                 return  # the tree has ended, or the part was taken away
             for _ in range(KILLS_MAX):
-                error = await self.tree.restart_child(name)
+                error = await self.tree_of(name).restart_child(name)
                 if error != KILLED:
                     break
-            if error not in AT_WORK:
+            if error in AT_WORK:
+                return
+            if name in BESIDE:
+                await self.beside.delete_child(name)
+                await self.start_beside(name)
+            else:
                 self.fail(f"{name} could not be started again: {error}")
 
     def age_s(self, name: str) -> float:
         """Seconds since its start."""
-        found = self.tree.machine.find(name)
+        found = self.part(name)
         return (time.monotonic_ns() - found.began_ns) / 1e9 if found else 0.0
 
     async def kill(self, name: str) -> None:
         """Kill a part that hangs, after it had a moment to say where; it is started again as any that died."""
-        found = self.tree.machine.find(name)
-        running = self.tree.running.get(found.number) if found else None
+        found = self.part(name)
+        running = self.tree_of(name).running.get(found.number) if found else None
         if isinstance(running, InProcess):
             running.ask_where()
             await asyncio.sleep(WORDS_S)
             running.kill()
 
     def part(self, name: str) -> Child | None:
-        return self.tree.machine.find(name)
+        return self.tree_of(name).machine.find(name)
+
+    def children(self) -> list[tuple[Child, int | None]]:
+        """Each with the id of its process."""
+        return [(child, tree.process_of(child)) for tree in (self.tree, self.beside) for child in tree.children()]
 
     def pids(self) -> dict[str, int]:
         """Process ids of what runs now."""
-        found = {child.spec.id: self.tree.process_of(child) for child in self.tree.children()}
-        return {name: pid for name, pid in found.items() if pid is not None}
+        return {child.spec.id: pid for child, pid in self.children() if pid is not None}
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """By part: process id, state, starts, and the reason of its last end."""
@@ -229,7 +263,7 @@ class Supervision:
                 "pid": pids.get(one.spec.id), "state": one.state, "starts": one.starts,
                 "last_exit": self.last_reasons.get(one.spec.id),
             }
-            for one in self.tree.children()
+            for one, _ in self.children()
         }  # fmt: skip
 
 

@@ -21,8 +21,8 @@ ENDS_MAX: Final = 6  # times in a row that a part ends by itself
 MAIN: Final = "tradebot.node.part_main"
 RESERVED: Final = frozenset({ROOT, STORE, VENUE, GATEWAY, ENGINE, FEED, API, ACTORS, TRADING, "zygote"})
 """Names that no actor of a user's may have."""
-GONE: Final = "gone"
-"""What the root is told of an actor that was taken away."""
+GONE, SILENT, ANSWERS = "gone", "silent", "answers"
+"""What the root is told of an actor: that it was taken away, or lives and does not answer, or answers again."""
 GAVE_UP: Final = 100
 """The exit code of a process of several parts of which too many died; one more and further: which of them ended too often."""
 
@@ -35,6 +35,7 @@ class Shape(Struct, frozen=True):
     processes: tuple[str, ...]
     hosted: tuple[str, ...]
     actors: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()  # those of the actors with processes of their own
 
     def process_of(self, part: str) -> str:
         """The process that a part lives in, or is below."""
@@ -57,8 +58,9 @@ def shape_of(place: str, alone: Sequence[str] = (), has_clients: bool = False, a
 
 
 def shape_of_node(node: Node) -> Shape:
-    actors = [one.name for one in node.actors.actor] if node.actors is not None else []
-    return shape_of(node.place, node.alone, node.api is not None, actors)
+    uses = node.actors.actor if node.actors is not None else []
+    found = shape_of(node.place, node.alone, node.api is not None, [one.name for one in uses])
+    return msgspec.structs.replace(found, apart=tuple(one.name for one in uses if one.place == "process"))
 
 
 def waits_of(supervisor: Supervisor) -> Backoff:

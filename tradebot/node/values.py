@@ -321,9 +321,13 @@ def parse_client_name(text: str) -> str:
     return text
 
 
+def is_actor_name(text: object) -> bool:
+    """Whether it fits into a letter, and into a file's name."""
+    return isinstance(text, str) and _ACTOR.fullmatch(text) is not None
+
+
 def parse_actor_name(text: str) -> str:
-    """A name that fits into a letter, and into a file's name."""
-    if _ACTOR.fullmatch(text) is None:
+    if not is_actor_name(text):
         raise ValueError(f"expected a name of a-z, 0-9, _ and - that begins with a letter, at most 16, found {text[:40]!r}")
     return text
 

@@ -18,7 +18,7 @@ from tradebot.domain.codec import Message
 from tradebot.domain.signals import Happened, Link, Monitor
 from tradebot.node.part import read_question
 from tradebot.node.session_files import ACTORS
-from tradebot.node.tree_shape import GONE, TRADING, Shape
+from tradebot.node.tree_shape import ANSWERS, GONE, RESERVED, SILENT, TRADING, Shape
 
 BEAT_S: Final = 0.05
 COMES_S: Final = 0.5
@@ -57,6 +57,10 @@ class Warden:
             if isinstance(message, Happened) and message.what == GONE:
                 self.hosted.pop(message.name, None)
                 self.changed()
+            elif isinstance(message, Happened) and message.what == SILENT:
+                self.post(self.watching.unanswered(message.name, self.clock.now()))
+            elif isinstance(message, Happened) and message.what == ANSWERS:
+                self.post(self.watching.answered(message.name))
             elif isinstance(message, Happened) and message.what == "stopped":
                 self.hosted.setdefault(message.name, stopped())["state"] = "stopped"
                 self.changed()
@@ -66,6 +70,8 @@ class Warden:
                 self.changed()
                 if message.what != "started":
                     self.died(message.name, message.why)
+            elif isinstance(message, Link) and {message.one, message.other} & RESERVED:
+                continue  # a part of the node ends with no actor
             elif isinstance(message, Link | Monitor) and self.may_come(message):
                 asyncio.get_running_loop().call_later(COMES_S, self.watch, message)
             else:
@@ -107,7 +113,7 @@ class Warden:
 
     def answers(self, process: str, has_answered: bool, since_ns: int) -> None:
         """Whether a process answered when all were asked, else since when it has not."""
-        for name in self.shape.parts_in(process):
+        for name in (one for one in self.shape.parts_in(process) if one not in self.shape.apart):
             watching = self.watching
             self.post(watching.answered(name) if has_answered else watching.unanswered(name, since_ns))
 

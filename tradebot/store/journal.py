@@ -12,14 +12,16 @@ How much survives a power cut is the caller's choice: `sync` "none" leaves it to
 caller marks, and where it settles before it tells somebody, "each" all. A killed process loses nothing under any of them.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from mmap import mmap
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, NoReturn, Self
 
 from tradebot._core.frames import FrameKind, frame_bytes, write_frame
-from tradebot.domain.errors import LocalError
+from tradebot.domain.errors import EXIT_FAILED, LocalError
 from tradebot.domain.frames import Buffer, Frame, digest_halves
 from tradebot.store.journal_file import MappedFile, NoFile, OpenFile, WrittenFile
 from tradebot.store.journal_lock import WriterLock
@@ -49,6 +51,13 @@ class Last(NamedTuple):
     epoch: int
 
 
+def end_fork(folder: Path) -> NoReturn:
+    """End this process at once: nothing of its parent's may be closed or told."""
+    sys.stderr.write(f"expected the one process that writes {folder}, found a fork of it, which ends: a strategy must not fork\n")
+    sys.stderr.flush()
+    os._exit(EXIT_FAILED)
+
+
 class Journal:
     """Made by `create_or_open`. `last` says where it ends, `cut` what opening cut, `passed_over` what it found damaged behind the
     newest whole snapshot, and snapshots that are, in words.
@@ -69,6 +78,7 @@ class Journal:
         self.cut: Cut | None = None
         self.passed_over: list[str] = []
         self._segment_bytes = segment_bytes
+        self._pid = os.getpid()
         self._write = write
         self._syncs_marked = sync != "none"
         self._syncs_each = sync == "each"
@@ -131,6 +141,8 @@ class Journal:
         must_sync: bool = False,
     ) -> None:
         """`append` without a Frame: what an engine calls once a batch."""
+        if os.getpid() != self._pid:  # a fork, by a strategy say, that came back from it: two would write the one journal
+            end_fork(self.folder)
         assert base_sequence == self._sequence
         assert epoch >= self._epoch
         assert kind != _SEGMENT

@@ -117,15 +117,13 @@ OpenFile = MappedFile | WrittenFile | NoFile
 
 def open_whole(path: Path) -> int:
     """A descriptor of a segment whose bytes are all allocated: a copy may have come with holes, which a mapping fills by SIGBUS.
-
-    Raises LocalError.
+    One that was cut off in the middle of a header is made whole by zeros. Raises LocalError.
     """
     try:
         descriptor = os.open(path, os.O_RDWR)
         try:
             size = os.fstat(descriptor).st_size
-            assert size % HEADER_BYTES == 0
-            os.posix_fallocate(descriptor, 0, size)
+            os.posix_fallocate(descriptor, 0, max(-(-size // HEADER_BYTES), 1) * HEADER_BYTES)
         except BaseException:
             os.close(descriptor)
             raise

@@ -49,6 +49,7 @@ class JournalReader:
         self._chain = Chain()
         self._number = 0
         self._offset = 0
+        self._is_last = False
         self._descriptor = -1
         self._packed = b""
         self._next: list[str] = []
@@ -92,6 +93,8 @@ class JournalReader:
             return False
         try:
             first = read_head(segments[0]).base_sequence
+            if self.first is not None and first > self.after_sequence:  # all that is kept: it was pruned since we looked
+                self.first, self.after_sequence = first_head(self.folder), first
             if first > self.after_sequence:
                 raise gone(self.folder, self.after_sequence, first)
             number = segments[first_needed(segments, self.after_sequence)].number
@@ -114,11 +117,12 @@ class JournalReader:
     def _has_next(self) -> bool:
         if any(os.path.exists(path) for path in self._next):  # noqa: PTH110 - at every poll, and a Path takes three times as long
             return True
-        if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink:
+        if self._descriptor >= 0 and self._is_last and os.fstat(self._descriptor).st_nlink:
             return False
         later = [segment.number for segment in list_segments(self.folder) if segment.number > self._number]
         if later and later[0] != self._number + 1:
             raise self._gone()
+        self._is_last = not later  # what comes behind it later is found by its name
         return bool(later)
 
     def _open(self, number: int) -> None:
@@ -133,7 +137,7 @@ class JournalReader:
             self._packed = self._unpack(number)
         except OSError as error:
             raise LocalError(f"expected to read {path}, found: {error.strerror}; check its permissions") from error
-        self._number, self._offset = number, 0
+        self._number, self._offset, self._is_last = number, 0, False
         self._next = [str(self.folder / name(number + 1)) for name in (segment_name, packed_name)]
 
     def _unpack(self, number: int) -> bytes:
@@ -143,7 +147,13 @@ class JournalReader:
             raise self._gone() from None
 
     def _gone(self) -> LocalError:
+        """Pruning takes the oldest; where one before this is there, another hand took what comes next."""
         segments = list_segments(self.folder)
+        if segments and segments[0].number <= self._number:
+            return LocalError(
+                f"expected {self.folder / segment_name(self._number + 1)} behind fact {self.sequence}, or compressed, found only "
+                "later ones: bring it back; `tradebot journal verify` lists all that is missing"
+            )
         first = read_head(segments[0]).base_sequence if segments else 0
         return gone(self.folder, self.sequence, first)
 

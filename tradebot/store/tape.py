@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from tradebot._core.types import RECORD_DTYPE, Kind
-from tradebot.domain.instrument import Instrument
+from tradebot.domain.instrument import AGAIN, Instrument
 from tradebot.store.backend import Backend
 from tradebot.store.batches import Records
 from tradebot.store.imports import Findings, ImportReport, ImportSource
@@ -27,7 +27,6 @@ FORMAT: Final = "node"
 VERSION: Final = 1
 BLOCK_FACTS: Final = 1 << 19
 BLOCK_NS: Final = 600 * 1_000_000_000
-AGAIN: Final = "again"  # behind the venue of facts that are told a second time
 BLOCK_BITS: Final = 24  # of an import's id; a block a second fills them in half a year
 _BLOCK, _FROM, _TO = "block", "from_fact", "to_fact"
 

@@ -144,6 +144,12 @@ class Strategy(Trader):
         """State as bytes for a snapshot."""
         return _SNAPSHOT_EVERY.encode(self.state)
 
+    def check_state(self, body: bytes) -> None:
+        """Raises msgspec.ValidationError where a State that was saved could not be taken back: a field has not the type that it
+        is declared with.
+        """
+        msgspec.msgpack.decode(body, type=self.State)
+
     def load_state(self, body: bytes) -> None:
         """Take State back. Raises msgspec.ValidationError where its fields have changed their types."""
         self.state = msgspec.msgpack.decode(body, type=self.State)
@@ -188,4 +194,6 @@ class Strategy(Trader):
         """A feed went down, came back, or lost messages."""
 
     def on_stop(self) -> None:
-        """After the last fact."""
+        """After the last fact of a backtest. A node does not call it: its run goes on with the next start, and what becomes of
+        open orders meanwhile is `node.on_stop`'s.
+        """

@@ -18,6 +18,7 @@ from tradebot.actors.actor import Actor
 from tradebot.actors.bus import Bus
 from tradebot.actors.cell import Addressed, Cell, Plain, Room
 from tradebot.actors.clock import Clock
+from tradebot.actors.letters import NAME_MAX
 from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message
 
@@ -64,13 +65,17 @@ class Stage:
         await self.end()
 
 
+def may_be_actor(name: str) -> bool:
+    return name != ROOT and name.isidentifier() and len(name) <= NAME_MAX
+
+
 class Playing(Plain):
     """What a node puts around an actor, without a node."""
 
     traps_exits = False
 
     def __init__(self, actor: Actor, name: str, patience_s: float) -> None:
-        self.acting = Acting(actor, name, patience_s, lambda other: other != ROOT)
+        self.acting = Acting(actor, name, patience_s, may_be_actor)
         self.traps_exits = type(actor).traps_exits
 
     def join(self, cell: Cell) -> None:

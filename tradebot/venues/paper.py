@@ -116,7 +116,7 @@ class PaperVenue:
         self.pending: list[Pending] = []
         self.time_ns = self.taken = 0
         self.due_ns = NEVER_NS  # when the last command on its way inside the venue has arrived
-        self.starts = 1
+        self.starts = 0  # as many as are in the journal
         self.sequence = 0
         self.is_subscribed = False
         self.is_recovering = False
@@ -145,6 +145,7 @@ class PaperVenue:
         self.pending = []
         self.out = []
         self.is_subscribed = False
+        self.starts += 1
         self._write(now_ns)
         self.journal.settle()  # by the number of this start its events are known
 
