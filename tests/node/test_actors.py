@@ -306,6 +306,7 @@ def test_one_that_hangs_in_its_own_process_is_unreachable_to_who_watches_it(acto
 
 def test_a_temporary_one_is_started_again_by_hand_and_order_is_the_file_s(actors: Actors) -> None:
     actors.rules = 'strategy = "rest_for_one"'
+    (actors.folder / "noter.py").write_text(NOTER.replace('self.note("end")', 'time.sleep(0.05)\n        self.note("end")'))
     for name in ("one", "two"):
         actors.use(name)
     actors.use("three", more='restart = "temporary"\nplace = "process"')

@@ -108,6 +108,8 @@ class Group:
         lines.end_by(asked.set)
         beside: list[asyncio.Future[Any]] = []
         try:
+            if self.own is not None:
+                lines.say_ready()  # what its children do when they begin is no failure of its start
             await tree.start()
             lines.say_ready()
             beside = [asyncio.create_task(one) for one in (self._beat(), *([self.own.watch(self)] if self.own else []))]

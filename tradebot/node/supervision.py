@@ -258,7 +258,9 @@ class Supervision:
     def figures(self) -> dict[str, dict[str, Any]]:
         """By part: process id, state, starts, and the reason of its last end."""
         pids = self.pids()
-        return {
+        waiting = {"pid": None, "state": "restarting", "starts": 0, "last_exit": None}
+        tried = {name: {**waiting, "last_exit": self.last_reasons.get(name)} for name in self.tries if name in self.names}
+        return tried | {
             one.spec.id: {
                 "pid": pids.get(one.spec.id), "state": one.state, "starts": one.starts,
                 "last_exit": self.last_reasons.get(one.spec.id),
