@@ -224,7 +224,7 @@ def snapshot_of(world: World, name: str, sequence: int) -> tuple[int, str, bytes
     else:
         venue = PaperVenue(PLAN, memory, Capabilities())
         venue.open(0)
-        venue.taken -= 1  # the start that was written down here is not in the journal
+        venue.taken, venue.starts = venue.taken - 1, venue.starts - 1  # the start here is not in the journal
         venue.save()
     return tuple(memory.snapshots[-1])  # type: ignore[return-value]
 
