@@ -336,8 +336,8 @@ class Root:
             await parts.remove(ACTORS)
             self.warden.forget(one.name for one in before.actor)
             return [ACTORS]
-        elif rules_of(before) != rules_of(after):
-            await parts.recycle(ACTORS)
+        elif rules_of(before) != rules_of(after) or not (part := parts.part(ACTORS)) or not part.is_up:
+            await parts.recycle(ACTORS)  # one that waits for its restart begins now
         else:
             return list((await self.tell_actors("change")).get("changed", []))
         return [ACTORS, *names]
