@@ -14,6 +14,7 @@ from tests.node.nodes import Place
 from tests.test_architecture import ROOT
 from tradebot.domain.errors import EXIT_FAILED, EXIT_REFUSED, ConfigError
 from tradebot.node.actor_code import make_actor
+from tradebot.node.actor_group import safe_mark
 from tradebot.node.actor_part import read_place
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.health import is_alive
@@ -367,6 +368,17 @@ def test_what_is_wrong_with_an_actor_is_said_and_holds_up_no_start(actors: Actor
 def test_what_is_wrong_with_a_class_is_said_with_the_actor_s_name(words: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError, match=f"actor 'a': .*{why}"):
         make_actor(msgspec.convert({"name": "a", **words}, ActorUse))
+
+
+def test_a_mark_is_had_of_code_that_is_not_there_and_other_code_has_another(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    uses = [msgspec.convert({"name": "a", "use": use}, ActorUse) for use in (f"{file}:A", "no_such_package.inner:A", "json:A")]
+    marks = [safe_mark(use) for use in uses]
+    assert marks[0].startswith("FileNotFoundError") and marks[1].startswith("ModuleNotFoundError") and len(set(marks)) == 3
+    file.write_text("raise SystemExit")
+    first = safe_mark(uses[0])
+    file.write_text("raise SystemExit(1)")
+    assert len({marks[0], first, safe_mark(uses[0])}) == 3
 
 
 def test_a_place_that_cannot_be_read_is_the_beginning(tmp_path: Path) -> None:

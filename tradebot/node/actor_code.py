@@ -26,12 +26,18 @@ NOWHERE: Final = ModuleSpec("", None)
 MORE_EVENTS: Final = frozenset({"answer_refused", "journal_begins"})  # which are no facts
 
 
-def make_actor(use: ActorUse) -> Actor:
-    """Raises ConfigError: no such code, code that fails, a parameter that is unknown or out of bounds, an event that is none."""
-    what = f"actor {use.name!r}"
+def load_actor(what: str, use: ActorUse) -> type[Actor]:
+    """Its class, with what that declares looked at. Raises ConfigError, StrategyBlocked."""
     found: type[Actor] = loading.load_class(what, use.target, SORT)
     check_events(what, found)
     check_messages(what, found)
+    return found
+
+
+def make_actor(use: ActorUse) -> Actor:
+    """Raises ConfigError: no such code, code that fails, a parameter that is unknown or out of bounds, an event that is none."""
+    what = f"actor {use.name!r}"
+    found = load_actor(what, use)
     try:
         with limited(LOAD_LIMIT_S, f"{what} was not made"):
             return found(use.params)
@@ -46,9 +52,7 @@ def make_actor(use: ActorUse) -> Actor:
 def check_actor(use: ActorUse) -> None:
     """All that can be said of an actor without making it: its constructor may do what it likes. Raises ConfigError."""
     what = f"actor {use.name!r}"
-    found: type[Actor] = loading.load_class(what, use.target, SORT)
-    check_events(what, found)
-    check_messages(what, found)
+    found = load_actor(what, use)
     try:
         make_params(found, found.Params, use.params)
     except ConfigError as error:
@@ -91,7 +95,9 @@ def check_events(what: str, actor: type[Actor]) -> None:
 
 
 def mark_of(use: ActorUse) -> str:
-    """Names what an actor is made of: other code in its file, or other words, another mark. None of it is loaded."""
+    """Names what an actor is made of: other code in its file, or other words, another mark. Its module is not loaded. Raises
+    OSError, ImportError where there is none, and what the packages around it raise.
+    """
     target = use.target
     path = target.module if target.is_file else (importlib.util.find_spec(target.module) or NOWHERE).origin
     code = Path(path).read_bytes() if path else b""

@@ -20,7 +20,7 @@ from tradebot.actors.life_line import LifeLine
 from tradebot.actors.offspring import Offspring, spawn
 from tradebot.actors.process import PROCESS, Group
 from tradebot.actors.running import InProcess
-from tradebot.domain.errors import LocalError, TradebotError
+from tradebot.domain.errors import LocalError
 from tradebot.node.actor_code import mark_of
 from tradebot.node.actor_part import actor_uses
 from tradebot.node.api_view import ask_desk
@@ -194,8 +194,8 @@ def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def safe_mark(use: ActorUse) -> str:
-    """Of code that does not load what is wrong with it: the actor ends of it when it is started."""
+    """Of code that cannot be found what is wrong with it: the actor ends of it when it is started, and no other."""
     try:
         return mark_of(use)
-    except TradebotError as error:
-        return str(error)
+    except Exception as error:  # looking for a module runs the packages that it is in
+        return f"{type(error).__name__}: {error}"
