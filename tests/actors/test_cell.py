@@ -1,6 +1,7 @@
 """Parts in one loop: told through rings and asked at desks; what one raises ends it alone, and it is started again."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -152,11 +153,13 @@ def test_one_that_is_linked_takes_what_came_before_and_ends_unless_it_traps_exit
 
 @pytest.mark.parametrize("is_here", [False, True])
 def test_the_figures_tell_how_much_waited_and_how_much_waits(tmp_path: Path, is_here: bool) -> None:
-    """More than a drain takes; the part itself looks while it takes them."""
+    """More than a drain takes; the part itself looks while it takes them, the first time so slowly that others come."""
     most, seen = 9_000, []
 
     class Looks(Linked):
         def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
+            if not seen:
+                time.sleep(0.2)
             seen.append((len(messages), cell.figures()["depth"]))
             return ()
 
@@ -177,7 +180,7 @@ def test_the_figures_tell_how_much_waited_and_how_much_waits(tmp_path: Path, is_
         await asyncio.sleep(0.05)
         figures = cell.figures()
         assert figures["depth"] == 0 and figures["most_waited"] <= most
-        assert figures["most_waited"] == most if is_here else figures["most_waited"] > 1_000
+        assert figures["most_waited"] == most if is_here else figures["most_waited"] > 256
         assert max(count for count, _ in seen) <= 256 and max(depth for _, depth in seen) > 256
         cell.end()
         await running
