@@ -9,7 +9,8 @@ hangs, so a child process starts fresh.
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
@@ -26,6 +27,12 @@ from tradebot.store.schema import Layout
 
 _FORMAT: Final = "Native"
 
+# Tables are loaded before the call returns and by one thread: loaded beside it, or by several at once, an open failed now and
+# then on a busy machine ("recursive_mutex lock failed", ASYNC_LOAD_WAIT_FAILED).
+_OPTIONS: Final = "async_load_databases=0&tables_loader_foreground_pool_size=1"
+_TRIES: Final = 3
+_PAUSE_S: Final = 0.05
+
 _open_paths: list[Path] = []  # of this process: at most one
 
 
@@ -33,15 +40,11 @@ class Handle:
     """One line to the engine; calls from several threads wait for each other."""
 
     def __init__(self, path: Path) -> None:
-        import chdb
-
         self.place = str(path)
         self._lock = Lock()
         self._scratch: Any = None
         with self.guard():
-            # Tables are loaded before the call returns: loaded beside it, an open failed now and then on a busy machine
-            # ("recursive_mutex lock failed", ASYNC_LOAD_WAIT_FAILED).
-            self._connection: Any = chdb.connect(f"{os.path.realpath(path)}?async_load_databases=0")
+            self._connection = connect(path)
             # A read in order would take several blocks of each part before it gives the first.
             self._connection.query("SET read_in_order_use_buffering = 0")
 
@@ -93,6 +96,20 @@ class Handle:
             yield
         except (OSError, RuntimeError) as error:
             raise explain(self.place, error) from error
+
+
+def connect(path: Path, pause: Callable[[float], None] = time.sleep) -> Any:
+    """A connection of chdb's. What fails by itself gets a second chance and a third; what is broken fails again, with its
+    RuntimeError.
+    """
+    import chdb
+
+    for _ in range(_TRIES - 1):
+        try:
+            return chdb.connect(f"{os.path.realpath(path)}?{_OPTIONS}")
+        except RuntimeError:
+            pause(_PAUSE_S)
+    return chdb.connect(f"{os.path.realpath(path)}?{_OPTIONS}")
 
 
 class Engine:
