@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
+from tradebot.actors.heap import give_back
 from tradebot.actors.life_line import end_with
 from tradebot.actors.process import GaveUp, run_process
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
@@ -18,7 +19,7 @@ from tradebot.node.actor_group import ActorGroup, supervisor_of
 from tradebot.node.bus import bus_of
 from tradebot.node.config import config_from_dict
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ACTORS, ENGINE, next_epoch, read_prepared
+from tradebot.node.session_files import ACTORS, ENGINE, STORE, next_epoch, read_prepared
 from tradebot.node.tree_shape import RESERVED, gave_up_code, together
 
 
@@ -39,6 +40,8 @@ def main(arguments: list[str]) -> int:
     words = parser.parse_args(arguments)
     if words.parent is not None:
         end_with(words.parent)
+    if words.name == STORE:
+        give_back()
     shut = ShutOut(words.shut, words.why, words.fold) if words.shut else None
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?
