@@ -18,7 +18,7 @@ from tradebot.node.actor_group import safe_mark
 from tradebot.node.actor_part import read_place
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.health import is_alive
-from tradebot.node.schema import ActorUse
+from tradebot.node.node_schema import ActorUse
 from tradebot.node.session_files import ACTORS, ENGINE, FEED, GATEWAY, STORE, VENUE
 from tradebot.testing.chaos_judge import judge
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tradebot.domain.errors import ConfigError, StrategyBlocked
-from tradebot.node import loading, strategies
+from tradebot.node import loading
 from tradebot.node.schema import StrategyUse
 from tradebot.node.strategies import load_class, make_strategy, source_hash
 from tradebot.strategies.crossover import Crossover
@@ -120,7 +120,7 @@ def test_a_file_that_does_not_end_loading_is_ended_with_its_line(file: Path, mon
 
 
 def test_a_class_whose_making_does_not_end_is_ended(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strategies, "LOAD_LIMIT_S", 0.2)
+    monkeypatch.setattr(loading, "LOAD_LIMIT_S", 0.2)
     file.write_text(
         "from tradebot import Strategy\nclass Mine(Strategy):\n    def __init__(self, params=None):\n        while True: pass\n"
     )

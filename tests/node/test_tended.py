@@ -10,7 +10,7 @@ from tradebot.cli.main import main
 from tradebot.domain.errors import EXIT_DONE, EXIT_USAGE
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.config import config_from_dict
-from tradebot.node.schema import Node
+from tradebot.node.node_schema import Node
 from tradebot.node.session_files import ENGINE, VENUE, read_prepared
 from tradebot.node.tending import Tending
 from tradebot.store.journal_segments import list_segments

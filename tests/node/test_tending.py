@@ -23,7 +23,7 @@ from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.session import open_session
 from tradebot.execution.gateway import Gateway
 from tradebot.node import tending
-from tradebot.node.schema import Node
+from tradebot.node.node_schema import Node
 from tradebot.node.session_files import ENGINE, GATEWAY, VENUE
 from tradebot.node.tending import Tending
 from tradebot.store import journal_packing

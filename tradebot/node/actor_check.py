@@ -9,7 +9,7 @@ import msgspec
 
 from tradebot.domain.errors import EXIT_DONE, EXIT_USAGE, TradebotError
 from tradebot.node.actor_code import check_actor
-from tradebot.node.schema import ActorUse
+from tradebot.node.node_schema import ActorUse
 
 
 def main(arguments: list[str]) -> int:

@@ -13,12 +13,11 @@ import msgspec
 
 from tradebot._core.types import Kind
 from tradebot.actors.actor import EVERY_KIND, Actor
-from tradebot.domain.errors import EXIT_DONE, ConfigError, StrategyBlocked
+from tradebot.domain.errors import EXIT_DONE, ConfigError
 from tradebot.domain.params import make_params
 from tradebot.node import identity, loading
-from tradebot.node.loading import LOAD_LIMIT_S, Sort
-from tradebot.node.schema import ActorUse
-from tradebot.research.watchdog import limited
+from tradebot.node.loading import Sort
+from tradebot.node.node_schema import ActorUse
 
 SORT: Final = Sort(Actor, "an Actor", "actors")
 CHECK_S: Final = 30.0
@@ -37,15 +36,9 @@ def load_actor(what: str, use: ActorUse) -> type[Actor]:
 def make_actor(use: ActorUse) -> Actor:
     """Raises ConfigError: no such code, code that fails, a parameter that is unknown or out of bounds, an event that is none."""
     what = f"actor {use.name!r}"
-    found = load_actor(what, use)
     try:
-        with limited(LOAD_LIMIT_S, f"{what} was not made"):
-            return found(use.params)
-    except ConfigError as error:
-        raise ConfigError(f"{what}: {error}") from error
-    except StrategyBlocked:
-        raise
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        return loading.make(what, load_actor(what, use), use.params)
+    except KeyboardInterrupt as error:  # of its own making: it is made in a process that no terminal interrupts
         raise loading.unloadable(what, error) from error
 
 

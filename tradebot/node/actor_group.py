@@ -25,9 +25,9 @@ from tradebot.node.actor_code import mark_of
 from tradebot.node.actor_part import actor_uses
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
+from tradebot.node.node_schema import Actors, ActorUse
 from tradebot.node.part import read_question
 from tradebot.node.processes import memory_of
-from tradebot.node.schema import Actors, ActorUse
 from tradebot.node.session_files import read_prepared
 from tradebot.node.tree_shape import ANSWERS, GONE, MAIN, SILENT, waits_of
 

@@ -22,8 +22,8 @@ from tradebot.node.actor_code import make_actor
 from tradebot.node.api_journal import JournalNews
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
+from tradebot.node.node_schema import ActorUse
 from tradebot.node.part import Addressed, Base
-from tradebot.node.schema import ActorUse
 from tradebot.node.session_files import ENGINE, read_prepared, write_whole
 from tradebot.node.tree_shape import RESERVED
 from tradebot.node.values import is_actor_name

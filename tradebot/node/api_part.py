@@ -42,8 +42,8 @@ from tradebot.node.api_desk import ApiDesk, Unmet
 from tradebot.node.api_journal import JournalNews
 from tradebot.node.api_view import NodeView, Pace
 from tradebot.node.config import config_from_dict
+from tradebot.node.node_schema import Api
 from tradebot.node.part import Addressed, Base
-from tradebot.node.schema import Api
 from tradebot.node.session_files import API, ENGINE, GATEWAY, ipc_folder, read_prepared
 
 STATE_S: Final = 0.5

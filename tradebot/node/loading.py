@@ -6,15 +6,17 @@ import importlib.util
 import inspect
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from tradebot.domain.errors import ConfigError
-from tradebot.node.values import Target
+from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.node.values import Parameter, Target
 from tradebot.research.watchdog import limited
 
 LOAD_LIMIT_S: Final = 10.0
+Made = TypeVar("Made")
 
 
 class Sort(NamedTuple):
@@ -36,6 +38,21 @@ def load_class(what: str, target: Target, sort: Sort) -> type:
         known = ", ".join(name for name, value in vars(module).items() if _is_own(value, module, sort.base)) or "none"
         raise ConfigError(f"{what}: expected {sort.one} class {target.name!r}, found {sort.many}: {known}")
     return found
+
+
+def make(what: str, found: Callable[[dict[str, Parameter]], Made], params: dict[str, Parameter]) -> Made:
+    """One of a user's class. Raises ConfigError: a parameter that is unknown or out of bounds, a constructor that fails;
+    StrategyBlocked where it does not return.
+    """
+    try:
+        with limited(LOAD_LIMIT_S, f"{what} was not made"):
+            return found(params)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from error
+    except StrategyBlocked:
+        raise
+    except (Exception, SystemExit) as error:
+        raise unloadable(what, error) from error
 
 
 def source_hash(owner: type) -> str:

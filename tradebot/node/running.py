@@ -36,12 +36,13 @@ from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import STARTED, write_parts
+from tradebot.node.node_schema import Actors
 from tradebot.node.orphans import end_orphans
 from tradebot.node.ports import bound_by, taken_port
 from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
 from tradebot.node.processes import memory_of
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
-from tradebot.node.schema import Actors, Config
+from tradebot.node.schema import Config
 from tradebot.node.service import notify, tell_watchdog
 from tradebot.node.session_files import (
     ACTORS,

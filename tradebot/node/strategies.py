@@ -7,12 +7,11 @@ from typing import Final
 
 import msgspec
 
-from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.domain.errors import ConfigError
 from tradebot.engine.plan import Plan
 from tradebot.node import identity, loading
-from tradebot.node.loading import LOAD_LIMIT_S, Sort, source_hash
+from tradebot.node.loading import Sort, source_hash
 from tradebot.node.schema import StrategyUse
-from tradebot.research.watchdog import limited
 from tradebot.strategies.strategy import Strategy
 
 SORT: Final = Sort(Strategy, "a Strategy", "strategies")
@@ -27,16 +26,7 @@ def load_class(use: StrategyUse) -> type[Strategy]:
 
 def make_strategy(use: StrategyUse) -> Strategy:
     """An instance with its Params. Raises ConfigError on a parameter that is unknown or out of bounds, or code that fails."""
-    strategy = load_class(use)
-    try:
-        with limited(LOAD_LIMIT_S, f"strategy {use.use!r} was not made"):
-            return strategy(use.params)
-    except ConfigError as error:
-        raise ConfigError(f"strategy {use.name!r}: {error}") from error
-    except StrategyBlocked:
-        raise
-    except (Exception, SystemExit) as error:
-        raise loading.unloadable(f"strategy {use.use!r}", error) from error
+    return loading.make(f"strategy {use.name!r}", load_class(use), use.params)
 
 
 def fingerprint_of(uses: Sequence[StrategyUse], plan: Plan) -> str:

@@ -21,7 +21,7 @@ from tradebot.actors.running import InProcess, Report, Running
 from tradebot.actors.supervisor import Child
 from tradebot.actors.tree import Tree
 from tradebot.actors.zygote import Zygote
-from tradebot.node.schema import Supervisor
+from tradebot.node.node_schema import Supervisor
 from tradebot.node.session_files import ACTORS, API, ENGINE, STORE
 from tradebot.node.tree_shape import ENDS_MAX, MAIN, STOP_S, TRADING, root_spec, who_gave_up
 

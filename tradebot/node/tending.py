@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from tradebot.domain.errors import LocalError
 from tradebot.domain.units import time_text
-from tradebot.node.schema import Node
+from tradebot.node.node_schema import Node
 from tradebot.node.session_files import ENGINE, GATEWAY, STORE, VENUE
 from tradebot.store.journal_lock import only_packer
 from tradebot.store.journal_range import first_head

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tradebot.actors.child_spec import FOR_EVER, Backoff, ChildSpec, SupervisorSpec
 from tradebot.actors.watching import ROOT
-from tradebot.node.schema import Node, Supervisor
+from tradebot.node.node_schema import Node, Supervisor
 from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE
 
 TRADING: Final = "trading"

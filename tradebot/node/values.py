@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from tradebot._core.latency import LatencyKind
 from tradebot.domain.units import MONEY_SCALE, NS_PER_SECOND, parse_decimal, parse_duration, steps_exactly
 
+Parameter = bool | int | float | str | list[bool | int | float | str]
+
 FRACTION_SCALE: Final = 8  # a fraction of one is counted in 1e-8
 FRACTION_ONE: Final = 10**FRACTION_SCALE
 INTEGER_MAX: Final = 2**63 - 1
