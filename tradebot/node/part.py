@@ -59,8 +59,10 @@ class Base(Plain):
             answer = {"error": str(error)}
         except Refused as error:
             answer = {"accepted": False, "by": self.name, "why": str(error)}
-        except (KeyError, ValueError, LocalError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+        except KeyError as error:
+            answer = {"error": f"expected {error} with that question, found none"}
+        except (ValueError, LocalError) as error:
+            answer = {"error": str(error)}
         return msgspec.json.encode(answer), found
 
     def answer(self, question: dict[str, str], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
