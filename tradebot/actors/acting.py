@@ -30,6 +30,7 @@ VERSION: Final = 1
 NS: Final = 1_000_000_000
 AGAIN_S: Final = 0.05  # between two tries to end what catches its end
 KILLS_MAX: Final = 20
+TIMEOUT_MAX_S: Final = 86_400.0
 WATCHED_MAX: Final = 256  # names, by one actor
 
 Handler = Callable[[], Any]
@@ -257,8 +258,10 @@ class Acting:
 
     async def ask(self, name: str, message: Struct, timeout_s: float) -> Any:
         self._check(name)
+        check_timeout(timeout_s)
+        body = to_bytes(message)  # what raises leaves no question open
         question, until_ns = self.replies.begin(timeout_s), self.cell.room.clock.now() + round(timeout_s * NS)
-        asked = Asked(VERSION, self.name, self.replies.stream, question.number, until_ns, to_bytes(message))
+        asked = Asked(VERSION, self.name, self.replies.stream, question.number, until_ns, body)
         if not self.cell.posts.send(name, asked):
             self.replies.fail(question, Refused(f"expected room at {name}, found it full: ask again later"))
         replied: Replied = await question.future
@@ -301,6 +304,14 @@ class Acting:
     def stop(self) -> None:
         self.is_over = True
         self.cell.end()
+
+
+def check_timeout(timeout_s: float) -> None:
+    """Raises TypeError for what is no number, ValueError for one that is no time to wait."""
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float):
+        raise TypeError(f"expected a timeout in seconds, found {type(timeout_s).__name__}")
+    if not -TIMEOUT_MAX_S <= timeout_s <= TIMEOUT_MAX_S:  # nor is nan
+        raise ValueError(f"expected a timeout of at most {TIMEOUT_MAX_S:,.0f} seconds, found {timeout_s}")
 
 
 async def ending_itself(found: Awaitable[Any]) -> Any:

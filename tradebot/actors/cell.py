@@ -48,6 +48,10 @@ class Part(Protocol):
     def traps_exits(self) -> bool:
         """Whether it is told an `Exit` of one it is linked to, as any message, instead of ending with it."""
 
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is code of a user's: what a task or a callback of its own raises is told, and ends nobody."""
+
     def close(self) -> None: ...
 
     def join(self, cell: "Cell") -> None:
@@ -62,6 +66,8 @@ class Part(Protocol):
 
 class Plain:
     """What most parts do beside their steps: nothing."""
+
+    is_guest = False
 
     def join(self, cell: "Cell") -> None:
         """It asks nothing of its cell."""

@@ -8,7 +8,10 @@ Parts that live together have a supervisor of their own in this loop; what hangs
 """
 
 import asyncio
+import os
 import signal
+import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol
@@ -20,7 +23,7 @@ from tradebot.actors.clock import Clock
 from tradebot.actors.inquiry import Inquiry
 from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.offspring import Offspring
-from tradebot.actors.running import InLoop, InProcess, Report, Running, say_ready
+from tradebot.actors.running import InLoop, InProcess, Report, Running, say_ready, say_why
 from tradebot.actors.tree import Told, Tree
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError
@@ -44,10 +47,13 @@ class GaveUp(LocalError):
 
 
 class Lines:
-    """What a process has of the one that started it: its life line, and the line on which it says that it has started."""
+    """What a process has of the one that started it: its life line, and the line on which it says that it has started, and with
+    `tells_why` why it ends.
+    """
 
-    def __init__(self, life_line: int | None, ready: int | None) -> None:
+    def __init__(self, life_line: int | None, ready: int | None, tells_why: bool = False) -> None:
         self.life_line, self.ready = life_line, ready
+        self.why = os.dup(ready) if tells_why and ready is not None else None  # no process that it starts inherits it
 
     def end_by(self, end: Callable[[], None]) -> None:
         """Call `end` when this process is told to end, or its starter is gone."""
@@ -61,15 +67,32 @@ class Lines:
         say_ready(self.ready)
         self.ready = None
 
+    def say_why(self, error: Exception) -> None:
+        if self.why is not None:
+            say_why(self.why, error)
+
 
 async def run_alone(part: Part, name: str, room: Room, lines: Lines) -> None:
     """One part, to its end. Its sockets' files go while it still holds its journal, so that no other has bound them."""
     cell = Cell(part, name, room, lives_together=False)
     lines.end_by(cell.end)
     asyncio.get_running_loop().set_exception_handler(
-        lambda _, found: cell.end(found.get("exception") or RuntimeError(str(found["message"])))
+        told_of(name) if part.is_guest else lambda _, found: cell.end(found.get("exception") or RuntimeError(found["message"]))
     )
     await cell.run(lines.say_ready, room.close)
+
+
+def told_of(name: str) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Says what a task or a callback raised that nobody waits for, and where."""
+
+    def told(_: asyncio.AbstractEventLoop, found: dict[str, Any]) -> None:
+        whose = found.get("task") or found.get("future") or found.get("handle")
+        error = found.get("exception")
+        sys.stderr.write(f"{name}: {found['message']}: {whose}\n")
+        if error is not None:
+            traceback.print_exception(error)
+
+    return told
 
 
 class Own(Protocol):
@@ -106,6 +129,8 @@ class Group:
         """To its end. Raises GaveUp where its supervisor does."""
         asked, tree = asyncio.Event(), self.tree
         lines.end_by(asked.set)
+        if self.own is not None:
+            asyncio.get_running_loop().set_exception_handler(told_of(self.name))
         beside: list[asyncio.Future[Any]] = []
         try:
             if self.own is not None:
@@ -170,7 +195,7 @@ class Group:
 
     def _begin(self, child: ChildSpec, report: Report) -> Running:
         if self.own is not None and child.start == PROCESS:
-            return InProcess(partial(self.own.make, child), report, START_S)
+            return InProcess(partial(self.own.make, child), report, START_S, tells_why=True)
 
         async def run(started: Callable[[], None], ending: asyncio.Event) -> str | None:
             if self.own is not None:
@@ -204,18 +229,22 @@ def run_process(
     is_ready_first: bool = False,
 ) -> None:
     """Make a part, or those of `together`, and run them on uvloop, to their end; the bus is made in the loop, and `offset_ns` is
-    that of the root's clock. With `is_ready_first` a part has started before it is made.
+    that of the root's clock. With `is_ready_first` a part has started before it is made, and says why it
+    ends.
     """
-    clock, lines = Clock(offset_ns), Lines(life_line, ready)
+    clock, lines = Clock(offset_ns), Lines(life_line, ready, tells_why=is_ready_first)
 
     async def run() -> None:
-        if together is None:
+        try:
+            if together is not None:
+                await Group(make, name, together, told, Room(make_bus(), clock), own).run(lines)
+                return
             if is_ready_first:
                 lines.say_ready()
-            part = make(name)
-            await run_alone(part, name, Room(make_bus(), clock), lines)
-        else:
-            await Group(make, name, together, told, Room(make_bus(), clock), own).run(lines)
+            await run_alone(make(name), name, Room(make_bus(), clock), lines)
+        except Exception as error:
+            lines.say_why(error)
+            raise
 
     _run(run())
 

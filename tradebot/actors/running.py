@@ -18,6 +18,8 @@ from tradebot.domain.errors import TradebotError
 
 KILL_AGAIN_S: Final = 0.05
 KILLS_MAX: Final = 20  # of a child in this loop that catches them
+READY: Final = b"1"
+WHY_BYTES: Final = 400
 
 
 class Report(Protocol):
@@ -51,13 +53,16 @@ Run = Callable[[Callable[[], None], asyncio.Event], Coroutine[None, None, str | 
 
 
 class InProcess:
-    """A child in a process of its own. One that has not started within `start_s` is killed."""
+    """A child in a process of its own. One that has not started within `start_s` is killed. With `tells_why` the reason of its
+    end is what it said on the line of its start, if it ended with an error and said something.
+    """
 
-    def __init__(self, make: Make, report: Report, start_s: float) -> None:
-        self._report, self._loop = report, asyncio.get_running_loop()
+    def __init__(self, make: Make, report: Report, start_s: float, tells_why: bool = False) -> None:
+        self._report, self._loop, self._tells_why = report, asyncio.get_running_loop(), tells_why
         self._process: Offspring | None = None
         self._wants: list[int] = []
         self._has_told = False
+        self._said = b""
         self._ready, theirs = os.pipe()
         os.set_blocking(self._ready, False)
         self._late = self._loop.call_later(start_s, self.kill)
@@ -99,27 +104,32 @@ class InProcess:
 
     def _hear(self) -> None:
         """The child says that it has started; or the line's other end is gone, and so is the child, or will be."""
-        word = b""
-        with contextlib.suppress(BlockingIOError):
-            word = os.read(self._ready, 1)
+        word = self._read(1)
         self._loop.remove_reader(self._ready)
-        if word and not self._has_told:
+        self._said = word.removeprefix(READY)
+        if word == READY and not self._has_told:
             self._has_told = True
             self._late.cancel()
             self._report.started()
 
     def _gone(self, exited: "asyncio.Future[int]") -> None:
+        if not self._has_told:
+            self._hear()  # it may have said so and died
         reason = reason_of(exited.result())
-        if self._has_told:
-            self._close()
-            self._report.exited(reason)
-            return
-        self._hear()  # it may have said so and died
+        if self._tells_why and exited.result() > 0:
+            words = self._said + self._read(WHY_BYTES)
+            reason = words.decode(errors="replace") or reason
         if self._has_told:
             self._close()
             self._report.exited(reason)
         else:
             self._tell_failed(reason)
+
+    def _read(self, most: int) -> bytes:
+        try:
+            return os.read(self._ready, most)
+        except BlockingIOError:
+            return b""
 
     def _tell_failed(self, why: str) -> None:
         self._has_told = True
@@ -206,6 +216,11 @@ def say_ready(ready: int | None) -> None:
     """Say, from within a process, that it has started."""
     if ready is not None:
         with contextlib.suppress(OSError):
-            os.write(ready, b"1")
+            os.write(ready, READY)
         os.close(ready)
 
+
+def say_why(line: int, error: BaseException) -> None:
+    """Say, from within a process, why it ends, on the line of its start."""
+    with contextlib.suppress(OSError):
+        os.write(line, f"{type(error).__name__}: {error}".encode(errors="replace")[:WHY_BYTES])

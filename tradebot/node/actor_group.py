@@ -152,33 +152,39 @@ class ActorGroup:
             sys.stderr.write(f"{name}: it could not be started: {error}\n")
 
     async def watch(self, group: Group) -> None:
-        """For ever: kill those that hang."""
+        """For ever: look at those in processes of their own, all at once, for one that hangs takes its time."""
         desks: dict[str, Inquiry] = {}
         while True:
+            looks = []
             for child in group.tree.children():
                 name, running = child.spec.id, group.tree.running.get(child.number)
-                if not isinstance(running, InProcess) or not child.is_up:
+                if isinstance(running, InProcess) and child.is_up:
+                    desk = desks.get(name) or desks.setdefault(name, group.questions(f"{name}.desk", ASK_S))
+                    looks.append(self.look(group, name, running, desk))
+                else:
                     self.forget_silence(name)
-                    continue
-                desk = desks.get(name) or desks.setdefault(name, group.questions(f"{name}.desk", ASK_S))
-                now_s = asyncio.get_running_loop().time()
-                if await ask_desk(desk, "status") is not None:
-                    if self.forget_silence(name):
-                        group.tell(name, ANSWERS, "")
-                    if self.memory_bytes and running.pid and memory_of(running.pid) > self.memory_bytes:
-                        sys.stderr.write(f"{name}: it has grown beyond {self.memory_bytes >> 20} MB and is started again\n")
-                        self.begin(self.restart(group, name))
-                    continue
-                if name not in self.told_silent:
-                    self.told_silent.add(name)
-                    group.tell(name, SILENT, "")
-                if now_s - self.silent.setdefault(name, now_s) > self.lease_s:
-                    sys.stderr.write(f"{name}: it has been silent for more than {self.lease_s:g} s and is killed\n")
-                    running.ask_where()
-                    await asyncio.sleep(WORDS_S)
-                    running.kill()
-                    self.forget_silence(name)
-            await asyncio.sleep(WATCH_S)
+            await asyncio.gather(*looks, asyncio.sleep(WATCH_S))
+
+    async def look(self, group: Group, name: str, running: InProcess, desk: Inquiry) -> None:
+        """Tell that it is silent, and kill one that has been for a lease; start one again that has grown too large."""
+        asked_s = asyncio.get_running_loop().time()
+        if await ask_desk(desk, "status") is not None:
+            if self.forget_silence(name):
+                group.tell(name, ANSWERS, "")
+            if self.memory_bytes and running.pid and memory_of(running.pid) > self.memory_bytes:
+                sys.stderr.write(f"{name}: it has grown beyond {self.memory_bytes >> 20} MB and is started again\n")
+                self.begin(self.restart(group, name))
+            return
+        if name not in self.told_silent:
+            self.told_silent.add(name)
+            group.tell(name, SILENT, "")
+        since_s = self.silent.setdefault(name, asked_s)
+        if asyncio.get_running_loop().time() - since_s > self.lease_s:
+            sys.stderr.write(f"{name}: it has been silent for more than {self.lease_s:g} s and is killed\n")
+            running.ask_where()
+            await asyncio.sleep(WORDS_S)
+            running.kill()
+            self.forget_silence(name)
 
     def forget_silence(self, name: str) -> bool:
         """Whether it had been told as silent."""

@@ -51,6 +51,8 @@ def actor_uses(folder: Path) -> list[ActorUse]:
 class ActorPart(Base):
     """Raises ConfigError where the configuration has no actor of that name, or its code does not load."""
 
+    is_guest = True
+
     def __init__(self, folder: Path, name: str) -> None:
         use = next((one for one in actor_uses(folder) if one.name == name), None)
         if use is None:

@@ -154,6 +154,7 @@ class Root:
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told,
             self.config.node.supervisor,
         )
+        parts.allow(ACTORS, end_s_of(self.config.node.actors))
         parts.failed.add_done_callback(lambda failed: self.note_failure(failed.result(), parts))
         left: list[str] = []  # of what the stop was to end
         starting = asyncio.create_task(parts.start())
@@ -331,6 +332,14 @@ class Root:
         names = list(self.shape.actors)
         if before is None and after is None:
             return []
+        parts.allow(ACTORS, max(end_s_of(before), end_s_of(after)))
+        try:
+            return await self.carry_out(parts, before, after, names)
+        finally:
+            parts.allow(ACTORS, end_s_of(after))
+
+    async def carry_out(self, parts: Supervision, before: Actors | None, after: Actors | None, names: list[str]) -> list[str]:
+        """What `change_actors` found to be done."""
         if before is None:
             await parts.add(ACTORS)
         elif after is None:
@@ -527,6 +536,11 @@ def listed(left: list[str]) -> str:
     """The first of them."""
     more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
     return ", ".join(left[:LISTED]) + more
+
+
+def end_s_of(actors: Actors | None) -> float:
+    """How long the process of the actors may take to end: they do one after the other, each in its own time."""
+    return STOP_S + (sum(one.shutdown_s for one in actors.actor) if actors is not None else 0.0)
 
 
 def rules_of(actors: Actors) -> Actors:

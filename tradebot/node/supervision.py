@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import IO, Any, Final, Literal
 
+import msgspec
 from msgspec import Struct
 
 from tradebot.actors.child_spec import FOR_EVER, KILLED, Backoff, ChildSpec, SupervisorSpec
@@ -74,6 +75,7 @@ class Supervision:
         self.tree = Tree(root_spec(supervisor), self.begin, self.told)
         self.beside = Tree(BESIDE_SPEC, self.begin, self.told)  # what becomes of these ends no node
         self.tries: dict[str, asyncio.Task[None]] = {}  # to start one of them
+        self.shutdowns: dict[str, float] = {}  # of those that may take longer to end than others
         self.last_reasons: dict[str, str] = {}
         self.ends: dict[str, int] = {}
         self.recycled: set[str] = set()  # who is told to end, to be started again
@@ -131,9 +133,16 @@ class Supervision:
             await self.tree_of(name).delete_child(name)
             self.changed()
 
+    def allow(self, name: str, shutdown_s: float) -> None:
+        """How long a part may take to end, from now on."""
+        self.shutdowns[name] = shutdown_s
+        child = self.tree_of(name).machine.find(name)
+        if child is not None:
+            child.spec = msgspec.structs.replace(child.spec, shutdown_s=shutdown_s)
+
     async def start_part(self, name: str) -> str:
         place: Literal["fork", "spawn"] = "spawn" if name == STORE else "fork"
-        child = ChildSpec(id=name, start=PartStart(place), shutdown_s=STOP_S)
+        child = ChildSpec(id=name, start=PartStart(place), shutdown_s=self.shutdowns.get(name, STOP_S))
         for _ in range(KILLS_MAX):
             error = await self.tree_of(name).start_child(child)
             if error != KILLED:

@@ -18,9 +18,9 @@ from tradebot.actors.actor import Actor
 from tradebot.actors.bus import Bus
 from tradebot.actors.cell import Addressed, Cell, Plain, Room
 from tradebot.actors.clock import Clock
-from tradebot.actors.letters import NAME_MAX
 from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message
+from tradebot.node.values import is_actor_name
 
 
 class Stage:
@@ -66,7 +66,7 @@ class Stage:
 
 
 def may_be_actor(name: str) -> bool:
-    return name != ROOT and name.isidentifier() and len(name) <= NAME_MAX
+    return name != ROOT and is_actor_name(name)
 
 
 class Playing(Plain):
