@@ -214,7 +214,8 @@ def test_an_actor_that_fails_or_hangs_is_started_again_and_nobody_else_notices(a
     place.wait(lambda: sum("start" in one for one in actors.lines("bad")) >= 2)
     place.wait(lambda: any("order_filled" in one for one in actors.lines("good")))
     assert sum("start" in one for one in actors.lines("good")) == 1
-    whys = {"hangs": "killed", "fails": "ValueError: it cannot begin", "waits": "LocalError: expected Noter.hear to return within 1 s"}
+    waits = "LocalError: expected Noter.hear to return within 1 s"
+    whys = {"hangs": "killed", "fails": "ValueError: it cannot begin", "waits": waits}
     assert actors.status()["parts"]["bad"]["last_exit"].startswith(whys[how])
     assert place.ask("status")["trading"] == "active"
 

@@ -51,6 +51,7 @@ LAG: Final = 4  # blocks
 REST_S: Final = 30.0  # at the end of a span, without kills
 MEMORY_MAX: Final = 6.0  # megabytes an hour that are still called flat
 DESCRIPTORS_MAX: Final = 12.0  # an hour, likewise
+FINDINGS_MAX: Final = 20  # that are printed
 EVENTS_PER_S: Final = 300_000 / 1_800  # of the synthetic market
 KEYS: Final = ("RssAnon:", "VmRSS:")
 ANONYMOUS, RESIDENT, DESCRIPTORS = 1, 2, 3  # in a row; before them, when it was read
@@ -201,6 +202,7 @@ def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int, sa
             "ledger_equal": judgement.ledger_equal,
             "replay_identical": judgement.replay_identical,
             "facts_equal": judgement.facts_equal,
+            "findings": judgement.findings[:FINDINGS_MAX],
             "flat": is_flat(parts),
             "parts": parts,
         }
