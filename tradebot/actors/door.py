@@ -16,7 +16,7 @@ from typing import Final
 
 INSIDE_MAX: Final = 4_096
 SHARE: Final = 8  # of the descriptors that a process may have, one in so many for those inside of one door
-KNOCKING_MAX: Final = 64  # who knocks beside those inside
+KNOCKING_MAX: Final = 16  # who knocks beside those inside
 OPEN_FILES_MAX: Final = 65_536
 
 SO_ATTACH_FILTER: Final = 26  # linux/socket.h, asm-generic
