@@ -57,7 +57,8 @@ def reload(call: Call) -> int:
     import time
 
     from tradebot.domain.errors import TimedOut
-    from tradebot.node.reloading import described, read_outcome, root_of
+    from tradebot.node.reloading import described, read_outcome
+    from tradebot.node.root_lock import root_of
     from tradebot.node.session_files import find_current
 
     folder, root = find_current(call.home), root_of(call.home)
@@ -166,7 +167,7 @@ def flatten(call: Call) -> int:
 def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
     from tradebot.node.desks import is_running
-    from tradebot.node.reloading import has_root
+    from tradebot.node.root_lock import has_root
     from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
 
     try:

@@ -16,7 +16,7 @@ import msgspec
 from tradebot.actors.mailbox import ask_all
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError, NotRunning
-from tradebot.node.reloading import root_of
+from tradebot.node.root_lock import root_of
 from tradebot.node.session_files import API, ENGINE, GATEWAY, STORE, find_current, ipc_folder, write_whole
 
 NAME: Final = "parts.json"

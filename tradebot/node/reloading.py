@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tradebot.domain.errors import ConfigError, NotRunning
+from tradebot.domain.errors import ConfigError
 from tradebot.node.config import config_to_dict
 from tradebot.node.schema import Config
 from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
@@ -70,23 +70,6 @@ def read_outcome(folder: Path) -> dict[str, Any]:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return {}
-
-
-def root_of(home: Path) -> int:
-    """The process id of the home's root. Raises NotRunning."""
-    try:
-        pid = int((home / "journal" / "root").read_text())
-        Path(f"/proc/{pid}").stat()
-    except (OSError, ValueError) as error:
-        raise NotRunning(f"expected a node in {home}, found none: start one with `tradebot run -c FILE`") from error
-    return pid
-
-
-def has_root(home: Path) -> bool:
-    try:
-        return root_of(home) > 0
-    except NotRunning:
-        return False
 
 
 def described(changed: list[str], parts: list[str]) -> str:

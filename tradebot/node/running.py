@@ -8,11 +8,9 @@ comes under an older one.
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +22,6 @@ from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
     ConfigError,
     LocalError,
-    Refused,
     TimedOut,
     TradebotError,
 )
@@ -42,6 +39,7 @@ from tradebot.node.ports import bound_by, taken_port
 from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
 from tradebot.node.processes import memory_of
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
+from tradebot.node.root_lock import only_root
 from tradebot.node.schema import Config
 from tradebot.node.service import notify, tell_watchdog
 from tradebot.node.session_files import (
@@ -98,26 +96,6 @@ def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None
                 log.write(STARTED.encode())
                 log.flush()
             asyncio.run(Root(loaded.config, folder, log, say, note, load).run())
-
-
-@contextlib.contextmanager
-def only_root(home: Path) -> Iterator[None]:
-    """Be the one root of a home, for as long as the block runs; the lock dies with the process. Raises Refused before anything
-    is touched.
-    """
-    with (home / "journal" / "root").open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise Refused(
-                f"expected a home without a node, found one that process {file.read().decode().strip() or 'unknown'} runs: ask "
-                "it with `tradebot status`, stop it with SIGTERM, or take another --home"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
-        yield
 
 
 class Root:
