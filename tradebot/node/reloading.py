@@ -5,15 +5,18 @@ limits changed begins them anew on its books, as after any edit. What makes the 
 costs, changes only between a stop and a start.
 """
 
+import os
+import signal
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from tradebot.domain.errors import ConfigError
+from tradebot.domain.errors import ConfigError, NotRunning, Refused
+from tradebot.node.awaiting import Awaited
 from tradebot.node.config import config_to_dict
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
+from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, find_current, write_whole
 from tradebot.node.sources import leaves
 
 NAME: Final = "reload.json"
@@ -70,6 +73,26 @@ def read_outcome(folder: Path) -> dict[str, Any]:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return {}
+
+
+def reload_node(home: Path, timeout_s: float) -> dict[str, Any]:
+    """Have the home's root read its configuration again, and wait for what becomes of it. Raises Refused; NotRunning, also where
+    the node ends before; TimedOut, also where the root does not answer.
+    """
+    awaited, folder = Awaited(home, "a node that reloads"), find_current(home)
+    if awaited.phase == "starting":  # the signal would end it
+        raise NotRunning("expected a node that is ready, found one that starts: `tradebot reload` once it trades")
+    before = read_outcome(folder).get("number", 0)
+    os.kill(awaited.root, signal.SIGHUP)
+
+    def look() -> dict[str, Any] | None:
+        found = read_outcome(folder)
+        return found if found.get("number", 0) != before else None
+
+    found = awaited.wait(look, timeout_s)
+    if not found["accepted"]:
+        raise Refused(found["why"])
+    return found
 
 
 def described(changed: list[str], parts: list[str]) -> str:

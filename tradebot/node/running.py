@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -111,6 +111,7 @@ class Root:
         self.began_s = time.monotonic()
         self.one_reload = asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.phase: Literal["starting", "running", "ending"] = "starting"
         self.is_ending = False
         self.failure = ""  # why the node ends by itself
         self.quarantined: set[tuple[str, int]] = set()
@@ -141,19 +142,21 @@ class Root:
             if await self.wait_ready(parts, ended):
                 await starting
                 trading = await self.open_again()
+                loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
+                self.phase = "running"
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told, **self.reached_at()})
-                loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
                 watching = self.keep(loop.create_task(self.watch(parts)), parts)
                 await self.wait_end(parts, ended)
+                self.phase = "ending"
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
                 left = await self.stop(parts, ended)
                 watching.cancel()
             why = self.failure
         finally:
-            self.is_ending = True
+            self.phase, self.is_ending = "ending", True
             for number in (signal.SIGTERM, signal.SIGINT):  # told once more to end, it kills
                 loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
@@ -206,6 +209,8 @@ class Root:
 
     def answer(self, parts: Supervision, question: dict[str, str]) -> dict[str, Any]:
         """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
+        if question["verb"] == "status":
+            return {"phase": self.phase}
         if question["verb"] != "restart":
             raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
         name = question["part"]
