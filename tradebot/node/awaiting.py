@@ -30,7 +30,7 @@ class Awaited:
 
     def __init__(self, home: Path, what: str) -> None:
         self.home, self.what, self.phase = home, what, ""
-        self.root, self.desks = root_of(home), ipc_folder(find_current(home))
+        self.desks, self.root = ipc_folder(find_current(home)), root_of(home)
         if not self._answers():
             raise self._silent(ANSWER_S)
         self.heard_s = time.monotonic()

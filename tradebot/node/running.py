@@ -35,7 +35,7 @@ from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import STARTED, write_parts
 from tradebot.node.node_schema import Actors
 from tradebot.node.orphans import end_orphans
-from tradebot.node.ports import bound_by, taken_port
+from tradebot.node.ports import TAKEN, bound_by, unbound_port
 from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
 from tradebot.node.processes import memory_of
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
@@ -236,15 +236,14 @@ class Root:
         write_parts(self.folder, figures)
 
     async def check_addresses(self, bound: Iterable[tuple[str, Endpoint, int]]) -> None:
-        """Before anything is started. Raises LocalError where another program has what clients or parts are to reach."""
+        """Before anything is started. Raises LocalError where what clients or parts are to reach cannot be had."""
         until = time.monotonic() + ADDRESS_S  # the part of a root that was killed just now may be about to end
         for key, endpoint, ports in bound:
-            while (taken := taken_port(endpoint, ports)) and time.monotonic() < until:
+            while (found := unbound_port(endpoint, ports)) and found[1] == TAKEN and time.monotonic() < until:
                 await asyncio.sleep(POLL_S)
-            if taken:
-                raise LocalError(
-                    f"expected port {taken} of {endpoint.host}, found that another program has it; choose another {key}"
-                )
+            if found:
+                why = f"that {TAKEN}" if found[1] == TAKEN else f"that it cannot be bound: {found[1]}"
+                raise LocalError(f"expected port {found[0]} of {endpoint.host}, found {why}; choose another {key}")
 
     def reached_at(self) -> dict[str, Any]:
         """Where clients reach the node, and by which key they know it."""
