@@ -226,5 +226,6 @@ def encoded(request: wire.Ask | wire.Control) -> bytes:
         return wire.encode(request)
     except (OverflowError, TypeError, ValueError) as error:
         raise UsageError(
-            f"expected switches, texts and whole numbers of up to 64 bits, found {request.arguments} with {request.verb!r}: {error}"
+            f"expected switches, texts and whole numbers of up to 64 bits, found {request.arguments} with {request.verb!r}: "
+            f"{error}"
         ) from error

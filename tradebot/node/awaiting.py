@@ -69,6 +69,6 @@ class Awaited:
 
     def _silent(self, seconds: float) -> TimedOut:
         return TimedOut(
-            f"expected {self.what}, found that the root, process {self.root}, has not answered for {seconds:.0f} s: it starts, or "
-            "it hangs; see `tradebot status`"
+            f"expected {self.what}, found that the root, process {self.root}, has not answered for {seconds:.0f} s: it starts "
+            "or hangs; see `tradebot status`"
         )
