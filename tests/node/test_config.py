@@ -358,6 +358,7 @@ def test_clients_have_a_name_a_key_and_a_role(tmp_path: Path) -> None:
     [
         (with_clients(), "expected the key 'node.api.client'"),
         (with_clients(("a", FIRST, "root")), "node.api.client.0.role: expected"),
+        (with_clients(("a", FIRST, "viewer"), ("desk-1", SECOND, "root")), 'found the text "root" (client.1 is \'desk-1\')'),
         (with_clients(("a", FIRST[:-1], "viewer")), "node.api.client.0.key: expected a public key of 40 characters"),
         (with_clients(("a", "#" * 40, "viewer")), "node.api.client.0.key: expected a public key of 40 characters"),
         (with_clients(("a b", FIRST, "viewer")), "node.api.client.0.name: expected a name of letters"),

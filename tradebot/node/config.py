@@ -148,6 +148,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "node.actors.actor.*.patience": parse_interval,
 }
 
+_NUMBERED: Final = re.compile(r"(?:^|: )(?P<entry>(?:node\.[a-z.]+|strategy)\.[0-9]+)\.(?P<key>[^ .:]+)[^ :]*: ")
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -161,10 +163,13 @@ class Loaded:
 def load_config(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Loaded:
     """Defaults < files in order < environment < settings (`a.b=value`). Raises ConfigError, one line."""
     layers = merge_sources(files, environment, settings)
-    for path in ("strategy", "node.actors.actor"):
-        _resolve_code(layers, path)
-    _resolve_latencies(layers)
-    config = _checked(layers.values, layers.sources)
+    try:
+        for path in ("strategy", "node.actors.actor"):
+            _resolve_code(layers, path)
+        _resolve_latencies(layers)
+        config = _checked(layers.values, layers.sources)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_named_entry(str(error), layers.values)}") from error
     values = config_to_dict(config)
     sources = {path: layers.sources.get(path, FROM_DEFAULT) for path, _ in leaves(values)}
     return Loaded(config, sources, values)
@@ -279,6 +284,16 @@ def _checked(values: Table, sources: Mapping[str, str]) -> Config:
     _refuse_later_choices(named, sources)
     _check_together(config, sources)
     return config
+
+
+def _named_entry(said: str, values: Table) -> str:
+    """Behind a path with the number of an entry the entry's name, which its writer knows it by."""
+    found = _NUMBERED.search(said)
+    if found is None or found["key"] == "name":
+        return ""
+    entry = _value_at(values, tuple(found["entry"].split(".")))
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f" ({'.'.join(found['entry'].split('.')[-2:])} is {name!r})" if isinstance(name, str) else ""
 
 
 def _words_of(error: msgspec.ValidationError, sources: Mapping[str, str]) -> str:

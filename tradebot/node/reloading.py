@@ -7,6 +7,7 @@ costs, changes only between a stop and a start.
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from tradebot.node.awaiting import Awaited
 from tradebot.node.config import config_to_dict
 from tradebot.node.schema import Config
 from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, find_current, write_whole
-from tradebot.node.sources import leaves
 
 NAME: Final = "reload.json"
 CONCERNS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,9 +45,29 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def changes(before: Config, after: Config) -> list[str]:
-    """The keys whose values differ."""
-    old, new = dict(leaves(config_to_dict(before))), dict(leaves(config_to_dict(after)))
-    return sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
+    """The keys whose values differ. Tables of a list are called by their names, and one that came or went is one key."""
+    return sorted(_differing(config_to_dict(before), config_to_dict(after), ()))
+
+
+def _differing(old: object, new: object, path: tuple[str, ...]) -> Iterator[str]:
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _differing(old.get(key), new.get(key), (*path, key))
+        return
+    olds, news = _by_name(old), _by_name(new)
+    if olds is None or news is None or (olds.keys() == news.keys() and list(olds) != list(news)):
+        yield ".".join(path)  # also where they are in another order
+    else:
+        yield from _differing(olds, news, path)
+
+
+def _by_name(value: object) -> dict[str, object] | None:
+    """The tables of a list; None where it is none, or they have no names."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in value):
+        return None
+    return {one["name"]: one for one in value}
 
 
 def parts_concerned(changed: list[str]) -> set[str]:
