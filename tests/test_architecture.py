@@ -188,8 +188,10 @@ def test_only_curve_binds_to_what_others_than_the_user_may_reach() -> None:
     ]
     files = {"bus.py: address(folder, name)"}
     given = {"mailbox.py: socket", "bus.py: socket"}  # what is given a socket binds by one of these
-    ours = {"curve.py: address", "curve.py: ZAP", *given, *files}
+    door = "door.py: ('' if host == '*' else host.strip('[]'), int(port))"  # which is opened for curve alone
+    ours = {"curve.py: address", "curve.py: ZAP", door, *given, *files}
     assert set(binds) == ours
+    assert {one.file.name for one in ALL if one.module.startswith("tradebot.actors.door.Door")} == {"curve.py"}
 
 
 def test_the_core_uses_no_mathematics_that_differs_between_machines() -> None:

@@ -3,6 +3,7 @@ ends it and no other.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,24 @@ def test_a_question_gets_its_answer_and_one_that_comes_late_is_not_even_done(tmp
         await until(lambda: acting.late == 1)
 
     on_stage(tmp_path, is_here, body)
+
+
+@pytest.mark.parametrize("timeout_s", [math.nan, math.inf, -math.inf, 1e30, "5", None, True])
+def test_a_question_that_cannot_be_asked_leaves_none_open(tmp_path: Path, timeout_s: Any) -> None:
+    """The next one has its deadline."""
+
+    async def body(stage: Stage) -> None:
+        one = Notes()
+        acting = await stage.play("one", one)
+        with pytest.raises((TypeError, ValueError)):
+            await one.ask("nobody", Twice(1), timeout_s=timeout_s)
+        with pytest.raises(TypeError):
+            await one.ask("nobody", object(), timeout_s=0.05)  # type: ignore[arg-type]
+        assert acting.replies.open == 0
+        with pytest.raises(TimedOut):
+            await one.ask("nobody", Twice(1), timeout_s=0.05)
+
+    on_stage(tmp_path, True, body)
 
 
 def test_a_mailbox_that_is_full_refuses_and_nothing_of_what_it_took_is_lost(tmp_path: Path) -> None:

@@ -25,11 +25,15 @@ def test_whatever_the_wire_does_all_is_taken_once_and_in_order(seed: int) -> Non
     chance = random.Random(seed)
     feed, hears, taken, expected, wire = telling(), Hearing("one"), [], [GAP], []
     wire += [feed.begin(0)]
-    now_ns = 0
+    now_ns = begins = 0
     for number in range(2_000):
         now_ns += 1_000_000
+        if chance.random() < 0.01:
+            expected.append(GAP)
+            wire.append(feed.begin(now_ns))
         if chance.random() < 0.002:
             feed = telling(feed.stream + 1)
+            begins = len(expected)
             wire, expected = [feed.begin(now_ns)], [*expected, GAP]
         expected.append(body(number))
         wire.append(feed.tell(body(number)))
@@ -57,10 +61,20 @@ def test_whatever_the_wire_does_all_is_taken_once_and_in_order(seed: int) -> Non
         now_ns += ASK_AGAIN_NS
         hears.take(feed.pulse())
         taken += [one.data for one in feed.again(hears.asked(), now_ns) if hears.take(one)]
-    tail = expected[len(expected) - 1 - expected[::-1].index(GAP) :]
+    tail = expected[begins:]
     assert taken[-len(tail) :] == tail, "all that the last feed told; what one told that died may be gone with it"
     numbers = [int(one.split()[1]) for one in taken if one != GAP]
     assert numbers == sorted(set(numbers)), "once, and in order"
+
+
+def test_a_later_round_hides_nothing_that_is_missing_of_the_one_before() -> None:
+    feed, hears = telling(), Hearing("one")
+    assert hears.take(feed.begin(0)) and hears.take(feed.tell(body(1)))
+    lost = [feed.tell(body(2)), feed.tell(body(3))]
+    again = feed.begin(1)
+    assert not hears.take(again), "it comes too early"
+    told = list(feed.again(hears.asked(), 1))
+    assert told == [*lost, again] and all(map(hears.take, told))
 
 
 def test_what_is_no_longer_kept_is_a_gap_and_what_follows_it_is_next() -> None:

@@ -4,6 +4,7 @@ that they do disturbs trading.
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,18 @@ class Noter(Actor):
     class Params(Struct, frozen=True):
         file: str
         how: str = ""
+        end_s: float = 0.0
 
     def start(self):
         self.note(f"start {os.getpid()}")
         if self.params.how == "fails":
             raise ValueError("it cannot begin")
+        if self.params.how == "strays":
+            asyncio.create_task(self.stray())
+            asyncio.get_running_loop().call_later(0.1, lambda: [][0])
+
+    async def stray(self):
+        raise LookupError("nobody waits for this")
 
     async def hear(self, message, sender):
         self.note(f"{message.kind} {message.fact}")
@@ -54,7 +62,8 @@ class Noter(Actor):
         if self.params.how == "waits":
             await asyncio.sleep(3600)
 
-    def end(self):
+    async def end(self):
+        await asyncio.sleep(self.params.end_s)
         self.note("end")
 
     def note(self, text):
@@ -77,8 +86,8 @@ class Actors:
         self.rules = ""
         self.uses: dict[str, str] = {}
 
-    def use(self, name: str, how: str = "", more: str = "") -> None:
-        params = f'params = {{ file = "{self.file(name)}", how = "{how}" }}'
+    def use(self, name: str, how: str = "", more: str = "", end_s: float = 0.0) -> None:
+        params = f'params = {{ file = "{self.file(name)}", how = "{how}", end_s = {end_s} }}'
         self.uses[name] = f'[[node.actors.actor]]\nname = "{name}"\nuse = "noter.py:Noter"\n{params}\n{more}\n'
 
     def write(self) -> None:
@@ -202,6 +211,54 @@ def test_rules_of_the_tree_are_the_configuration_s(actors: Actors) -> None:
     assert place.ask("status")["running"]
 
 
+@pytest.mark.parametrize("where", ["loop", "process"])
+def test_what_its_own_task_or_callback_raises_is_told_and_ends_nobody(actors: Actors, where: str) -> None:
+    actors.use("one", how="strays", more=f'place = "{where}"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: any("order_filled" in one for one in actors.lines("one")))
+    log = next((place.node.home / "logs").glob("*.log"))
+    place.wait(lambda: "nobody waits for this" in log.read_text() and "list index out of range" in log.read_text())
+    assert actors.status()["parts"]["one"]["starts"] == 1
+
+
+def test_each_has_its_own_time_to_end_and_the_last_that_was_started_ends_first(actors: Actors) -> None:
+    """Together they take longer than any other part may."""
+    for name in ("one", "two", "three"):
+        actors.use(name, more=f'shutdown = "30s"\nplace = "{"process" if name == "two" else "loop"}"', end_s=3.0)
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: set(actors.states().values()) == {"running"})
+    place.stop()
+    assert [actors.lines(name)[-1] for name in ("one", "two", "three")] == ["end"] * 3
+    ends = [actors.file(name).stat().st_mtime for name in ("three", "two", "one")]
+    assert ends == sorted(ends)
+
+
+def test_several_that_hang_are_killed_at_once(actors: Actors) -> None:
+    lease_s, names = 3.0, [f"a{number}" for number in range(4)]
+    actors.node += f'\nlease = "{lease_s:.0f}s"'
+    for name in names:
+        actors.use(name, more='place = "process"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: set(actors.states().values()) == {"running"})
+    before = {name: actors.pid(name) for name in names}
+    for pid in before.values():
+        os.kill(pid, signal.SIGSTOP)
+    stopped_s = time.monotonic()
+    seen: dict[str, float] = {}
+    while len(seen) < len(names):
+        assert time.monotonic() < stopped_s + 60
+        seen |= {name: time.monotonic() - stopped_s for name, pid in before.items() if name not in seen and not is_alive(pid)}
+        time.sleep(0.05)
+    assert max(seen.values()) - min(seen.values()) < 2.0, "one that hangs takes the time of no other"
+    place.wait(lambda: all(actors.states()[name] == "running" and actors.pid(name) != before[name] for name in names))
+
+
 @pytest.mark.parametrize("how", ["fails", "hangs", "waits"])
 def test_an_actor_that_fails_or_hangs_is_started_again_and_nobody_else_notices(actors: Actors, how: str) -> None:
     actors.node += '\nlease = "2s"'
@@ -214,7 +271,8 @@ def test_an_actor_that_fails_or_hangs_is_started_again_and_nobody_else_notices(a
     place.wait(lambda: sum("start" in one for one in actors.lines("bad")) >= 2)
     place.wait(lambda: any("order_filled" in one for one in actors.lines("good")))
     assert sum("start" in one for one in actors.lines("good")) == 1
-    whys = {"hangs": "killed", "fails": "ValueError: it cannot begin", "waits": "LocalError: expected Noter.hear to return within 1 s"}
+    waits = "LocalError: expected Noter.hear to return within 1 s"
+    whys = {"hangs": "killed", "fails": "ValueError: it cannot begin", "waits": waits}
     assert actors.status()["parts"]["bad"]["last_exit"].startswith(whys[how])
     assert place.ask("status")["trading"] == "active"
 

@@ -15,11 +15,10 @@ from typing import Any, Final
 
 import zmq
 
-from tradebot.actors.curve import Context, Gate, Peers, bind_secured, public_key_of
+from tradebot.actors.curve import TELL_S, Context, Gate, Peers, bind_secured, public_key_of
 from tradebot.actors.mail import Mail
 
 RECONNECT_MS: Final = 10  # between two looks for an actor that is down
-TELL_S: Final = 60.0  # between two lines about peers that are refused
 
 
 def address(folder: Path, name: str) -> str:

@@ -8,6 +8,7 @@ is on each of its messages. Where no handler is there, nobody is let in.
 import contextlib
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Final
 import zmq
 from zmq.utils import z85
 
+from tradebot.actors.door import Door
 from tradebot.actors.drain import Drain, Frames
 from tradebot.domain.errors import LocalError
 
@@ -26,6 +28,7 @@ HANDSHAKE_MS: Final = 5_000  # a peer that does not get through it by then is cu
 KEEPALIVE_S: Final = 30
 BINDS_MAX: Final = 20
 AGAIN_S: Final = 0.1
+TELL_S: Final = 60.0  # between two lines about one thing
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
@@ -85,29 +88,28 @@ def bind_secured(
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_S)
     assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
-    peers = Peers(socket, refused)
     try:
-        _bind(socket, address)
-    except zmq.ZMQError as error:
-        peers.close()
+        door = _open_door(address)
+    except OSError as error:
         socket.close(linger=0)
-        why = "another program has it" if error.errno == errno.EADDRINUSE else str(error)
+        why = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
         raise LocalError(f"expected to bind {address}, found: {why}; choose another {key}") from error
+    peers = Peers(socket, door, address, refused)
+    socket.setsockopt(zmq.USE_FD, door.descriptor())
+    socket.bind(address)
     return peers
 
 
-def _bind(socket: "zmq.Socket[bytes]", address: str) -> None:
-    """Some times where another has the address: it may be one of ours that is about to end."""
+def _open_door(address: str) -> Door:
+    """Some tries where another has the address: it may be one of ours that is about to end. Raises OSError."""
     for _ in range(BINDS_MAX - 1):
         try:
-            socket.bind(address)
-        except zmq.ZMQError as error:
+            return Door(address)
+        except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
             time.sleep(AGAIN_S)
-        else:
-            return
-    socket.bind(address)
+    return Door(address)
 
 
 class Gate:
@@ -147,10 +149,14 @@ EVENTS: Final = {
 
 
 class Peers:
-    """Counts who came to a socket, who went, and whose handshake came to nothing: of the last `refused` is told each time."""
+    """Counts who came to a socket, who went, and whose handshake came to nothing: of the last `refused` is told each time. Shuts
+    the door where too many came.
+    """
 
-    def __init__(self, socket: "zmq.Socket[bytes]", refused: Callable[[], None]) -> None:
-        self._refused = refused
+    def __init__(self, socket: "zmq.Socket[bytes]", door: Door, address: str, refused: Callable[[], None]) -> None:
+        self._door, self._address, self._refused = door, address, refused
+        self.full = 0
+        self._told_s = -TELL_S
         self._counts = dict.fromkeys(EVENTS.values(), 0)
         self._socket = socket
         monitor: Any = socket.get_monitor_socket(sum(EVENTS))
@@ -164,6 +170,18 @@ class Peers:
         self._counts[event] += 1
         if event == "failed":
             self._refused()
+        elif self._door.count(self.connected):
+            self._tell_full()
+
+    def _tell_full(self) -> None:
+        """Said at the first, then once a minute at most."""
+        self.full += 1
+        if time.monotonic() - self._told_s >= TELL_S:
+            self._told_s = time.monotonic()
+            sys.stderr.write(
+                f"{self._address}: {self.connected} are connected, which is all that may be; others are kept out until half of "
+                f"them are gone; {self.full} times by now\n"
+            )
 
     @property
     def connected(self) -> int:
@@ -180,3 +198,4 @@ class Peers:
     def close(self) -> None:
         self._drain.forget()
         self._socket.disable_monitor()
+        self._door.close()

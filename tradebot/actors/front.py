@@ -40,6 +40,7 @@ class Front:
             "connected": sum(one.connected for one in peers),
             "accepted": sum(one.accepted for one in peers),
             "keys_denied": self.gate.denied,
+            "full": sum(one.full for one in peers),
             "handshakes_failed": sum(one.failed for one in peers),
             "garbage": self.requests.garbage + self.stream.garbage,
             "answers_lost": self.requests.lost,

@@ -46,6 +46,11 @@ class Replies:
         """A question, whose future fails with TimedOut where no answer comes in time."""
         return self._questions.begin(None, timeout_s)
 
+    @property
+    def open(self) -> int:
+        """Questions that wait."""
+        return len(self._questions)
+
     def fail(self, question: Question, error: Exception) -> None:
         self._questions.fail(question.number, error)
 

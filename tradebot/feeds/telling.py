@@ -29,7 +29,10 @@ class Telling:
         self._bytes = 0
 
     def begin(self, now_ns: int) -> Records:
-        return self._keep(self._gaps(now_ns), is_new=True)
+        """A gap for all. The first may be taken by who has heard nothing; one that comes later follows what was told before it,
+        which its receivers may lack and can still ask for.
+        """
+        return self._keep(self._gaps(now_ns), is_new=self.sequence == 0)
 
     def tell(self, body: bytes) -> Records:
         """The message for these facts."""

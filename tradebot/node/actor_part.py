@@ -96,6 +96,7 @@ class ActorPart(Base):
             if task.done():
                 task.result()  # it goes on for ever, or raises
         if self.news is not None and self.acting.is_idle:
+            self.move_place(self.news)
             self.note_place()
             self.hear_events(self.news.take())
         self.acting.beat()
@@ -110,6 +111,13 @@ class ActorPart(Base):
             if kinds == EVERY_KIND or kind in kinds:
                 self.acting.hear(Event(VERSION, fact, time, kind, text, event), ENGINE)
             self.heard_last = max(self.heard_last, fact)
+
+    def move_place(self, news: JournalNews) -> None:
+        """The journal ends before the fact that it had heard last."""
+        if news.moved_to is not None and news.moved_to < self.heard_last:
+            self.heard_last = news.moved_to
+            self.noted = 0
+            news.moved_to = None
 
     def note_place(self) -> None:
         """What it was given it has heard: it is idle. A disk that is full lets it hear some twice."""

@@ -2,7 +2,8 @@
 
 It begins near the journal's end, at its last but one segment, so that a start of this part does not depend on how long the run
 is. What it finds on its way to the end is no news: fills of it are kept, the rest is passed over. One who goes on behind a fact
-that it knows is told all of it.
+that it knows is told all of it; where the journal no longer has what comes next, all that it has, and where it ends before that
+fact, because its end was lost, what comes from there on.
 """
 
 import queue
@@ -16,6 +17,7 @@ from tradebot.domain.errors import LocalError
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.session_files import API, ENGINE
 from tradebot.node.watch import FILLS
+from tradebot.store.journal_range import first_head
 from tradebot.store.journal_segments import list_segments, read_head
 
 POLL_S: Final = 0.05
@@ -35,6 +37,7 @@ class JournalNews:
         self.ended = threading.Event()
         self.sequence = 0  # of the last fact that was read
         self.begins_behind = 0
+        self.moved_to: int | None = None  # where it goes on, because the journal ends before the fact that it was to begin behind
         self.error: str | None = None
         self._batches: queue.Queue[list[Event]] = queue.Queue(BATCHES_MAX)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -61,12 +64,27 @@ class JournalNews:
         while not self.ended.is_set():
             try:
                 self._follow()
-            except LocalError as error:  # pruned before it was read, or damaged: begin near the end again
-                if str(error) != self.error:
-                    self.error = str(error)
-                    sys.stderr.write(f"{self.name}: {error}\n")
-                self.after = None
+            except LocalError as error:  # pruned before it was read, or damaged
+                self._tell(str(error))
+                self.after = 0 if self._is_pruned() else None
                 self.ended.wait(AGAIN_S)
+
+    def _tell(self, error: str) -> None:
+        if error != self.error:
+            self.error = error
+            sys.stderr.write(f"{self.name}: {error}\n")
+
+    def _is_pruned(self) -> bool:
+        """Whether one who goes on finds only what came later: of that it hears all, which begins with what is gone. Of a journal
+        that is damaged nobody knows what comes next, and it begins near the end.
+        """
+        if self.after is None:
+            return False
+        try:
+            first = first_head(self.folder / ENGINE)
+        except LocalError:
+            return False
+        return first is not None and first.base_sequence > self.after
 
     def _follow(self) -> None:
         """Raises LocalError where what comes next is not there any more, or damaged."""
@@ -81,6 +99,13 @@ class JournalNews:
                 self.fills.extend(one for one in found if one["event"] in FILLS)
                 if has_caught_up and (news := [one for one in found if one["sequence"] > after or self.after is None]):
                     self._put(news)
+                if self.after is not None:
+                    self.after = self.sequence
+                if not found and 0 < chronicle.reader.reached < after:
+                    self.after = self.moved_to = chronicle.reader.reached
+                    where = self.folder / ENGINE
+                    self._tell(f"expected fact {after} in {where}, found its end at {self.after}: it goes on there")
+                    return
                 if not found:
                     has_caught_up, self.error = True, None
                     self.ended.wait(POLL_S)

@@ -131,7 +131,7 @@ def _check_clock() -> Found:
 def _check_open_files() -> Found:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < FILES_MIN:
-        return False, f"expected {FILES_MIN}, found {soft}: run `ulimit -n 1024`"
+        return False, f"expected {FILES_MIN}, found {soft}: run `ulimit -n 4096`"
     return True, f"{soft} allowed (hard {hard})"
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tradebot.actors.clock import Clock
+from tradebot.actors.door import raise_open_files
 from tradebot.actors.mailbox import ask
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
@@ -86,6 +87,7 @@ def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None
     """
     loaded = load()
     check_mode(loaded.config)
+    raise_open_files()
     with only_root(home):
         if orphans := end_orphans(home):
             note(f"killed what an earlier root had left behind: {', '.join(orphans)}")

@@ -59,6 +59,11 @@ class JournalReader:
         """Facts read over so far; what it began with before the first frame."""
         return max(self._chain.sequence, self.after_sequence)
 
+    @property
+    def reached(self) -> int:
+        """The last fact that was read, whether it was wanted or not; 0 before the first frame."""
+        return self._chain.sequence
+
     def poll(self, frames_max: int = FRAMES_MAX) -> list[Frame]:
         """What has come since, at most `frames_max` frames; empty where nothing has.
 

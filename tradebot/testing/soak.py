@@ -29,7 +29,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,10 +47,12 @@ VICTIMS: Final = ((0.5, (VENUE, GATEWAY, FEED)), (0.8, (ENGINE,)), (1.0, (ENGINE
 TOLD_S: Final = 90.0  # a life that lasted less beyond that tells nothing of a slope
 WARM_S: Final = dict.fromkeys(WATCHED, 150.0) | {VENUE: 360.0, STORE: 450.0}
 BLOCK_S: Final = 10.0
+LONG_BLOCK_S: Final = 60.0
 LAG: Final = 4  # blocks
 REST_S: Final = 30.0  # at the end of a span, without kills
 MEMORY_MAX: Final = 6.0  # megabytes an hour that are still called flat
 DESCRIPTORS_MAX: Final = 12.0  # an hour, likewise
+FINDINGS_MAX: Final = 20  # that are printed
 EVENTS_PER_S: Final = 300_000 / 1_800  # of the synthetic market
 KEYS: Final = ("RssAnon:", "VmRSS:")
 ANONYMOUS, RESIDENT, DESCRIPTORS = 1, 2, 3  # in a row; before them, when it was read
@@ -74,7 +76,8 @@ class Lives:
     def figures(self, name: str) -> dict[str, Any]:
         """Of how many lives, the seconds that tell something, what there is at the end of the longest, and the slopes."""
         lives = [np.array(rows, float) for (part, _), rows in self.rows.items() if part == name]
-        told = [floors(one[one[:, 0] >= one[0, 0] + WARM_S[name]]) for one in lives if age_of(one) >= WARM_S[name] + TOLD_S]
+        level = ceilings if name == STORE else floors
+        told = [level(one[one[:, 0] >= one[0, 0] + WARM_S[name]]) for one in lives if age_of(one) >= WARM_S[name] + TOLD_S]
         longest = max(lives, key=len, default=np.zeros((1, 4)))
         memory, descriptors = slope(told, ANONYMOUS) * 3_600 / 1e6, slope(told, DESCRIPTORS) * 3_600
         return {
@@ -96,8 +99,17 @@ def age_of(rows: Rows) -> float:
 
 def floors(rows: Rows) -> Rows:
     """The least of each block of seconds, in the middle of which it stands."""
-    blocks = (rows[:, 0] // BLOCK_S).astype(np.int64)
-    return np.array([[(block + 0.5) * BLOCK_S, *rows[blocks == block, 1:].min(axis=0)] for block in np.unique(blocks)])
+    return of_blocks(rows, BLOCK_S, np.min)
+
+
+def ceilings(rows: Rows) -> Rows:
+    """The most of each minute: of one that holds a whole segment now and then, and for how long depends on who else works."""
+    return of_blocks(rows, LONG_BLOCK_S, np.max)
+
+
+def of_blocks(rows: Rows, block_s: float, of: Callable[..., Any]) -> Rows:
+    blocks = (rows[:, 0] // block_s).astype(np.int64)
+    return np.array([[(block + 0.5) * block_s, *of(rows[blocks == block, 1:], axis=0)] for block in np.unique(blocks)])
 
 
 def as_told(lives: list[Rows], found: Rows, bound: float) -> dict[str, Any] | None:
@@ -201,6 +213,7 @@ def soak(place: Path, seconds: float, rate: float, every_s: float, seed: int, sa
             "ledger_equal": judgement.ledger_equal,
             "replay_identical": judgement.replay_identical,
             "facts_equal": judgement.facts_equal,
+            "findings": judgement.findings[:FINDINGS_MAX],
             "flat": is_flat(parts),
             "parts": parts,
         }
