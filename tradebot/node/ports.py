@@ -31,8 +31,6 @@ def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:
 
 def unbound_port(endpoint: Endpoint, ports: int) -> tuple[int, str] | None:
     """The first port that cannot be bound, and why: another has it, or the host is none of this machine's."""
-    if endpoint.host in (name for _, name in socket.if_nameindex()):
-        return None  # ZeroMQ knows the address of an interface
     for port in range(endpoint.port, endpoint.port + ports):
         try:
             _bind(endpoint.host.strip("*[]"), port)
