@@ -9,7 +9,7 @@ import pytest
 from tests.store.journals import RUN, SMALL, fill, overwrite
 from tradebot.domain.errors import LocalError
 from tradebot.store.journal import Journal
-from tradebot.store.journal_snapshots import Snapshot, Snapshots
+from tradebot.store.journal_snapshots import NEWEST, SPAN_S, Snapshot, Snapshots, kept
 
 
 def state(sequence: int) -> Snapshot:
@@ -25,13 +25,32 @@ def test_the_newest_that_is_not_after_what_was_asked_is_found(tmp_path: Path) ->
     assert snapshots.newest(2_999) == state(200) and snapshots.newest(9) is None
 
 
-def test_the_newest_three_are_kept(tmp_path: Path) -> None:
+def test_the_newest_three_are_kept_and_the_oldest_of_their_second(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path)
     for sequence in (5, 10, 200, 3_000, 40_000):
         snapshots.save(*state(sequence))
-    assert snapshots.sequences() == [200, 3_000, 40_000]
+    assert snapshots.sequences() == [5, 200, 3_000, 40_000]
     snapshots.save(*state(40_000)._replace(data=b"again"))
-    assert snapshots.newest() == state(40_000)._replace(data=b"again") and len(snapshots.sequences()) == 3
+    assert snapshots.newest() == state(40_000)._replace(data=b"again") and len(snapshots.sequences()) == 4
+
+
+@pytest.mark.parametrize("every_s", [0.2, 4.0, 60.0, 400.0, 3_600.0])
+def test_who_is_some_minutes_behind_finds_one_that_is_not_much_older(every_s: float) -> None:
+    """However often one is taken, few are kept."""
+    ages: list[float] = []
+    for _ in range(5_000):
+        ages = [0.0, *(age_s + every_s for age_s in ages)]
+        ages = [age_s for at, age_s in enumerate(ages) if at in kept(ages)]
+        assert len(ages) <= 15
+    for behind_s in (1.0, 30.0, 100.0, 250.0):
+        older = [age_s for age_s in ages if age_s >= behind_s]
+        assert older and older[0] <= max(4 * behind_s, behind_s + 2 * every_s)
+    assert sum(age_s > SPAN_S for age_s in ages[NEWEST:]) <= 1, "the journal behind it is not held longer"
+
+
+def test_a_clock_that_was_set_back_lets_none_go_that_is_needed() -> None:
+    assert kept([0.0, -5_000.0, -4_999.0, -4_998.0, -4_000.0]) >= {0, 1, 2}
+    assert kept([]) == set()
 
 
 def test_every_flipped_bit_is_passed_over_and_named(tmp_path: Path) -> None:
