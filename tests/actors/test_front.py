@@ -186,7 +186,7 @@ def test_an_address_that_another_has_is_told_in_one_line(monkeypatch: pytest.Mon
     monkeypatch.setattr("tradebot.actors.curve.BINDS_MAX", 2)
 
     async def body(found: Peer, front: Front) -> None:
-        with pytest.raises(LocalError, match="another program has it; choose another"):
+        with pytest.raises(LocalError, match=r"another program has it; choose another node\.api\.address"):
             Front({}, found.server, *found.addresses, found.hear)
 
     run(body)

@@ -38,6 +38,13 @@ def test_a_home_without_a_run_is_refused_by_kill_and_nothing_is_latched(tmp_path
     assert not (tmp_path / "tradebot_home").exists()
 
 
+@pytest.mark.parametrize("verb", ["status", "orders", "reload", "pause", "kill"])
+def test_a_home_that_is_a_file_is_told_as_that(tmp_path: Path, verb: str) -> None:
+    home = tmp_path / "afile"
+    home.touch()
+    assert failure(tmp_path, 2, "--home", str(home), verb).endswith(f"expected a folder for --home, found a file at {home}")
+
+
 @pytest.mark.parametrize(("words", "verb"), [("status --nope", "status"), ("journal verify last more", "journal verify")])
 def test_what_a_verb_does_not_take_points_to_the_help_of_that_verb(tmp_path: Path, words: str, verb: str) -> None:
     assert failure(tmp_path, 2, *words.split()).endswith(f"; see `tradebot {verb} --help`")

@@ -46,7 +46,7 @@ def test_events_that_came_together_are_told_one_by_one() -> None:
 
 def test_wrong_use_is_told_in_one_line() -> None:
     assert next_port("tcp://[::1]:7700") == "tcp://[::1]:7701"
-    for wrong in ("ipc:///x", "tcp://host", "tcp://host:x"):
+    for wrong in ("ipc:///x", "tcp://host", "tcp://host:x", "tcp://host:99999", "tcp://host:65535", "tcp://host:0", "tcp://:7700"):
         with pytest.raises(UsageError, match="expected tcp"):
             next_port(wrong)
     with pytest.raises(UsageError, match="expected a topic"):
@@ -55,6 +55,21 @@ def test_wrong_use_is_told_in_one_line() -> None:
         public_key_of("short")
     with pytest.raises(BadMessage):
         read_reply(b"\xc1")
+
+
+def test_what_a_client_is_made_of_is_looked_at_before_anything_is_sent() -> None:
+    public, secret = make_keys()
+    for wrong in ("abc", "", "~" * 40, "#" * 40, "é" * 40):
+        with pytest.raises(UsageError, match="the node's public key, 40 characters in Z85"):
+            Client("tcp://127.0.0.1:9", wrong, secret)
+    for streams in ("tcp://127.0.0.1:99999", "ipc:///x"):
+        with pytest.raises(UsageError, match="a port from 1 to 65535"):
+            Client("tcp://127.0.0.1:9", public, secret, streams=streams)
+    with Client("tcp://127.0.0.1:9", public, secret, streams="tcp://127.0.0.1:65535", timeout_s=0.2) as node:
+        with pytest.raises(UsageError, match=r"up to 64 bits, found .*order.* with 'explain'"):
+            node.ask("explain", order=2**70)
+        with pytest.raises(UsageError, match="whole numbers"):
+            node.control("kill", guards=object())  # type: ignore[arg-type]
 
 
 def test_nobody_at_the_address_is_told_within_the_time_given() -> None:

@@ -289,6 +289,10 @@ def test_a_number_in_a_file_where_exact_text_is_needed_says_to_quote_it(tmp_path
         ),
         ("strategy.0.instruments=['A/B', 'A/B@bitstamp']", "expected each instrument once"),
         ("report.sample=0s", "expected a duration above zero"),
+        ("node.lease=1ns", 'expected a lease from "1s"'),
+        ("node.lease=999ms", 'expected a lease from "1s"'),
+        ("node.speed=nan", "expected a number of at least 0.01, found nan"),
+        ("costs.queue_power=0.7", "expected float that"),
         ("report.grid={fees=['1']}", "expected a percentage"),
         ("report.grid={latencies=[]}", "expected a list with something in it"),
     ],
@@ -354,6 +358,7 @@ def test_clients_have_a_name_a_key_and_a_role(tmp_path: Path) -> None:
     [
         (with_clients(), "expected the key 'node.api.client'"),
         (with_clients(("a", FIRST, "root")), "node.api.client.0.role: expected"),
+        (with_clients(("a", FIRST, "viewer"), ("desk-1", SECOND, "root")), 'found the text "root" (client.1 is \'desk-1\')'),
         (with_clients(("a", FIRST[:-1], "viewer")), "node.api.client.0.key: expected a public key of 40 characters"),
         (with_clients(("a", "#" * 40, "viewer")), "node.api.client.0.key: expected a public key of 40 characters"),
         (with_clients(("a b", FIRST, "viewer")), "node.api.client.0.name: expected a name of letters"),
@@ -419,6 +424,7 @@ def test_two_strategies_of_one_name_are_refused_until_one_is_named(tmp_path: Pat
     [
         (b"mode = \n", "expected TOML, found: Invalid value (at line 1, column 8)"),
         (b"a = 1\na = 2\n", "(at line 2, column 6)"),
+        (b"node = { speed = 5.0 }\n\n[node.api]\n", "is closed: write it as [a] to have [a.b] beside it"),
         (b"\xff\xfe\x00", "expected TOML in UTF-8"),
     ],
 )
@@ -428,6 +434,30 @@ def test_a_file_that_is_not_toml_names_file_and_line(tmp_path: Path, content: by
     with pytest.raises(ConfigError) as caught:
         load_config([path], {}, [])
     assert str(caught.value).startswith(f"{path}: ") and said in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["node.supervisor", "node.actors"])
+def test_waits_grow_from_the_first_to_the_longest(tmp_path: Path, path: str) -> None:
+    more = ',actor=[{name="a",use="a:B"}]' if path == "node.actors" else ""
+    said = refusal(tmp_path, settings=[f'{path}={{backoff="10s",backoff_max="1s"{more}}}'])
+    assert said.startswith(f"--set: {path}.backoff_max: expected a first wait") and said.endswith("found 10s and 1s")
+    said = refusal(tmp_path, settings=[f'{path}={{backoff="31s"{more}}}'])
+    assert said.startswith(f"--set: {path}.backoff: expected a first wait"), "the longest is as it is"
+    load(tmp_path, settings=[f'{path}={{backoff="10s",backoff_max="10s"{more}}}'])
+
+
+SHIPPED = sorted(Path(__file__).parents[2].joinpath("config").glob("*.toml"))
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.name)
+def test_to_what_is_shipped_the_tables_of_the_documentation_can_be_appended(tmp_path: Path, shipped: Path) -> None:
+    page = shipped.parents[1] / "docs" / "wire.md"
+    block = page.read_text().partition("```toml\n")[2].partition("```")[0]
+    assert block.startswith("[node.api]")
+    whole = tmp_path / shipped.name
+    whole.write_text(f"{shipped.read_text()}\n{block}")
+    api = load_config([whole], {}, []).config.node.api
+    assert api is not None and api.client[0].name == "desk-1"
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from tradebot.node.health import (
     seen_peers,
     write_parts,
 )
+from tradebot.node.root_lock import only_root
 from tradebot.node.session_files import FEED, STORE, write_whole
 
 
@@ -86,15 +87,15 @@ def test_who_is_gone_is_dead_and_who_lives_without_an_answer_is_silent(
         inner = {"engine": part(1), "venue": part(1)}
         parts = {"feed": mine, "gateway": {**part(1), "pid": gone.pid}, STORE: {**mine, "state": "starting"}}
         write_parts(folder, {**parts, "trading": {**mine, "parts": inner}})
-        (tmp_path / "journal" / "root").write_text(f"{os.getpid()}\n")
         answers(monkeypatch, {"engine": {"facts": 1}})
-        heard = Heard(tmp_path)
-        found = seen_parts(heard)
+        with only_root(tmp_path):
+            heard = Heard(tmp_path)
+            found, root = seen_parts(heard), heard.root()
     assert {name: one["state"] for name, one in found.items()} == {
         "feed": "silent", "gateway": "dead", STORE: "starting", "trading": "running",
     }  # fmt: skip
     assert {name: one["state"] for name, one in found["trading"]["parts"].items()} == {"engine": "running", "venue": "silent"}
-    assert heard.root() == {"pid": os.getpid(), "state": "silent", "mailbox": None}
+    assert root == {"pid": os.getpid(), "state": "silent", "mailbox": None}
     told = seen_peers({"gateway": "there", "venue": "there", "feed": "silent since 2026"}, found)
     assert told["gateway"].startswith("dead") and told["venue"].startswith("silent") and told["feed"] == "silent since 2026"
 

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from tests.node.nodes import RESTING, Place
+from tradebot.client.curve import make_keys
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_REFUSED, ConfigError
 from tradebot.node import running
-from tradebot.node.config import config_from_dict, config_to_dict, load_config
+from tradebot.node.config import Config, config_from_dict, config_to_dict, load_config
 from tradebot.node.reloading import changes, parts_concerned
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, VENUE
 
 BASE = ['account={venue="x",start="1 USD"}', 'strategy=[{use="a:B",instruments=["A/USD"]}]']
+
+KEYS = [make_keys()[0] for _ in range(2)]
 
 
 def change(place: Place, old: str, new: str) -> None:
@@ -97,6 +100,28 @@ def test_every_key_of_a_node_is_concerned_by_a_rule_or_refused() -> None:
             parts_concerned([key])
     with pytest.raises(ConfigError):
         parts_concerned(["strategyx"])
+
+
+def test_what_changed_is_called_by_its_name_and_a_whole_table_once() -> None:
+    base = [*BASE, 'strategy.1={use="a:C",instruments=["A/USD"],params={x=1}}']
+    clients = [{"name": name, "key": key, "role": "viewer"} for name, key in zip("ab", KEYS, strict=True)]
+    api = {"address": "tcp://127.0.0.1:7700", "client": clients}
+
+    def config(*more: str, **node: object) -> Config:
+        values = config_to_dict(load_config([], {}, [*base, *more]).config)
+        return config_from_dict(values | {"node": values["node"] | node})  # type: ignore[operator]
+
+    assert changes(config(), config("strategy.1.params.x=2")) == ["strategy.c.params.x"]
+    assert changes(config(), config(api=api)) == changes(config(api=api), config()) == ["node.api"]
+    other = api | {"client": [clients[0] | {"role": "admin"}]}
+    found = changes(config(api=api), config(api=other))
+    assert found == ["node.api.client.a.role", "node.api.client.b"] and parts_concerned(found) == {API}
+    actors = {"actor": [{"name": name, "use": "a:B"} for name in "xy"]}
+    found = changes(config(actors=actors), config(actors={"actor": actors["actor"][::-1]}))
+    assert found == ["node.actors.actor"], "their order"
+    found = changes(config(actors=actors), config(actors={"actor": [actors["actor"][0] | {"params": {"limit": 3}}]}))
+    assert found == ["node.actors.actor.x.params.limit", "node.actors.actor.y"]
+    assert changes(config(), config("strategy.2={use='a:D',instruments=['A/USD']}")) == ["strategy.d"]
 
 
 def test_a_part_that_grows_is_started_again_without_loss(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.node.nodes import Place
 from tests.node.reached import Reached
+from tradebot.actors.mailbox import ask
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, ConfigError
 from tradebot.node.config import config_from_dict
@@ -92,6 +93,22 @@ def test_a_part_is_started_again_when_asked_for_and_no_other(place: Place) -> No
     assert place.events()[-1]["event"] == "restart_asked"
     assert "one of store, venue, gateway, engine, feed" in place.call(EXIT_FAILED, "restart", "nobody")["error"]
     assert len(place.wait_orders(2)) == 2
+
+
+def test_parts_that_live_together_end_as_asked_without_an_error_and_their_desk_says_what_is_wrong(place: Place) -> None:
+    set_node(place, {"place": '"together"'})
+    place.start()
+    place.wait_orders(2)
+    found = place.ask("restart", TRADING)
+    assert (found["part"], found["starts"]) == (TRADING, 2)
+    place.node.wait_trading()
+    folder = ipc_folder(place.node.folder)
+    for wrong in (b"{", b"[]", b'{"verb":5}'):
+        assert b"expected a question in JSON" in (ask(folder, f"{TRADING}.desk", wrong, 5.0) or b"")
+    assert b"expected a verb of the trading, found 'nope'" in (ask(folder, f"{TRADING}.desk", b'{"verb":"nope"}', 5.0) or b"")
+    trading = place.ask("status")["parts"][TRADING]
+    assert trading["mailbox"]["garbage_questions"] == 3
+    assert trading["error"] is None and [one["error"] for one in trading["parts"].values()] == [None] * 4
 
 
 def test_the_shape_of_a_node() -> None:

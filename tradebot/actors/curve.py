@@ -75,10 +75,10 @@ def check_private(path: Path) -> None:
 
 
 def bind_secured(
-    socket: "zmq.Socket[bytes]", address: str, secret: str, refused: Callable[[], None] = lambda: None
+    socket: "zmq.Socket[bytes]", address: str, secret: str, refused: Callable[[], None] = lambda: None, key: str = "node.bus"
 ) -> "Peers":
-    """Bind behind CURVE and the list; who comes and goes from then on. `refused` is called for each that is not let in. Raises
-    LocalError where the address cannot be had, and closes the socket.
+    """Bind behind CURVE and the list; who comes and goes from then on. `refused` is called for each that is not let in; `key` is
+    where the configuration has the address. Raises LocalError where that cannot be had, and closes the socket.
     """
     socket.curve_server = True
     socket.curve_secretkey = secret.encode()
@@ -93,7 +93,7 @@ def bind_secured(
     except OSError as error:
         socket.close(linger=0)
         why = "another program has it" if error.errno == errno.EADDRINUSE else error.strerror
-        raise LocalError(f"expected to bind {address}, found: {why}; choose another node.api.address") from error
+        raise LocalError(f"expected to bind {address}, found: {why}; choose another {key}") from error
     peers = Peers(socket, door, address, refused)
     socket.setsockopt(zmq.USE_FD, door.descriptor())
     socket.bind(address)

@@ -12,12 +12,12 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final, Protocol
 
 from tradebot.actors.bus import Bus
-from tradebot.actors.cell import Cell, Part, Room
+from tradebot.actors.cell import Addressed, Cell, Part, Room
 from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
 from tradebot.actors.clock import Clock
 from tradebot.actors.inquiry import Inquiry
@@ -108,14 +108,25 @@ class Own(Protocol):
         """Beside it, for as long as it runs."""
 
 
+Asked = Callable[[bytes, int, Callable[[], dict[str, Any]]], tuple[bytes, Iterable[Addressed]]]
+"""The answer to a question at a group's desk, as a part gives it (`cell.Part.ask`)."""
+
+
+def says_nothing(body: bytes, now_ns: int, figures: Callable[[], dict[str, Any]]) -> tuple[bytes, Iterable[Addressed]]:
+    return b"{}", ()
+
+
 class Group:
     """Parts in one loop, under a supervisor. What becomes of each is told to the root too; at a desk of its own the process says
     that the loop works, whoever of them is down. With an `own` the children may also have processes of their own, by the word
     PROCESS as their start, and count as started when they are there: what they raise when they begin is a death like any.
     """
 
-    def __init__(self, make: Make, name: str, spec: SupervisorSpec, told: Told, room: Room, own: Own | None = None) -> None:
-        self.name, self.room, self.own = name, room, own
+    def __init__(
+        self, make: Make, name: str, spec: SupervisorSpec, told: Told, room: Room, own: Own | None = None,
+        asked: Asked = says_nothing,
+    ) -> None:  # fmt: skip
+        self.name, self.room, self.own, self._asked = name, room, own, asked
         self._make, self._told = make, told
         room.bus.hosts = frozenset(child.id for child in spec.children if child.start != PROCESS)
         self.posts = room.to_root = Posts(room.bus, name, room.clock.now())
@@ -175,7 +186,9 @@ class Group:
             await asyncio.sleep(BEAT_S)
 
     def _answer(self, body: bytes) -> bytes:
-        return b"{}" if self.own is None else self.own.answer(self, body)
+        if self.own is not None:
+            return self.own.answer(self, body)
+        return self._asked(body, self.room.clock.now(), self.inbox.figures)[0]
 
     def _note(self, what: str, child: ChildSpec, why: str) -> None:
         self._told(what, child, why)
@@ -227,17 +240,18 @@ def run_process(
     told: Told = lambda *_: None,
     own: Own | None = None,
     is_ready_first: bool = False,
+    asked: Asked = says_nothing,
 ) -> None:
     """Make a part, or those of `together`, and run them on uvloop, to their end; the bus is made in the loop, and `offset_ns` is
     that of the root's clock. With `is_ready_first` a part has started before it is made, and says why it
-    ends.
+    ends. `asked` answers for a process without an `own` in which several live.
     """
     clock, lines = Clock(offset_ns), Lines(life_line, ready, tells_why=is_ready_first)
 
     async def run() -> None:
         try:
             if together is not None:
-                await Group(make, name, together, told, Room(make_bus(), clock), own).run(lines)
+                await Group(make, name, together, told, Room(make_bus(), clock), own, asked).run(lines)
                 return
             if is_ready_first:
                 lines.say_ready()

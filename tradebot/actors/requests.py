@@ -28,7 +28,7 @@ class Requests:
         self._socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self.peers = bind_secured(self._socket, address, secret)
+        self.peers = bind_secured(self._socket, address, secret, key="node.api.address")
         self.lost = self.garbage = 0
         self._drain = Drain(self._socket, self._hear)
 

@@ -28,7 +28,7 @@ class Stream:
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
-        self.peers = bind_secured(self._socket, address, secret)
+        self.peers = bind_secured(self._socket, address, secret, key="node.api.address")
         self._sequences: dict[bytes, int] = {}
         self._last: dict[bytes, bytes] = {}
         self._wanted: dict[bytes, None] = {}

@@ -52,24 +52,9 @@ def run(call: Call) -> int:
 
 def reload(call: Call) -> int:
     """Has the root read its configuration again, and tells what became of it."""
-    import os
-    import signal
-    import time
+    from tradebot.node.reloading import described, reload_node
 
-    from tradebot.domain.errors import TimedOut
-    from tradebot.node.reloading import described, read_outcome, root_of
-    from tradebot.node.session_files import find_current
-
-    folder, root = find_current(call.home), root_of(call.home)
-    before = read_outcome(folder).get("number", 0)
-    os.kill(root, signal.SIGHUP)
-    until = time.monotonic() + RELOAD_S
-    while (found := read_outcome(folder)).get("number", 0) == before:
-        if time.monotonic() > until:
-            raise TimedOut(f"expected a node that reloads within {RELOAD_S:g} s, found none: see its log")
-        time.sleep(0.05)
-    if not found["accepted"]:
-        raise Refused(found["why"])
+    found = reload_node(call.home, RELOAD_S)
     call.output.answer(found, lambda: call.output.line(described(found["changed"], found["parts"])))
     return EXIT_DONE
 
@@ -166,7 +151,7 @@ def flatten(call: Call) -> int:
 def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
     from tradebot.node.desks import is_running
-    from tradebot.node.reloading import has_root
+    from tradebot.node.root_lock import has_root
     from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
 
     try:

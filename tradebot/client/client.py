@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import msgspec
 import zmq
 
-from tradebot.client.curve import public_key_of
+from tradebot.client.curve import check_server_key, public_key_of
 from tradebot.client.errors import BadMessage, NoAnswer, RequestRefused, RoleRefused
 from tradebot.client.line import Line
 from tradebot.client.told import Accepted, Gap, Order, Position, Status, Told, fact_of, metrics_of, state_of
@@ -27,6 +27,7 @@ from tradebot.domain.errors import UsageError
 HIGH_WATER: Final = 1_000  # messages of a stream that wait for this client
 LOOK_MS: Final = 50
 TIMEOUT_S: Final = 5.0
+PORT_MAX: Final = 65_535
 
 Argument = wire.Argument
 
@@ -39,8 +40,9 @@ class Client:
     def __init__(
         self, address: str, server_key: str, secret: str, *, streams: str | None = None, timeout_s: float = TIMEOUT_S
     ) -> None:
-        self._address, self._server_key = address, server_key
+        self._address, self._server_key = address, check_server_key(server_key)
         self._streams = streams or next_port(address)
+        host_and_port(self._streams, PORT_MAX)
         self._keys = (public_key_of(secret), secret)
         self._timeout_s = timeout_s
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -66,7 +68,7 @@ class Client:
         Raises NoNode, KeyRefused, RequestRefused, NoAnswer.
         """
         number = self._next()
-        body = wire.encode(wire.Ask(wire.VERSION, number, verb, arguments))
+        body = encoded(wire.Ask(wire.VERSION, number, verb, arguments))
         try:
             return self._exchange(number, body)
         except NoAnswer:
@@ -79,7 +81,7 @@ class Client:
         nothing was sent, NoAnswer where it was sent and what became of it is not known.
         """
         number = self._next()
-        body = wire.encode(wire.Control(wire.VERSION, number, verb, why, dict(arguments)))
+        body = encoded(wire.Control(wire.VERSION, number, verb, why, dict(arguments)))
         return msgspec.convert(self._exchange(number, body), Accepted)
 
     def status(self) -> Status:
@@ -204,7 +206,26 @@ def read_told(data: bytes) -> wire.Told:
 
 
 def next_port(address: str) -> str:
+    """Where the streams are, beside the requests. Raises UsageError, also where `address` is none itself."""
+    host, port = host_and_port(address)
+    return f"{host}:{port + wire.STREAMS_PORT_AFTER}"
+
+
+def host_and_port(address: str, port_max: int = PORT_MAX - wire.STREAMS_PORT_AFTER) -> tuple[str, int]:
+    """Raises UsageError."""
     host, _, port = address.rpartition(":")
-    if not host.startswith("tcp://") or not port.isdecimal():
-        raise UsageError(f"expected tcp://HOST:PORT, found {address!r}")
-    return f"{host}:{int(port) + wire.STREAMS_PORT_AFTER}"
+    is_port = port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= port_max
+    if not is_port or not host.startswith("tcp://") or host == "tcp://":
+        raise UsageError(f"expected tcp://HOST:PORT with a port from 1 to {port_max}, found {address!r}")
+    return host, int(port)
+
+
+def encoded(request: wire.Ask | wire.Control) -> bytes:
+    """Raises UsageError where it cannot be said on the wire."""
+    try:
+        return wire.encode(request)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"expected switches, texts and whole numbers of up to 64 bits, found {request.arguments} with {request.verb!r}: "
+            f"{error}"
+        ) from error

@@ -1,8 +1,10 @@
 """Keys of a client: CURVE's, in Z85, the text that ZeroMQ has for 32 bytes."""
 
+import struct
 from pathlib import Path
 
 import zmq
+from zmq.utils import z85
 
 from tradebot.domain.errors import UsageError
 
@@ -22,6 +24,21 @@ def public_key_of(secret: str) -> str:
             f"expected a secret key of 40 characters in Z85, found {len(secret)} that are none: "
             "`python -m tradebot.client.keys FILE` makes one"
         ) from error
+
+
+def check_server_key(key: str) -> str:
+    """Raises UsageError where it is no key in Z85 (rfc.zeromq.org/spec/32): five characters for four bytes."""
+    try:
+        data = key.encode("ascii")
+        is_key = len(data) == 40 and len(z85.decode(data)) == 32
+    except (KeyError, ValueError, struct.error):
+        is_key = False
+    if not is_key:
+        raise UsageError(
+            f"expected the node's public key, 40 characters in Z85, found {len(key)} that are none: take the key that "
+            "`tradebot status` tells"
+        )
+    return key
 
 
 def read_key(path: str | Path) -> str:

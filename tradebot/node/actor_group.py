@@ -26,7 +26,7 @@ from tradebot.node.actor_part import actor_uses
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
 from tradebot.node.node_schema import Actors, ActorUse
-from tradebot.node.part import read_question
+from tradebot.node.part import Unreadable, read_question
 from tradebot.node.processes import memory_of
 from tradebot.node.session_files import read_prepared
 from tradebot.node.tree_shape import ANSWERS, GONE, MAIN, SILENT, waits_of
@@ -68,6 +68,7 @@ class ActorGroup:
         self.at_work = asyncio.Lock()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.error: str | None = None
+        self.garbage_questions = 0
         self.silent: dict[str, float] = {}
         self.told_silent: set[str] = set()
         self.memory_bytes = 0
@@ -86,7 +87,8 @@ class ActorGroup:
             question = read_question(body)
             match question["verb"]:
                 case "status":
-                    found = {"error_of_change": self.error, "mailbox": group.inbox.figures()}
+                    figures = {**group.inbox.figures(), "garbage_questions": self.garbage_questions}
+                    found = {"error_of_change": self.error, "mailbox": figures}
                 case "restart":
                     self.begin(self.restart(group, question["part"]))
                     found = {"accepted": True}
@@ -97,6 +99,9 @@ class ActorGroup:
                     found = {"accepted": True, "changed": differing(self.marks, marks)}
                 case verb:
                     raise ValueError(f"expected a verb of the actors, found {verb!r}")
+        except Unreadable as error:
+            self.garbage_questions += 1
+            found = {"error": str(error)}
         except (KeyError, ValueError) as error:
             found = {"error": f"{type(error).__name__}: {error}"}
         return msgspec.json.encode(found)

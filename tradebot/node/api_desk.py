@@ -129,8 +129,8 @@ class ApiDesk:
     async def _control(self, who: str, request: Control) -> Body:
         role = self._roles[who]
         if role not in CONTROLS[request.verb]:
-            allowed = " or ".join(sorted(CONTROLS[request.verb]))
-            raise Unmet(Code.ROLE, f"expected {allowed} for {request.verb}, found {who}, whose key is that of a {role}")
+            allowed, article = " or ".join(sorted(CONTROLS[request.verb])), "an" if role[0] in "aeiou" else "a"
+            raise Unmet(Code.ROLE, f"expected {allowed} for {request.verb}, found {who}, whose key is that of {article} {role}")
         try:
             steps = steps_of(request.verb, request.arguments, read_killed(self._home) is not None)
         except ValueError as error:

@@ -5,6 +5,7 @@ each text (`values`) and says no in one line that names where the wrong thing wa
 frozen, whole, and can be written into a manifest and read again.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Final, cast
 import msgspec
 
 from tradebot.domain.errors import ConfigError
+from tradebot.node.node_schema import Supervisor
 from tradebot.node.places import parse_store
 from tradebot.node.schema import Config, Download, FeeRates, Grid, Latency, StrategyUse
 from tradebot.node.shape import Shape
@@ -53,6 +55,7 @@ from tradebot.node.values import (
     parse_key,
     parse_latency,
     parse_latency_model,
+    parse_lease,
     parse_positive,
     parse_public_key,
     parse_rate,
@@ -126,7 +129,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "report.grid.latencies.*": parse_latency,
     "download.timeout": parse_interval,
     "node.order_age": parse_interval,
-    "node.lease": parse_interval,
+    "node.lease": parse_lease,
     "node.reconcile": parse_interval,
     "node.keep": parse_keep,
     "node.bus": parse_bus,
@@ -145,6 +148,8 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "node.actors.actor.*.patience": parse_interval,
 }
 
+_NUMBERED: Final = re.compile(r"(?:^|: )(?P<entry>(?:node\.[a-z.]+|strategy)\.[0-9]+)\.(?P<key>[^ .:]+)[^ :]*: ")
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -158,10 +163,13 @@ class Loaded:
 def load_config(files: Sequence[Path], environment: Mapping[str, str], settings: Sequence[str]) -> Loaded:
     """Defaults < files in order < environment < settings (`a.b=value`). Raises ConfigError, one line."""
     layers = merge_sources(files, environment, settings)
-    for path in ("strategy", "node.actors.actor"):
-        _resolve_code(layers, path)
-    _resolve_latencies(layers)
-    config = _checked(layers.values, layers.sources)
+    try:
+        for path in ("strategy", "node.actors.actor"):
+            _resolve_code(layers, path)
+        _resolve_latencies(layers)
+        config = _checked(layers.values, layers.sources)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_named_entry(str(error), layers.values)}") from error
     values = config_to_dict(config)
     sources = {path: layers.sources.get(path, FROM_DEFAULT) for path, _ in leaves(values)}
     return Loaded(config, sources, values)
@@ -272,10 +280,28 @@ def _checked(values: Table, sources: Mapping[str, str]) -> Config:
     try:
         config = msgspec.convert(named, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"configuration: {error}") from error
+        raise ConfigError(_words_of(error, sources)) from error
     _refuse_later_choices(named, sources)
     _check_together(config, sources)
     return config
+
+
+def _named_entry(said: str, values: Table) -> str:
+    """Behind a path with the number of an entry the entry's name, which its writer knows it by."""
+    found = _NUMBERED.search(said)
+    if found is None or found["key"] == "name":
+        return ""
+    entry = _value_at(values, tuple(found["entry"].split(".")))
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f" ({'.'.join(found['entry'].split('.')[-2:])} is {name!r})" if isinstance(name, str) else ""
+
+
+def _words_of(error: msgspec.ValidationError, sources: Mapping[str, str]) -> str:
+    """What the schema cannot say, as everything else is said: where, and what was expected."""
+    what, _, place = str(error).partition(" - at `$.")
+    path = re.sub(r"\[(\d+)\]", r".\1", place.rstrip("`"))
+    where = _where(sources, path) if path else "configuration"
+    return f"{where}: {what[:1].lower()}{what[1:].replace('`', '')}"
 
 
 def _checked_tree(values: Table, sources: Mapping[str, str], whole: bool = True) -> Table:
@@ -335,6 +361,9 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
         raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
     _check_clients(config, sources)
     _check_actors(config, sources)
+    _check_waits(config.node.supervisor, "node.supervisor", sources)
+    if config.node.actors is not None:
+        _check_waits(config.node.actors, "node.actors", sources)
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"
@@ -368,6 +397,16 @@ def _check_actors(config: Config, sources: Mapping[str, str]) -> None:
             where = _where(sources, f"node.actors.actor.{index}.name")
             raise ConfigError(f"{where}: expected a name of its own for each actor, found {use.name!r}, which {why}")
         found.add(use.name)
+
+
+def _check_waits(supervisor: Supervisor, path: str, sources: Mapping[str, str]) -> None:
+    """Waits grow from the first to the longest."""
+    if supervisor.backoff_s > supervisor.backoff_max_s:
+        written = f"{path}.backoff" if source_of(sources, f"{path}.backoff_max") == FROM_DEFAULT else f"{path}.backoff_max"
+        raise ConfigError(
+            f"{_where(sources, written)}: expected a first wait, backoff, that is no longer than the longest, backoff_max, found "
+            f"{supervisor.backoff} and {supervisor.backoff_max}"
+        )
 
 
 def _check_instruments(use: StrategyUse, venue: str, where: str) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from tradebot.actors.mailbox import ask_all
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError, NotRunning
-from tradebot.node.reloading import root_of
+from tradebot.node.root_lock import root_of
 from tradebot.node.session_files import API, ENGINE, GATEWAY, STORE, find_current, ipc_folder, write_whole
 
 NAME: Final = "parts.json"
@@ -42,7 +42,7 @@ class Heard:
     def __init__(self, home: Path) -> None:
         self.home, self.folder = home, find_current(home)
         self.known = read_parts(self.folder)
-        names = {name for name, _ in each_part(self.known)}
+        names = {*self.known, *(name for name, _ in each_part(self.known))}
         desks = {name: f"{name}.desk" for name in sorted({*names, ENGINE, GATEWAY, STORE, ROOT})}
         body = msgspec.json.encode({"verb": "status"})
         found = ask_all(ipc_folder(self.folder), desks.values(), body, ANSWER_S)

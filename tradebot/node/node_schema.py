@@ -6,7 +6,17 @@ from msgspec import Meta, Struct
 
 from tradebot.domain.units import NS_PER_SECOND
 from tradebot.domain.wire import Role
-from tradebot.node.values import Endpoint, Parameter, Target, parse_endpoint, parse_interval, parse_keep, parse_use, parse_wait
+from tradebot.node.values import (
+    Endpoint,
+    Parameter,
+    Target,
+    parse_endpoint,
+    parse_interval,
+    parse_keep,
+    parse_lease,
+    parse_use,
+    parse_wait,
+)
 
 
 class ApiClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,7 +213,7 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="Silence after which a process of the node is taken for dead: it is killed and started again, so that "
-            "one that stood still cannot act on what was true then.",
+            "one that stood still cannot act on what was true then. From 1s.",
             examples=["15s"],
         ),
     ] = "15s"
@@ -253,7 +263,7 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def lease_s(self) -> float:
         """Seconds."""
-        return parse_interval(self.lease) / NS_PER_SECOND
+        return parse_lease(self.lease) / NS_PER_SECOND
 
     @property
     def keep_ns(self) -> int | None:

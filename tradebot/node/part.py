@@ -72,3 +72,13 @@ class Base(Plain):
 
     def status(self) -> dict[str, Any]:
         return {"refused": self.full}
+
+
+class Host(Base):
+    """The desk of a process in which parts live together: that it answers says that their loop turns."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def status(self) -> dict[str, Any]:
+        return {}

@@ -7,20 +7,24 @@ import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TextIO
 
-from tradebot.actors.child_spec import ChildSpec, SupervisorSpec
+from tradebot.actors.child_spec import ChildSpec, SupervisorSpec, is_wanted
 from tradebot.actors.heap import give_back
 from tradebot.actors.life_line import end_with
 from tradebot.actors.process import GaveUp, run_process
+from tradebot.actors.running import reason_of
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
 from tradebot.engine.session import ShutOut
 from tradebot.node.actor_group import ActorGroup, supervisor_of
 from tradebot.node.bus import bus_of
 from tradebot.node.config import config_from_dict
+from tradebot.node.part import Host
 from tradebot.node.parts import make_part
 from tradebot.node.session_files import ACTORS, ENGINE, STORE, next_epoch, read_prepared
 from tradebot.node.tree_shape import RESERVED, gave_up_code, together
+
+TERMINATED: Final = reason_of(-signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
@@ -49,7 +53,8 @@ def main(arguments: list[str]) -> int:
         own = group_of(words) if words.name == ACTORS else None
         run_process(
             make_of(words, shut), words.name, lambda: bus_of(words.folder, words.bus), words.life_line, words.clock_offset,
-            words.ready, supervisor_of(own.actors) if own is not None else host_of(words), told, own, words.name not in RESERVED,
+            words.ready, supervisor_of(own.actors) if own is not None else host_of(words), Told(sys.stderr), own,
+            words.name not in RESERVED, Host(words.name).ask,
         )  # fmt: skip
     except GaveUp as error:
         sys.stderr.write(f"{words.name}: {error}\n")
@@ -90,10 +95,23 @@ def group_of(words: Namespace) -> ActorGroup:
     return ActorGroup(words.folder, lambda name: [name, str(words.folder), *more])
 
 
-def told(what: str, child: ChildSpec, why: str) -> None:
-    """Of parts that live in this process."""
-    if what in ("exited", "failed"):
-        sys.stderr.write(f"{child.id}: {why}\n")
+class Told:
+    """Writes down why parts of this process end, which `status` shows as their last error: an end that was wished for is none."""
+
+    def __init__(self, log: TextIO) -> None:
+        self.log = log
+        self.ending: set[str] = set()
+
+    def __call__(self, what: str, child: ChildSpec, why: str) -> None:
+        if what == "stop":
+            self.ending.add(child.id)
+        elif what == "kill":
+            self.ending.discard(child.id)  # it did not end when it was told to
+        elif what in ("exited", "failed"):
+            was_told = child.id in self.ending
+            self.ending.discard(child.id)
+            if not (is_wanted(why) or (was_told and why == TERMINATED)):
+                self.log.write(f"{child.id}: {why}\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 import errno
 import socket
 from collections.abc import Iterator
+from typing import Final
 
 from tradebot.domain.errors import ConfigError
 from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.node.schema import Config
 from tradebot.node.values import BUS_PORTS, Endpoint, parse_bus
+
+TAKEN: Final = "another program has it"
 
 
 def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:
@@ -26,15 +29,19 @@ def bound_by(config: Config) -> Iterator[tuple[str, Endpoint, int]]:
         yield "node.api.address", api.endpoint, 1 + STREAMS_PORT_AFTER
 
 
-def taken_port(endpoint: Endpoint, ports: int) -> int | None:
-    """The first port that cannot be bound, because another has it."""
+def unbound_port(endpoint: Endpoint, ports: int) -> tuple[int, str] | None:
+    """The first port that cannot be bound, and why: another has it, or the host is none of this machine's."""
     for port in range(endpoint.port, endpoint.port + ports):
-        for *kind, _, address in socket.getaddrinfo(endpoint.host.strip("*[]") or None, port, type=socket.SOCK_STREAM)[:1]:
-            with socket.socket(*kind) as line:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    line.bind(address)
-                except OSError as error:
-                    if error.errno == errno.EADDRINUSE:
-                        return port
+        try:
+            _bind(endpoint.host.strip("*[]"), port)
+        except OSError as error:
+            return port, TAKEN if error.errno == errno.EADDRINUSE else str(error.strerror or error)
     return None
+
+
+def _bind(host: str, port: int) -> None:
+    """For a moment."""
+    for *kind, _, address in socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[:1]:
+        with socket.socket(*kind) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            line.bind(address)

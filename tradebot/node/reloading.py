@@ -5,16 +5,19 @@ limits changed begins them anew on its books, as after any edit. What makes the 
 costs, changes only between a stop and a start.
 """
 
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from tradebot.domain.errors import ConfigError, NotRunning
+from tradebot.domain.errors import ConfigError, NotRunning, Refused
+from tradebot.node.awaiting import Awaited
 from tradebot.node.config import config_to_dict
 from tradebot.node.schema import Config
-from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, write_whole
-from tradebot.node.sources import leaves
+from tradebot.node.session_files import ACTORS, API, ENGINE, FEED, GATEWAY, STORE, VENUE, find_current, write_whole
 
 NAME: Final = "reload.json"
 CONCERNS: Final[dict[str, tuple[str, ...]]] = {
@@ -42,9 +45,29 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def changes(before: Config, after: Config) -> list[str]:
-    """The keys whose values differ."""
-    old, new = dict(leaves(config_to_dict(before))), dict(leaves(config_to_dict(after)))
-    return sorted(path for path in {*old, *new} if old.get(path) != new.get(path))
+    """The keys whose values differ. Tables of a list are called by their names, and one that came or went is one key."""
+    return sorted(_differing(config_to_dict(before), config_to_dict(after), ()))
+
+
+def _differing(old: object, new: object, path: tuple[str, ...]) -> Iterator[str]:
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _differing(old.get(key), new.get(key), (*path, key))
+        return
+    olds, news = _by_name(old), _by_name(new)
+    if olds is None or news is None or (olds.keys() == news.keys() and list(olds) != list(news)):
+        yield ".".join(path)  # also where they are in another order
+    else:
+        yield from _differing(olds, news, path)
+
+
+def _by_name(value: object) -> dict[str, object] | None:
+    """The tables of a list; None where it is none, or they have no names."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in value):
+        return None
+    return {one["name"]: one for one in value}
 
 
 def parts_concerned(changed: list[str]) -> set[str]:
@@ -72,21 +95,24 @@ def read_outcome(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def root_of(home: Path) -> int:
-    """The process id of the home's root. Raises NotRunning."""
-    try:
-        pid = int((home / "journal" / "root").read_text())
-        Path(f"/proc/{pid}").stat()
-    except (OSError, ValueError) as error:
-        raise NotRunning(f"expected a node in {home}, found none: start one with `tradebot run -c FILE`") from error
-    return pid
+def reload_node(home: Path, timeout_s: float) -> dict[str, Any]:
+    """Have the home's root read its configuration again, and wait for what becomes of it. Raises Refused; NotRunning, also where
+    the node ends before; TimedOut, also where the root does not answer.
+    """
+    awaited, folder = Awaited(home, "a node that reloads"), find_current(home)
+    if awaited.phase == "starting":  # the signal would end it
+        raise NotRunning("expected a node that is ready, found one that starts: `tradebot reload` once it trades")
+    before = read_outcome(folder).get("number", 0)
+    os.kill(awaited.root, signal.SIGHUP)
 
+    def look() -> dict[str, Any] | None:
+        found = read_outcome(folder)
+        return found if found.get("number", 0) != before else None
 
-def has_root(home: Path) -> bool:
-    try:
-        return root_of(home) > 0
-    except NotRunning:
-        return False
+    found = awaited.wait(look, timeout_s)
+    if not found["accepted"]:
+        raise Refused(found["why"])
+    return found
 
 
 def described(changed: list[str], parts: list[str]) -> str:

@@ -20,7 +20,7 @@ from tradebot.node.chronicle import by_whom
 from tradebot.node.facts import frames_of
 from tradebot.node.health import read_parts
 from tradebot.node.holdings import orders_of, positions_of
-from tradebot.node.reloading import has_root
+from tradebot.node.root_lock import has_root
 from tradebot.node.session_files import ENGINE, Prepared, find_current, read_killed, read_prepared
 from tradebot.store.journal_segments import list_segments, read_head
 from tradebot.store.journal_snapshots import Snapshots

@@ -8,13 +8,11 @@ comes under an older one.
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -25,7 +23,6 @@ from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
     ConfigError,
     LocalError,
-    Refused,
     TimedOut,
     TradebotError,
 )
@@ -39,10 +36,11 @@ from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import STARTED, write_parts
 from tradebot.node.node_schema import Actors
 from tradebot.node.orphans import end_orphans
-from tradebot.node.ports import bound_by, taken_port
+from tradebot.node.ports import TAKEN, bound_by, unbound_port
 from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
 from tradebot.node.processes import memory_of
 from tradebot.node.reloading import changes, parts_concerned, write_outcome
+from tradebot.node.root_lock import only_root
 from tradebot.node.schema import Config
 from tradebot.node.service import notify, tell_watchdog
 from tradebot.node.session_files import (
@@ -102,26 +100,6 @@ def run_node(load: Load, home: Path, is_new: bool, say: Say, note: Note) -> None
             asyncio.run(Root(loaded.config, folder, log, say, note, load).run())
 
 
-@contextlib.contextmanager
-def only_root(home: Path) -> Iterator[None]:
-    """Be the one root of a home, for as long as the block runs; the lock dies with the process. Raises Refused before anything
-    is touched.
-    """
-    with (home / "journal" / "root").open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            raise Refused(
-                f"expected a home without a node, found one that process {file.read().decode().strip() or 'unknown'} runs: ask "
-                "it with `tradebot status`, stop it with SIGTERM, or take another --home"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
-        yield
-
-
 class Root:
     """The root of a node's processes, and what it says of them."""
 
@@ -135,6 +113,7 @@ class Root:
         self.began_s = time.monotonic()
         self.one_reload = asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.phase: Literal["starting", "running", "ending"] = "starting"
         self.is_ending = False
         self.failure = ""  # why the node ends by itself
         self.quarantined: set[tuple[str, int]] = set()
@@ -165,19 +144,21 @@ class Root:
             if await self.wait_ready(parts, ended):
                 await starting
                 trading = await self.open_again()
+                loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
+                self.phase = "running"
                 notify("READY=1")
                 told = {"run_id": self.folder.name, "trading": trading, "pids": parts.pids(), "seconds": self.age()}
                 self.say({**await self.readiness(), **told, **self.reached_at()})
-                loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
                 watching = self.keep(loop.create_task(self.watch(parts)), parts)
                 await self.wait_end(parts, ended)
+                self.phase = "ending"
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
                 left = await self.stop(parts, ended)
                 watching.cancel()
             why = self.failure
         finally:
-            self.is_ending = True
+            self.phase, self.is_ending = "ending", True
             for number in (signal.SIGTERM, signal.SIGINT):  # told once more to end, it kills
                 loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
@@ -230,6 +211,8 @@ class Root:
 
     def answer(self, parts: Supervision, question: dict[str, str]) -> dict[str, Any]:
         """At the root's desk: `restart` ends a part as at a stop and starts it again; `starts` tells when that is done."""
+        if question["verb"] == "status":
+            return {"phase": self.phase}
         if question["verb"] != "restart":
             raise ValueError(f"expected a verb of the root, found {question['verb']!r}")
         name = question["part"]
@@ -255,15 +238,14 @@ class Root:
         write_parts(self.folder, figures)
 
     async def check_addresses(self, bound: Iterable[tuple[str, Endpoint, int]]) -> None:
-        """Before anything is started. Raises LocalError where another program has what clients or parts are to reach."""
+        """Before anything is started. Raises LocalError where what clients or parts are to reach cannot be had."""
         until = time.monotonic() + ADDRESS_S  # the part of a root that was killed just now may be about to end
         for key, endpoint, ports in bound:
-            while (taken := taken_port(endpoint, ports)) and time.monotonic() < until:
+            while (found := unbound_port(endpoint, ports)) and found[1] == TAKEN and time.monotonic() < until:
                 await asyncio.sleep(POLL_S)
-            if taken:
-                raise LocalError(
-                    f"expected port {taken} of {endpoint.host}, found that another program has it; choose another {key}"
-                )
+            if found:
+                why = f"that {TAKEN}" if found[1] == TAKEN else f"that it cannot be bound: {found[1]}"
+                raise LocalError(f"expected port {found[0]} of {endpoint.host}, found {why}; choose another {key}")
 
     def reached_at(self) -> dict[str, Any]:
         """Where clients reach the node, and by which key they know it."""

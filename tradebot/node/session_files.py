@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from tradebot.domain.errors import BadContainer, LocalError, NotRunning
+from tradebot.domain.errors import BadContainer, LocalError, NotRunning, UsageError
 from tradebot.engine.plan import Plan
 
 SOCKET_PATH_MAX: Final = 80  # of 107 bytes that a socket's path may have, less the longest name in it
@@ -52,11 +52,14 @@ def run_folder(home: Path, run_id: str) -> Path:
 
 
 def current_run(home: Path) -> str | None:
-    """The run that a start goes on with; None where there was none."""
+    """The run that a start goes on with; None where there was none. Raises UsageError where the home is no folder."""
     try:
         return (home / "journal" / "current").read_text().strip() or None
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        at = home / "journal" if home.is_dir() else home
+        raise UsageError(f"{home}: expected a folder for --home, found a file at {at}") from error
 
 
 def find_current(home: Path) -> Path:

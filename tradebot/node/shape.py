@@ -206,9 +206,9 @@ def _is_of_type(value: Value, name: str) -> bool:
 def _out_of_bounds(branch: Node, value: Value) -> str | None:
     low, high = cast(float | None, branch.get("minimum")), cast(float | None, branch.get("maximum"))
     if isinstance(value, int | float):
-        if low is not None and value < low:
+        if low is not None and not value >= low:  # nan is neither
             return f"a number of at least {low}, found {value}"
-        if high is not None and value > high:
+        if high is not None and not value <= high:
             return f"a number of at most {high}, found {value}"
     if isinstance(value, list | str) and not value and (branch.get("minItems") or branch.get("minLength")):
         return f"{_WORDS[str(branch['type'])]} with something in it, found an empty one"

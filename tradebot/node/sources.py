@@ -50,7 +50,7 @@ def read_file(path: Path) -> Table:
         with path.open("rb") as stream:
             return cast(Table, _plain(tomllib.load(stream)))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: expected TOML, found: {_one_line(str(error))}") from error
+        raise ConfigError(f"{path}: expected TOML, found: {_one_line(str(error))}{_remedy(str(error))}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: expected TOML in UTF-8, found bytes that are not text") from error
     except FileNotFoundError:
@@ -216,6 +216,12 @@ def _plain(value: object) -> Value:
         return value.isoformat()
     assert isinstance(value, str | int | float | bool)
     return value
+
+
+def _remedy(found: str) -> str:
+    """Of what people meet who append a table to a file that has the table above it in braces."""
+    is_closed = "immutable" in found or " twice" in found
+    return "; a table in braces, `a = { ... }`, is closed: write it as [a] to have [a.b] beside it" if is_closed else ""
 
 
 def _one_line(text: str) -> str:

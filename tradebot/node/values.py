@@ -187,6 +187,14 @@ def parse_interval(text: str) -> int:
     return interval_ns
 
 
+def parse_lease(text: str) -> int:
+    """A duration in nanoseconds: who is asked once a second is not dead before it could have answered."""
+    lease_ns = parse_duration(text)
+    if not NS_PER_SECOND <= lease_ns <= INTERVAL_MAX_NS:
+        raise ValueError(f'expected a lease from "1s" to "365d", found {text!r}')
+    return lease_ns
+
+
 def parse_wait(text: str) -> int:
     """A duration in nanoseconds, from nothing to an hour."""
     wait_ns = parse_duration(text)

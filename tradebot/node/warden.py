@@ -121,7 +121,9 @@ class Warden:
         """At the desk: a status says that the root's loop turns."""
         try:
             question = read_question(body)
-            found = {"mailbox": self.inbox.figures()} if question["verb"] == "status" else self.answer(question)
+            found = self.answer(question)
+            if question["verb"] == "status":
+                found = {**found, "mailbox": self.inbox.figures()}
         except (KeyError, ValueError) as error:
             found = {"error": f"{type(error).__name__}: {error}"}
         return msgspec.json.encode(found)
