@@ -297,7 +297,7 @@ BUS_PORTS: Final = 8
 
 
 class Endpoint(NamedTuple):
-    """A host, or an interface, and a port of tcp."""
+    """A host and a port of tcp."""
 
     host: str
     port: int
