@@ -49,6 +49,7 @@ from tradebot.node.session_files import (
     ENGINE,
     GATEWAY,
     VENUE,
+    forget_mailboxes,
     forget_stopped,
     ipc_folder,
     mark_stopped,
@@ -166,6 +167,7 @@ class Root:
             for one in beating:
                 one.cancel()
             warden.close()
+            forget_mailboxes(self.folder)
         rest = f"the venue may still have {listed(left)}" if left else ""
         if why:
             raise LocalError(f"expected a node that runs, found: {why}" + (f"; {rest}" if rest else ""))

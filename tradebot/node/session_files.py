@@ -12,6 +12,7 @@ journal/killed               who killed it and why: a latch that holds until it 
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -135,6 +136,13 @@ def ipc_folder(folder: Path) -> Path:
         return inside
     mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"tradebot-{os.getuid()}-{mark}"
+
+
+def forget_mailboxes(folder: Path) -> None:
+    """Nobody reaches them any more: where they are not in the run's folder, nothing else would take them away."""
+    ipc = ipc_folder(folder)
+    if ipc.parent != folder.resolve():
+        shutil.rmtree(ipc, ignore_errors=True)
 
 
 def read_killed(home: Path) -> Killed | None:

@@ -61,7 +61,7 @@ class StoreWriter:
         with open_store(store_place(home, self.dsn)) as store:
             recorder = Recorder(store, self.folder, self.prepared)
             try:
-                self.needed = recorder.needed
+                self.needed, self.facts = recorder.needed, recorder.shadow.sequence
                 while not self.ended.is_set():
                     self.follow(recorder)
                 recorder.end()
