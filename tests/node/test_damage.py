@@ -4,6 +4,7 @@ A full disk is a limit on the size of files (`prlimit`): every write then fails 
 """
 
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -147,6 +148,20 @@ def test_a_newest_segment_that_was_cut_short_is_gone_on_from_or_refused_by_name(
     place.node.start()
     place.wait(lambda: [one for one in place.events() if one["event"] in ("halted", "ready")][1:])
     assert "were no whole frame" in log_of(place)
+
+
+def test_orders_that_the_venue_took_and_knows_no_more_are_a_difference_and_hold_up_no_comparison(place: Place) -> None:
+    start_hurried(place)
+    place.wait(lambda: any(one["is_guard"] for one in place.ask("orders")["orders"]))
+    place.node.end()
+    for segment in (place.node.folder / VENUE).glob("*.tbj*"):
+        segment.unlink()
+    shutil.rmtree(place.node.folder / VENUE / "snapshots", ignore_errors=True)
+    place.node.start()
+    place.wait(lambda: [one for one in place.events() if one["event"] in ("halted", "ready")][1:])
+    (halted,) = [one for one in place.events() if one["event"] == "halted"]
+    assert any(one.startswith("order ") for one in halted["differences"]), halted
+    assert place.ask("status")["trading"] == "halted"
 
 
 def test_ticks_that_have_changed_are_fetched_anew_and_a_run_that_cannot_be_read_is_said(place: Place) -> None:

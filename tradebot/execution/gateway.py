@@ -621,6 +621,19 @@ class Gateway:
                 self._converge(held, reply.orders[0], reply.venue_ns, now_ns)
         elif reply.code == UNKNOWN_ORDER and not held.is_accepted and held.tasks and held.tasks[0].ask is Ask.PLACE:
             self._not_found(held, reply, now_ns)
+        elif reply.code == UNKNOWN_ORDER and held.is_accepted and reply.request > held.old_upto:
+            self._forgotten(held, now_ns)
+
+    def _forgotten(self, held: Held, now_ns: int) -> None:
+        """The venue took it and knows it no more. Nothing is told of it, for nothing is known: it stays in our books, where the
+        next round finds that it is in no other. A command that was on its way to it came too late.
+        """
+        task = held.tasks[0] if held.tasks else None
+        if task is None:
+            held.is_stale, held.ask_ns = False, 0
+        elif task.timestamp_ns:
+            self._tell(refusal(task, held, Reject.VENUE_ORDER_UNKNOWN, now_ns))
+            self._ask_for(held, now_ns)
 
     def _not_found(self, held: Held, reply: VenueReply, now_ns: int) -> None:
         """A step towards the proof that an order is not there; without the venue's clock past its window it is none."""
