@@ -1,8 +1,9 @@
 """What the C library does with memory that is given back.
 
 By itself glibc learns: once a large block was freed, blocks of its size come from its heaps, of which every thread may have one,
-and a hole in a heap stays with the process. In a process that reads, compresses and inserts by turns, over several threads, that
-grows for hours. Where the threshold is set, glibc does not learn (mallopt(3)).
+and a hole in a heap stays with the process. In one that reads, compresses and inserts by turns, over several threads, that grows
+for hours; where a table of a few megabytes is made anew now and then, in steps. Where the threshold is set, glibc does not learn
+(mallopt(3)).
 """
 
 import ctypes

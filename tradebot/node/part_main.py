@@ -21,7 +21,7 @@ from tradebot.node.bus import bus_of
 from tradebot.node.config import config_from_dict
 from tradebot.node.part import Host
 from tradebot.node.parts import make_part
-from tradebot.node.session_files import ACTORS, ENGINE, STORE, next_epoch, read_prepared
+from tradebot.node.session_files import ACTORS, ENGINE, next_epoch, read_prepared
 from tradebot.node.tree_shape import RESERVED, gave_up_code, together
 
 TERMINATED: Final = reason_of(-signal.SIGTERM)
@@ -44,8 +44,7 @@ def main(arguments: list[str]) -> int:
     words = parser.parse_args(arguments)
     if words.parent is not None:
         end_with(words.parent)
-    if words.name == STORE:
-        give_back()
+    give_back()
     shut = ShutOut(words.shut, words.why, words.fold) if words.shut else None
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the root's question to one that hangs: where?
