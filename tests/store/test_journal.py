@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.store.journals import RUN, SMALL, files, fill, frame, overwrite, read
@@ -57,6 +57,7 @@ def test_an_empty_journal_ends_at_its_beginning(tmp_path: Path) -> None:
     sizes=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 300)), max_size=40),
     after=st.integers(0, 200),
 )
+@example(sizes=[(1, 0, 0), (9, 8, 1), (0, 9, 257), (9, 9, 257)], after=10)  # the one without facts ends a segment
 @settings(max_examples=30, deadline=None)
 def test_frames_of_any_size_are_read_from_any_fact_on(tmp_path_factory, sizes, after: int) -> None:
     folder = tmp_path_factory.mktemp("journal")

@@ -183,7 +183,7 @@ def test_a_listing_that_missed_a_segment_is_taken_again(tmp_path: Path, monkeypa
 def test_nothing_is_removed_while_no_snapshot_is_whole(tmp_path: Path) -> None:
     fill(tmp_path, FRAMES)
     with open_it(tmp_path) as journal:
-        journal.save_snapshot(160, "a" * 32, b"one")
+        journal.save_snapshot(165, "a" * 32, b"one")
         path = next((tmp_path / "snapshots").iterdir())
         path.write_bytes(path.read_bytes()[:-9])
         assert journal.prune(0, 1 << 60) == []
@@ -234,7 +234,10 @@ def test_what_is_old_goes_when_no_snapshot_needs_it(tmp_path: Path) -> None:
         assert journal.prune(now - 40 * SECOND, now) == [1], "the second ends in that second itself"
         assert journal.prune(0, now) == [2], "the snapshot lies in the third"
         journal.compress()
-        for sequence in (ends[2], ends[3], ends[3] + 1):
+        for sequence in (ends[2], ends[2] + 1, ends[2] + 2):
+            journal.save_snapshot(sequence, "a" * 32, b"")
+        assert journal.prune(0, now) == [], "the third may end with what has no fact and comes after the snapshot"
+        for sequence in (ends[3] - 1, ends[3], ends[3] + 1):
             journal.save_snapshot(sequence, "a" * 32, b"")
         assert journal.prune(0, now) == [3]
         assert [one.base_sequence for one in journal.frames(ends[2])] == [one.base_sequence for one in frames[60:]]

@@ -12,9 +12,11 @@ FIRSTS_MAX: Final = 5
 
 
 def first_needed(segments: list[Segment], after_sequence: int) -> int:
-    """Which of the segments holds what comes after fact `after_sequence`; looked for from the end, where it mostly is."""
+    """Which of the segments holds what comes after fact `after_sequence`; looked for from the end, where it mostly is. Where one
+    begins right behind it, the one before may end with frames that have no facts and come after it, too.
+    """
     for at in range(len(segments) - 1, 0, -1):
-        if read_head(segments[at]).base_sequence <= after_sequence:
+        if read_head(segments[at]).base_sequence < after_sequence:
             return at
     return 0
 

@@ -41,7 +41,7 @@ def _prune(folder: Path, before_ns: int, needed: int) -> list[int]:
     removed = []
     for segment, following in pairwise(list_segments(folder)):
         head = read_head(following)
-        if head.time_ns >= before_ns or head.base_sequence > needed:
+        if head.time_ns >= before_ns or head.base_sequence >= needed:  # what has no fact and ends there comes after it
             break
         try:
             _remove(segment)
