@@ -13,8 +13,6 @@ CORE := $(wildcard tradebot/_core/*.pyx tradebot/_core/*.pxd tradebot/actors/*.p
 
 FUZZ_SECONDS ?= 600
 CHAOS_KILLS ?= 1000
-# of the tests: they wait for processes more than they compute
-WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores + cores / 2)))
 SOAK_MINUTES ?= 20
 
 .DEFAULT_GOAL := help
@@ -54,7 +52,7 @@ demo: $(STAMP)
 	$(BIN)/tradebot demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-full: $(STAMP)
 	TRADEBOT_FULL=1 $(BIN)/python -m pytest
