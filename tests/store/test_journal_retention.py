@@ -191,6 +191,18 @@ def test_nothing_is_removed_while_no_snapshot_is_whole(tmp_path: Path) -> None:
         assert journal.prune(0, 1 << 60) == [1, 2, 3, 4], "a start passes over the older, whose facts are there all the same"
 
 
+def test_where_the_newest_are_damaged_an_older_one_holds_its_journal(tmp_path: Path) -> None:
+    fill(tmp_path, FRAMES)
+    with open_it(tmp_path) as journal:
+        for sequence in (30, 165, 166, 167):
+            journal.save_snapshot(sequence, "a" * 32, b"one")
+        for path in sorted((tmp_path / "snapshots").iterdir())[1:]:
+            path.write_bytes(path.read_bytes()[:-9])
+        assert journal.prune(0, 1 << 60) == []
+        journal.save_snapshot(170, "a" * 32, b"whole")
+        assert journal.prune(0, 1 << 60) == [1, 2, 3, 4]
+
+
 def test_a_full_disk_leaves_the_segment_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def is_full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -7,18 +7,15 @@ journal/root     the lock, and who holds it
 """
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from tradebot.domain.errors import NotRunning, Refused
+from tradebot.store.journal_lock import is_held, take
 
 NAME: Final = "root"
-TRIES_MAX: Final = 20
-TRY_S: Final = 0.01
 
 
 @contextlib.contextmanager
@@ -27,7 +24,7 @@ def only_root(home: Path) -> Iterator[None]:
     is touched.
     """
     with (home / "journal" / NAME).open("a+b") as file:
-        if not _take(file):
+        if not take(file.fileno()):
             file.seek(0)
             raise Refused(
                 f"expected a home without a node, found one that process {file.read().decode().strip() or 'unknown'} runs: ask "
@@ -39,35 +36,16 @@ def only_root(home: Path) -> Iterator[None]:
         yield
 
 
-def _take(file: IO[bytes]) -> bool:
-    """More than once, because who only asks whether it is held holds it for a moment itself."""
-    for _ in range(TRIES_MAX):
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(TRY_S)
-    return False
-
-
 def root_of(home: Path) -> int:
     """The process id of the home's root. Raises NotRunning."""
     try:
         with (home / "journal" / NAME).open("rb") as file:
-            pid = int(file.read()) if _is_held(file) else None
+            pid = int(file.read()) if is_held(file.fileno()) else None
     except (OSError, ValueError):  # none was ever there, or one is about to write who it is
         pid = None
     if pid is None:
         raise NotRunning(f"expected a node in {home}, found none: start one with `tradebot run -c FILE`")
     return pid
-
-
-def _is_held(file: IO[bytes]) -> bool:
-    """Whether another has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 def has_root(home: Path) -> bool:

@@ -23,7 +23,7 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _take(self._descriptor):
+        if not take(self._descriptor):
             who = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
             owner = f"process {who}" if who != str(os.getpid()) else f"this process ({who})"
@@ -40,7 +40,7 @@ class WriterLock:
             self._descriptor = -1
 
 
-def _take(descriptor: int) -> bool:
+def take(descriptor: int) -> bool:
     """More than once, because who only asks whether it is held holds it for a moment itself."""
     for _ in range(TRIES_MAX):
         with contextlib.suppress(BlockingIOError):
@@ -57,11 +57,17 @@ def is_written(folder: Path) -> bool:
     except OSError:
         return False
     try:
+        return is_held(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_held(descriptor: int) -> bool:
+    """Whether another has the lock of that file."""
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
     return False
 
 
@@ -76,6 +82,6 @@ def only_packer(folder: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _take(descriptor)
+        yield take(descriptor)
     finally:
         os.close(descriptor)

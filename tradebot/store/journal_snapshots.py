@@ -47,11 +47,11 @@ class Snapshots:
         return sorted(int(name) for name in names if name.isdecimal())
 
     def needed(self) -> int | None:
-        """The fact behind which the journal must be there, so that a start from any of the newest goes on; None where none is
-        whole.
+        """The fact behind which the journal must be there, so that a start from any of the newest goes on, or from an older one
+        where all of these are damaged; None where none is whole.
         """
-        oldest = next(iter(self.sequences()[-NEWEST:]), None)
-        return oldest if self.oldest() else None
+        whole = self.newest()
+        return whole and min(whole.sequence, *self.sequences()[-NEWEST:])
 
     def oldest(self, not_before: int = 0) -> Snapshot | None:
         """The oldest whole one of no fewer than `not_before` facts."""
