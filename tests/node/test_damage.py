@@ -110,7 +110,7 @@ def test_a_flipped_bit_behind_a_snapshot_is_said_and_stops_no_start(place: Place
     place.node.config.write_text(HURRIED.replace("segment_mb = 1", "segment_mb = 16"))
     place.start()
     snapshots = Snapshots(place.node.folder / ENGINE)
-    place.wait(lambda: snapshots.sequences())
+    place.wait(lambda: len(snapshots.sequences()) > 1)  # the first may be taken right behind the frame that is damaged
     place.node.settle()
     segment = place.node.folder / ENGINE / "00000001.tbj"
     flip(segment, 1_000)
