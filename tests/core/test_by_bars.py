@@ -70,7 +70,7 @@ def twin_answers(bars: Records, commands: Records, order_ns: int, answer_ns: int
 @pytest.mark.parametrize("seed", range(20 if FULL else 2))
 def test_a_run_receives_what_the_naive_twin_says(latency: tuple[int, int], conditional: float, seed: int) -> None:
     """Conditional orders only where a command takes time: with none, the order of one instant is not in the facts."""
-    bars = walk(seed, 600)
+    bars = walk(seed, 600 if FULL else 300)
     settings = graded(Grade.BARS, order_latency_ns=latency[0], answer_latency_ns=latency[1])
     strategy = Restless({"seed": seed + 1, "eager": 0.6, "conditional": conditional if latency[0] else 0.0})
     check_against(lambda commands: twin_answers(bars, commands, *latency), strategy, bars, settings)

@@ -99,7 +99,7 @@ def levels(seed: int, count: int, regime: str) -> Iterator[np.ndarray]:
 def test_both_books_agree_after_every_operation(regime) -> None:
     """100,000 levels a regime in full; a sample of them in `make test`."""
     compiled, reference = L2Book(), ReferenceDepth()
-    for number, row in enumerate(levels(42, 100_000 if FULL else 5_000, regime)):
+    for number, row in enumerate(levels(42, 100_000 if FULL else 2_000, regime)):
         assert compiled.apply(row) == reference.apply(row)
         assert (compiled.bid, compiled.ask) == (reference.bid, reference.ask)
         assert (compiled.bid_quantity, compiled.ask_quantity) == (reference.bid_quantity, reference.ask_quantity)

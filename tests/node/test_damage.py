@@ -27,7 +27,10 @@ from tradebot.testing.chaos_judge import judge
 FREE: Final = resource.RLIM_INFINITY
 SMALLEST: Final = 1_024
 SMALL: Final = 65_536  # more than what the root says, less than a journal
-HURRIED: Final = CONFIG.replace("FILE:Resting", "tradebot.testing.hurried:Hurried") + "params = { eager = 0.9 }\n"
+HURRIED: Final = (
+    CONFIG.replace("FILE:Resting", "tradebot.testing.hurried:Hurried").replace("speed = 20.0", "speed = 100.0")
+    + "params = { eager = 0.9 }\n"
+)
 
 
 def fill_disk(place: Place, name: str) -> None:

@@ -16,7 +16,7 @@ from tradebot.node.tending import Tending
 from tradebot.store.journal_segments import list_segments
 
 HOURS_NS = 2 * 3_600 * 1_000_000_000
-QUICK = CONFIG.replace("speed = 20.0", "speed = 500.0")
+QUICK = CONFIG.replace("speed = 20.0", "speed = 5000.0")
 AGAIN = """
 from tradebot.strategies.strategy import Strategy
 

@@ -136,7 +136,7 @@ def test_two_imports_of_one_instrument_are_read_in_time(store: Store) -> None:
     assert joined(store.stream([FIRST.id]))["id"].tolist() == records["id"].tolist()
 
 
-@pytest.mark.parametrize("slice_rows", [20, 777, 10_000])
+@pytest.mark.parametrize("slice_rows", [60, 777, 10_000])
 def test_a_stream_in_slices_of_time_is_the_same_stream(store: Store, slice_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two imports that overlap, many facts at each moment, ends that lie in the middle."""
     records = [random_records(FIRST, 3_000, number, step_ns=2) for number in range(2)]
