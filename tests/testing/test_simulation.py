@@ -19,6 +19,7 @@ from tradebot.domain.instrument import Instrument
 from tradebot.domain.orders import OrderType, TimeInForce, TradingState
 from tradebot.domain.venue import Ask, Capabilities, Duplicates, VenueEvent, VenueReply, VenueRequest
 from tradebot.engine.session import Message, Session, open_session
+from tradebot.execution.convergence import Convergence, SendAgain
 from tradebot.execution.gateway import Gateway
 from tradebot.execution.held import Held, Task
 from tradebot.strategies.strategy import Strategy
@@ -358,27 +359,39 @@ class Sent(list):  # type: ignore[type-arg]
             self.late.write()
 
 
-class TakesOneNotFoundForProof(Gateway):
-    """An order that is not found is told as not accepted at once, before its window has passed."""
-
+class OneNotFoundIsProof(Convergence):
     def may_be_absent(self, held: Held, reply: VenueReply) -> bool:
         return True
 
 
-class ForgetsAfterThree(Gateway):
-    """Three times not found is gone, whatever the venue's clock says."""
+class TakesOneNotFoundForProof(Gateway):
+    """An order that is not found is told as not accepted at once, before its window has passed."""
 
+    converges = OneNotFoundIsProof
+
+
+class ThreeNotFoundAreProof(Convergence):
     def may_be_absent(self, held: Held, reply: VenueReply) -> bool:
         self.tries = getattr(self, "tries", {})
         self.tries[held.client_id] = self.tries.get(held.client_id, 0) + 1
         return self.tries[held.client_id] >= 3
 
 
+class ForgetsAfterThree(Gateway):
+    """Three times not found is gone, whatever the venue's clock says."""
+
+    converges = ThreeNotFoundAreProof
+
+
+class NotFoundIsSentAgain(Convergence):
+    def on_not_found(self, held: Held, reply: VenueReply, is_subscribed: bool, now_ns: int) -> Any:
+        yield SendAgain(held.tasks[0])
+
+
 class SendsAgain(Gateway):
     """A place that is not found is sent once more under the same id."""
 
-    def _not_found(self, held: Held, reply: VenueReply, now_ns: int) -> None:
-        self._send_task(held, held.tasks[0], now_ns)
+    converges = NotFoundIsSentAgain
 
 
 class SendsWhatWasNotAnswered(Gateway):
@@ -399,11 +412,15 @@ class TellsFillsTwice(Gateway):
         return True
 
 
+class NothingIsForgotten(Convergence):
+    def is_remembered(self, held: Held, reply: VenueReply) -> bool:
+        return True
+
+
 class TakesForgottenForAbsent(Gateway):
     """What a venue does not tell of any more is taken for what never was."""
 
-    def is_remembered(self, held: Held, reply: VenueReply) -> bool:
-        return True
+    converges = NothingIsForgotten
 
 
 class ComparesWhatIsUnderWay(Gateway):
@@ -470,7 +487,7 @@ def test_a_gateway_that_takes_what_is_forgotten_for_absent_is_found() -> None:
 def test_at_a_venue_that_forgets_at_once_nobody_is_told_what_is_not_so() -> None:
     """Orders may stay unknown there; none is told as not accepted that was, and none is doubled."""
     unsettled = 0
-    for seed in range(100 if FULL else 10):
+    for seed in range(100 if FULL else 20):
         run_ = plan(1, [BTC], **QUICK)
         one = World(seed, run_, LONG, strategies, HARSH, VENUES[seed % 3], retention=FORGETFUL)
         findings = one.finish().findings

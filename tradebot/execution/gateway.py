@@ -4,15 +4,8 @@ One command of an order is at work at a time. Before a command is sent, an `Atte
 before the engine is told, numbered, and said again until the engine has it. So whatever dies, a start knows what was tried: an
 attempt without an answer is *unknown*, and counts at the engine as if it were open, for there it still is.
 
-A place is never sent twice. What became of one that was not answered is found out: the venue is asked for it by client id; if
-it is there, its status and its trades are told as if they had been heard. If it is not there, that proves something only when
-the venue's own clock, read from the answer, is past the time up to which it may take the request, and when the venue does not
-say that it may have forgotten what has ended since the attempt; then open orders and trades are looked through as well, and
-only if it is in none of them is the engine told that it was not accepted. At a venue that cannot prove absence the order stays
-unknown until an operator speaks.
-
-A cancel may be sent again: it has no other effect. A change may not, since it costs the place in the queue: it is looked for in
-the order's status.
+What became of a command that was not answered is found out, by asking the venue for its order (`convergence`). At a venue that
+cannot prove absence the order stays unknown until an operator speaks.
 
 The account stream is numbered. A hole, or a new stream, means that something was missed: the gateway subscribes again and asks
 for the status of every order that is not done.
@@ -21,7 +14,7 @@ No clock, no IO: the gateway is told the time, and gives back what is to be sent
 the engine.
 """
 
-from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -33,41 +26,21 @@ from tradebot.domain.frames import Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands
 from tradebot.domain.orders import OrderFlag
-from tradebot.domain.venue import (
-    OK,
-    REJECTED,
-    UNKNOWN_ORDER,
-    Ask,
-    Capabilities,
-    OrderStatus,
-    VenueEvent,
-    VenueReply,
-    VenueRequest,
-)
+from tradebot.domain.venue import OK, REJECTED, UNKNOWN_ORDER, Ask, Capabilities, VenueEvent, VenueReply, VenueRequest
+from tradebot.execution import income
+from tradebot.execution.answers import Answers
 from tradebot.execution.book_round import ROUND, BookRound
-from tradebot.execution.held import FACT_BYTES, Held, Task, ends_task, hold, make_fact, refusal, take
+from tradebot.execution.convergence import Convergence, SendAgain, Step
+from tradebot.execution.held import FACT_BYTES, Held, Task, accepted, cause_of, ends_task, hold, refusal, take
+from tradebot.execution.income import Income
 from tradebot.execution.order_log import Answered, Attempt, Leased, OrderLog
+from tradebot.execution.taken_commands import TakenCommands
+from tradebot.execution.timing import Timing
 
 VERSION: Final = 1
-MS: Final = 1_000_000
 _encoder: Final = msgspec.msgpack.Encoder(order="deterministic")
-INCOME: Final = (Kind.FUNDING_PAID, Kind.LIQUIDATED)
-ANSWERS_MAX: Final = 256  # in one message
 
 Message = VenueRequest | CommandsTaken | AccountFacts | GatewayUp | Fenced | VenueBooks
-
-
-class Timing(Struct, frozen=True, kw_only=True):
-    """How long a gateway waits, in ns. `age_max_ns`: an order that is older than this when it could first be tried is not tried
-    any more, unless it guards or closes a position.
-    """
-
-    reply_ns: int = 1_000 * MS
-    ask_again_ns: int = 300 * MS
-    say_again_ns: int = 500 * MS
-    hole_ns: int = 10 * MS
-    stream_ns: int = 10_000 * MS
-    age_max_ns: int = 5_000 * MS
 
 
 class Asked(Struct, frozen=True):
@@ -99,29 +72,26 @@ class Gateway:
     adopted.
     """
 
+    converges: type[Convergence] = Convergence
+
     def __init__(self, journal: Journal, capabilities: Capabilities, account: int, timing: Timing | None = None) -> None:
         self.log = OrderLog(journal)
         self.capabilities = capabilities
         self.account = account
         self.timing = timing or Timing()
+        self.convergence = self.converges(self.capabilities, self.timing)
         self.lease = 0
         self.orders: dict[int, Held] = {}
-        self.done: set[int] = set()  # command numbers beyond `commands_taken` that are settled or tried
-        self.commands_taken = 0
-        self.queued: set[int] = set()  # numbers that wait behind another command of their order
-        self.answers: deque[bytes] = deque()  # told, and not yet taken by the engine
-        self.answer_first = 1  # number of the first of them
-        self.answer_next = 1
-        self.said_ns = self.missed_ns = self.check_ns = 0
+        self.commands = TakenCommands()
+        self.answers = Answers(account)
+        self.income = Income()
+        self.missed_ns = self.check_ns = 0
         self.asked: dict[int, Asked] = {}
         self.request_next = 1
         self.stream = 0
         self.stream_sequence = 0
         self.is_subscribed = False
         self.strangers: set[int] = set()
-        self.income = 0  # number of the last funding payment or liquidation that was told
-        self.is_income_stale = False
-        self.income_skipped = 0
         self.round: BookRound | None = None
         self.telling: list[bytes] = []
         self.ended: list[int] = []
@@ -136,7 +106,7 @@ class Gateway:
         for entry in self.log.read():
             self._take_entry(entry)
         self.request_next = now_ns  # a reply to a request of an earlier start must not be taken for one of this
-        self.out.append(GatewayUp(VERSION, self.account, self.commands_taken))
+        self.out.append(GatewayUp(VERSION, self.account, self.commands.upto))
         self._subscribe(now_ns)
         return self._flush(now_ns)
 
@@ -146,11 +116,11 @@ class Gateway:
         saved = Saved(
             VERSION,
             self.lease,
-            self.commands_taken,
-            sorted(self.done),
-            self.answer_first,
-            list(self.answers),
-            self.income,
+            self.commands.upto,
+            sorted(self.commands.done),
+            self.answers.first,
+            list(self.answers.waiting),
+            self.income.upto,
             [
                 msgspec.structs.replace(held, tasks=[one for one in held.tasks if one.timestamp_ns])
                 for held in self.orders.values()
@@ -160,10 +130,10 @@ class Gateway:
 
     def _restore(self, saved: Saved) -> None:
         """What waits behind other commands is not kept: the engine says it again."""
-        self.lease, self.commands_taken, self.done = saved.lease, saved.commands_taken, set(saved.done)
-        self.answer_first, self.answers = saved.answer_first, deque(saved.answers)
-        self.answer_next = self.answer_first + len(self.answers)
-        self.income = saved.income
+        self.lease = saved.lease
+        self.commands = TakenCommands(saved.commands_taken, saved.done)
+        self.answers = Answers(self.account, saved.answer_first, saved.answers)
+        self.income = Income(saved.income)
         self.orders = {held.client_id: held for held in saved.orders}
 
     def _take_entry(self, entry: Attempt | Answered | Leased) -> None:
@@ -172,10 +142,10 @@ class Gateway:
         elif isinstance(entry, Attempt):
             held = self.orders.get(entry.client_id) or self.orders.setdefault(entry.client_id, hold(entry.fact))
             held.tasks.append(Task(entry.number, entry.ask, entry.fact, entry.timestamp_ns, entry.window_ns))
-            self._settle(entry.number)
+            self.commands.settle(entry.number)
         else:
             for number in entry.ended:
-                self._settle(number)
+                self.commands.settle(number)
             for at in range(0, len(entry.facts), FACT_BYTES):
                 self._note(entry.facts[at : at + FACT_BYTES])
 
@@ -189,7 +159,7 @@ class Gateway:
         times = [self.check_ns, *(one.sent_ns + self.timing.reply_ns for one in self.asked.values())]
         times += [held.ask_ns for held in self.orders.values() if held.ask_ns]
         if self.answers:
-            times.append(self.said_ns + self.timing.say_again_ns)
+            times.append(self.answers.said_ns + self.timing.say_again_ns)
         return min(times)
 
     # The engine's side
@@ -203,34 +173,31 @@ class Gateway:
         if isinstance(message, Commands):
             self._on_commands(message, now_ns)
         elif isinstance(message, AnswersTaken):
-            self._forget_answers(message.upto)
+            self.answers.forget(message.upto)
         elif isinstance(message, BooksAsked):
             self._on_books_asked(message)
         else:
-            self._forget_answers(message.answers_taken)
-            self.out.append(GatewayUp(VERSION, self.account, self.commands_taken))
-            self._say_answers(now_ns)
+            self.answers.forget(message.answers_taken)
+            self.out.append(GatewayUp(VERSION, self.account, self.commands.upto))
+            self.out += self.answers.say_again(now_ns)
         return self._flush(now_ns)
 
     def _on_commands(self, message: Commands, now_ns: int) -> None:
         """Take each command once. They come in order; one that leaves a hole is left until the hole is filled."""
         for at in range(0, len(message.data), FACT_BYTES):
             number, fact = message.sequence + at // FACT_BYTES, message.data[at : at + FACT_BYTES]
-            if not self._has(number - 1):
+            if not self.commands.has(number - 1):
                 self._ask_for_commands(now_ns)
                 break
-            if not self._has(number):
+            if not self.commands.has(number):
                 self._take_command(number, fact, now_ns)
-        self.out.append(CommandsTaken(VERSION, self.account, self.commands_taken))
+        self.out.append(CommandsTaken(VERSION, self.account, self.commands.upto))
 
     def _ask_for_commands(self, now_ns: int) -> None:
         """One was lost or overtaken: have the engine say them again, not more often than it takes to hear them."""
         if now_ns >= self.missed_ns + self.timing.hole_ns:
             self.missed_ns = now_ns
-            self.out.append(GatewayUp(VERSION, self.account, self.commands_taken))
-
-    def _has(self, number: int) -> bool:
-        return number <= self.commands_taken or number in self.done or number in self.queued
+            self.out.append(GatewayUp(VERSION, self.account, self.commands.upto))
 
     def _take_command(self, number: int, fact: bytes, now_ns: int) -> None:
         row = np.frombuffer(fact, FACT_DTYPE)[0]
@@ -247,13 +214,13 @@ class Gateway:
         if len(held.tasks) == 1:
             self._begin(held, now_ns)
         else:
-            self.queued.add(number)
+            self.commands.queued.add(number)
 
     def _begin(self, held: Held, now_ns: int) -> None:
         """Try the first command of an order that was not tried yet."""
         while held.tasks and held.tasks[0].timestamp_ns == 0:
             task = held.tasks[0]
-            self.queued.discard(task.number)
+            self.commands.queued.discard(task.number)
             if held.is_done and task.ask is not Ask.PLACE:
                 held.tasks.pop(0)
                 self._end(task, held, Reject.VENUE_ORDER_UNKNOWN, now_ns)
@@ -276,7 +243,7 @@ class Gateway:
         task.timestamp_ns, task.window_ns = now_ns, self.capabilities.window_ns
         entry = Attempt(task.number, task.ask, held.client_id, task.timestamp_ns, task.window_ns, task.fact)
         self.log.write(entry, now_ns)
-        self._settle(task.number)
+        self.commands.settle(task.number)
         if task.ask is Ask.AMEND:
             self._age(held)
         self._send_task(held, task, now_ns)
@@ -285,17 +252,10 @@ class Gateway:
         request = self._request(task.ask, held.client_id, now_ns, number=task.number, fact=task.fact)
         self.out.append(request)
 
-    def _settle(self, number: int) -> None:
-        """A command is tried or ended: it is ours from here on."""
-        self.done.add(number)
-        while self.commands_taken + 1 in self.done:
-            self.commands_taken += 1
-            self.done.discard(self.commands_taken)
-
     def _end(self, task: Task, held: Held, reject: int, now_ns: int) -> None:
         """A command ends without having been tried."""
         self.ended.append(task.number)
-        self._settle(task.number)
+        self.commands.settle(task.number)
         self._tell(refusal(task, held, reject, now_ns))
 
     # The round through the books
@@ -307,7 +267,7 @@ class Gateway:
     @property
     def has_told_all(self) -> bool:
         """What the stream has said up to `stream_sequence` is told; nothing of it waits for trades that were missed."""
-        if not self.is_subscribed or self.is_income_stale or self.telling or self.ended:
+        if not self.is_subscribed or self.income.is_stale or self.telling or self.ended:
             return False
         return not any(one.is_stale or one.skipped or one.status for one in self.orders.values())
 
@@ -331,7 +291,7 @@ class Gateway:
             found.begin_again(now_ns)  # an event is still on its way to us
             return
         self.strangers = {one.client_id for one in found.open_orders if one.client_id not in self.orders}
-        self.out.append(found.books(self.account, self.answer_next - 1, self.commands_taken, self.orders.values()))
+        self.out.append(found.books(self.account, self.answers.next - 1, self.commands.upto, self.orders.values()))
         self.round = None
 
     # Telling
@@ -343,14 +303,13 @@ class Gateway:
 
     def _note(self, fact: bytes) -> None:
         """What was told, as read from the log."""
-        self.answers.append(fact)
-        self.answer_next += 1
+        self.answers.note(fact)
         self._note_order(fact)
 
     def _note_order(self, fact: bytes) -> None:
         row = np.frombuffer(fact, FACT_DTYPE)[0]
-        if int(row["kind"]) in INCOME:
-            self.income = int(row["venue_sequence"])
+        if int(row["kind"]) in income.KINDS:
+            self.income.upto = int(row["venue_sequence"])
         held = self.orders.get(int(row["id"]))
         if held is None:
             return
@@ -366,30 +325,9 @@ class Gateway:
         """Write down what is to be told, then tell it."""
         if not self.telling and not self.ended:
             return
-        first, facts = self.answer_next, self.telling
-        self.log.write(Answered(first, b"".join(facts), self.ended), now_ns)
-        self.telling, self.ended = [], []
-        self.answers.extend(facts)
-        self.answer_next += len(facts)
-        if facts:
-            if len(self.answers) == len(facts):
-                self.said_ns = now_ns
-            self.out += self._messages(first, facts)
-
-    def _messages(self, first: int, facts: list[bytes]) -> list[Message]:
-        return [
-            AccountFacts(VERSION, first + at, self.account, b"".join(facts[at : at + ANSWERS_MAX]))
-            for at in range(0, len(facts), ANSWERS_MAX)
-        ]
-
-    def _say_answers(self, now_ns: int) -> None:
-        self.said_ns = now_ns
-        self.out += self._messages(self.answer_first, list(self.answers))
-
-    def _forget_answers(self, upto: int) -> None:
-        while self.answers and self.answer_first <= upto:
-            self.answers.popleft()
-            self.answer_first += 1
+        facts, ended, self.telling, self.ended = self.telling, self.ended, [], []
+        self.log.write(Answered(self.answers.next, b"".join(facts), ended), now_ns)
+        self.out += self.answers.add(facts, now_ns)
 
     def _flush(self, now_ns: int) -> list[Message]:
         for held in [one for one in self.orders.values() if one.tasks and one.tasks[0].timestamp_ns == 0]:
@@ -458,8 +396,8 @@ class Gateway:
                 self._ask_for(held, now_ns)
         if now_ns >= self.check_ns:
             self._ask_for_stream(now_ns)  # a stream may have died in silence
-        if self.answers and now_ns >= self.said_ns + self.timing.say_again_ns:
-            self._say_answers(now_ns)
+        if self.answers and now_ns >= self.answers.said_ns + self.timing.say_again_ns:
+            self.out += self.answers.say_again(now_ns)
         return self._flush(now_ns)
 
     def _give_up(self, asked: Asked, now_ns: int) -> None:
@@ -488,7 +426,7 @@ class Gateway:
             if asked.ask in (Ask.PLACE, Ask.CANCEL, Ask.AMEND):
                 self._on_task_reply(held, asked, reply, now_ns)
             elif asked.ask is Ask.QUERY:
-                self._on_status(held, reply, now_ns)
+                self._do(held, self.convergence.on_status(held, reply, self.is_subscribed, now_ns), now_ns)
             elif asked.ask is Ask.OPEN:
                 self._on_open(held, reply, now_ns)
             elif asked.ask is Ask.TRADES:
@@ -507,29 +445,24 @@ class Gateway:
             self._ask_for_income(now_ns)
 
     def _ask_for_income(self, now_ns: int) -> None:
-        """Funding and liquidations may have been missed: those after the last that was told."""
-        self.is_income_stale, self.income_skipped = True, 0
+        self.income.missed()
+        self._request_income(now_ns)
+
+    def _request_income(self, now_ns: int) -> None:
         if not any(one.ask is Ask.INCOME for one in self.asked.values()):
-            self.out.append(self._request(Ask.INCOME, 0, now_ns, after=self.income))
+            self.out.append(self._request(Ask.INCOME, 0, now_ns, after=self.income.upto))
 
     def _hear_income(self, fact: bytes, now_ns: int) -> None:
-        number = int(np.frombuffer(fact, FACT_DTYPE)[0]["venue_sequence"])
-        if self.is_income_stale:
-            self.income_skipped += 1
-        elif number == self.income + 1:
+        if self.income.hear(fact):
             self._tell(fact)
-        elif number > self.income:
-            self._ask_for_income(now_ns)
+        elif self.income.is_stale:
+            self._request_income(now_ns)
 
     def _on_income(self, reply: VenueReply, now_ns: int) -> None:
-        for at in range(0, len(reply.facts), FACT_BYTES):
-            fact = reply.facts[at : at + FACT_BYTES]
-            if int(np.frombuffer(fact, FACT_DTYPE)[0]["venue_sequence"]) == self.income + 1:
-                self._tell(fact)
-        if reply.code != OK or self.income_skipped:
+        for fact in self.income.new_of(reply.facts):
+            self._tell(fact)
+        if not self.income.caught_up(reply.code == OK):
             self._ask_for_income(now_ns)
-        else:
-            self.is_income_stale = False
 
     def _on_task_reply(self, held: Held, asked: Asked, reply: VenueReply, now_ns: int) -> None:
         if not held.tasks or held.tasks[0].number != asked.number:
@@ -566,7 +499,7 @@ class Gateway:
                 self._tell(fact)
             return
         if not held.is_accepted and kind != Kind.ORDER_REJECTED:
-            self._tell(make_fact(held, Kind.ORDER_ACCEPTED, now_ns, display=-1, cause=_cause_of(held.place)))
+            self._tell(accepted(held, now_ns))
         if kind == Kind.ORDER_FILLED:
             if self.is_new_trade(held, row):
                 self._tell(fact)
@@ -584,7 +517,7 @@ class Gateway:
     def _hear_amended(self, held: Held, fact: bytes, row: np.void) -> None:
         task = held.tasks[0] if held.tasks else None
         if row["cause"]:
-            if task is not None and task.ask is Ask.AMEND and _cause_of(task.fact) == int(row["cause"]):
+            if task is not None and task.ask is Ask.AMEND and cause_of(task.fact) == int(row["cause"]):
                 self._age(held)
                 self._tell(fact)
         elif (int(row["price"]), int(row["quantity"])) != (held.price, held.quantity):
@@ -605,7 +538,7 @@ class Gateway:
         self.stream_sequence = event.sequence
         row = np.frombuffer(event.fact, FACT_DTYPE)[0]
         held = self.orders.get(int(row["id"]))
-        if int(row["kind"]) in INCOME:
+        if int(row["kind"]) in income.KINDS:
             self._hear_income(event.fact, now_ns)
         elif held is not None and held.is_stale:
             held.skipped += 1  # its trades have to come in their order: they are asked for
@@ -615,134 +548,32 @@ class Gateway:
 
     # What became of it
 
-    def _on_status(self, held: Held, reply: VenueReply, now_ns: int) -> None:
-        if reply.code == OK and reply.orders:
-            if reply.request > held.old_upto:  # else it is asked again, where it still has to be
-                self._converge(held, reply.orders[0], reply.venue_ns, now_ns)
-        elif reply.code == UNKNOWN_ORDER and not held.is_accepted and held.tasks and held.tasks[0].ask is Ask.PLACE:
-            self._not_found(held, reply, now_ns)
-        elif reply.code == UNKNOWN_ORDER and held.is_accepted and reply.request > held.old_upto:
-            self._forgotten(held, now_ns)
-
-    def _forgotten(self, held: Held, now_ns: int) -> None:
-        """The venue took it and knows it no more. Nothing is told of it, for nothing is known: it stays in our books, where the
-        next round finds that it is in no other. A command that was on its way to it came too late.
-        """
-        task = held.tasks[0] if held.tasks else None
-        if task is None:
-            held.is_stale, held.ask_ns = False, 0
-        elif task.timestamp_ns:
-            self._tell(refusal(task, held, Reject.VENUE_ORDER_UNKNOWN, now_ns))
-            self._ask_for(held, now_ns)
-
-    def _not_found(self, held: Held, reply: VenueReply, now_ns: int) -> None:
-        """A step towards the proof that an order is not there; without the venue's clock past its window it is none."""
-        if self.may_be_absent(held, reply):
-            held.proof = 1
-            held.ask_ns = now_ns + self.timing.ask_again_ns + self.timing.reply_ns
-            self.out.append(self._request(Ask.OPEN, held.client_id, now_ns))
-
-    def may_be_absent(self, held: Held, reply: VenueReply) -> bool:
-        return (
-            self.capabilities.proves_absence
-            and self.is_subscribed
-            and reply.venue_ns > held.tasks[0].deadline_ns + self.capabilities.margin_ns
-            and self.is_remembered(held, reply)
-        )
-
-    def is_remembered(self, held: Held, reply: VenueReply) -> bool:
-        """Whether the venue would still tell of the order, however soon it had ended: not found may also mean forgotten."""
-        taken_ns = held.tasks[0].timestamp_ns - self.capabilities.ahead_ns  # at the earliest
-        return reply.forgotten_ns == 0 or reply.forgotten_ns < taken_ns
-
     def _on_open(self, held: Held, reply: VenueReply, now_ns: int) -> None:
-        if reply.code != OK or held.proof != 1 or not held.is_unknown:
-            return
-        self.strangers.update(one.client_id for one in reply.orders if one.client_id not in self.orders)
-        found = [one for one in reply.orders if one.client_id == held.client_id]
-        if found:
-            self._converge(held, found[0], reply.venue_ns, now_ns)
-        else:
-            held.proof = 2
-            self.out.append(self._request(Ask.TRADES, held.client_id, now_ns, since_ns=held.tasks[0].timestamp_ns))
+        if reply.code == OK and held.proof == 1 and held.is_unknown:
+            self.strangers.update(one.client_id for one in reply.orders if one.client_id not in self.orders)
+            self._do(held, self.convergence.on_open(held, reply, now_ns), now_ns)
 
     def _on_trades(self, held: Held, reply: VenueReply, now_ns: int) -> None:
-        if reply.code != OK:
-            return
-        facts = [reply.facts[at : at + FACT_BYTES] for at in range(0, len(reply.facts), FACT_BYTES)]
-        for fact in facts:
-            self._hear(held, fact, now_ns)
-        if held.status is not None:
-            status, held.status = held.status, None
-            self._converge(held, status, reply.venue_ns, now_ns)
-        elif held.proof == 2 and not facts and held.is_unknown and held.tasks:
-            self._tell(refusal(held.tasks[0], held, Reject.VENUE_NOT_ACCEPTED, now_ns))
+        if reply.code == OK:
+            for at in range(0, len(reply.facts), FACT_BYTES):
+                self._hear(held, reply.facts[at : at + FACT_BYTES], now_ns)
+            self._do(held, self.convergence.on_trades(held, reply, now_ns), now_ns)
 
-    def _converge(self, held: Held, status: OrderStatus, venue_ns: int, now_ns: int) -> None:
-        """Tell what the order's status says and was not told yet."""
-        held.proof, held.ask_ns = 0, 0
-        if held.is_done and not held.tasks:
-            return
-        if not held.is_accepted and not held.is_done:
-            self._tell(make_fact(held, Kind.ORDER_ACCEPTED, now_ns, display=-1, cause=_cause_of(held.place)))
-        if status.is_triggered and not held.is_triggered and not held.is_done:
-            self._tell(make_fact(held, Kind.ORDER_TRIGGERED, now_ns, quantity=held.quantity - held.filled, trigger=held.trigger))
-        self._converge_change(held, status, venue_ns, now_ns)
-        self._converge_terms(held, status, now_ns)
-        if status.filled > held.filled:
-            held.status = status
-            held.ask_ns = now_ns + self.timing.reply_ns + self.timing.ask_again_ns
-            self.out.append(self._request(Ask.TRADES, held.client_id, now_ns))
-            return
-        if held.skipped:
-            self._ask_for(held, now_ns)
-            return
-        held.is_stale = False
-        if not status.is_open and not held.is_done:
-            self._tell(make_fact(held, Kind.ORDER_CANCELLED, now_ns, quantity=held.quantity - held.filled, reject=status.reject))
-        self._converge_cancel(held, status, now_ns)
+    def _do(self, held: Held, steps: Iterable[Step], now_ns: int) -> None:
+        """Each before the next is asked for."""
+        for step in steps:
+            if isinstance(step, bytes):
+                self._tell(step)
+            elif isinstance(step, SendAgain):
+                self._send_again(held, step.task, now_ns)
+            elif step.ask is Ask.QUERY:
+                self._ask_for(held, now_ns)
+            else:
+                self.out.append(self._request(step.ask, held.client_id, now_ns, since_ns=step.since_ns))
 
-    def _converge_change(self, held: Held, status: OrderStatus, venue_ns: int, now_ns: int) -> None:
-        """A change that was not answered is in the order's status, or, past its window, was never taken."""
-        task = held.tasks[0] if held.tasks else None
-        if task is None or task.ask is not Ask.AMEND or task.timestamp_ns == 0:
-            return
-        row = np.frombuffer(task.fact, FACT_DTYPE)[0]
-        trigger = int(row["trigger"]) or status.trigger  # 0: as it is, and the venue moves one that follows the price
-        is_as_asked = (status.price, status.trigger) == (int(row["price"]), trigger)
-        # a venue makes orders smaller by itself and never larger: one that has grown was changed, and then made smaller
-        is_size_asked = status.quantity == int(row["quantity"]) or held.quantity < status.quantity < int(row["quantity"])
-        if is_as_asked and is_size_asked and not held.is_done:
-            self._tell_terms(held, status, now_ns, cause=int(row["cause"]))
-        elif held.is_done or not status.is_open or venue_ns > task.deadline_ns + self.capabilities.margin_ns:
-            self._tell(refusal(task, held, Reject.VENUE_NOT_ACCEPTED, now_ns))
-        else:
-            held.ask_ns = now_ns + self.timing.ask_again_ns
-
-    def _converge_terms(self, held: Held, status: OrderStatus, now_ns: int) -> None:
-        """A venue makes an order smaller by itself, where it only reduces; that may have been missed."""
-        is_asked = bool(held.tasks) and held.tasks[0].ask is Ask.AMEND and held.tasks[0].timestamp_ns > 0
-        if not is_asked and not held.is_done and (status.price, status.quantity) != (held.price, held.quantity):
-            self._tell_terms(held, status, now_ns, reject=int(Reject.VENUE_REDUCE_ONLY))
-
-    def _tell_terms(self, held: Held, status: OrderStatus, now_ns: int, **slots: int) -> None:
-        """That an order has the price, lots and trigger of its status."""
-        terms = {"price": status.price, "quantity": status.quantity, "trigger": status.trigger}
-        self._tell(make_fact(held, Kind.ORDER_AMENDED, now_ns, display=-1, **terms, **slots))
-
-    def _converge_cancel(self, held: Held, status: OrderStatus, now_ns: int) -> None:
-        """A cancel whose order is still open is sent again; one whose order has ended otherwise came too late."""
-        task = held.tasks[0] if held.tasks else None
-        if task is None or task.ask is not Ask.CANCEL or task.timestamp_ns == 0:
-            return
-        if held.is_done:
-            self._tell(refusal(task, held, Reject.VENUE_ORDER_UNKNOWN, now_ns))
-        elif status.is_open and not any(one.number == task.number for one in self.asked.values()):
+    def _send_again(self, held: Held, task: Task, now_ns: int) -> None:
+        if not any(one.number == task.number for one in self.asked.values()):
             self._send_task(held, task, now_ns)
-
-
-def _cause_of(fact: bytes) -> int:
-    return int(np.frombuffer(fact, FACT_DTYPE)[0]["cause"])
 
 
 assert REJECTED in Capabilities().definitive

@@ -113,8 +113,16 @@ def make_fact(held: Held, kind: Kind, now_ns: int, **slots: int) -> bytes:
     return fact.tobytes()
 
 
+def accepted(held: Held, now_ns: int) -> bytes:
+    """That the venue took an order, which it did not say itself."""
+    return make_fact(held, Kind.ORDER_ACCEPTED, now_ns, display=-1, cause=cause_of(held.place))
+
+
+def cause_of(fact: bytes) -> int:
+    return int(np.frombuffer(fact, FACT_DTYPE)[0]["cause"])
+
+
 def refusal(task: Task, held: Held, reject: int, now_ns: int) -> bytes:
     """That a command was not taken, as the engine expects to hear it."""
     kind = {Ask.PLACE: Kind.ORDER_REJECTED, Ask.CANCEL: Kind.CANCEL_REJECTED}.get(task.ask, Kind.AMEND_REJECTED)
-    row = np.frombuffer(task.fact, FACT_DTYPE)[0]
-    return make_fact(held, kind, now_ns, reject=int(reject) or int(Reject.VENUE_REFUSED), cause=int(row["cause"]))
+    return make_fact(held, kind, now_ns, reject=int(reject) or int(Reject.VENUE_REFUSED), cause=cause_of(task.fact))

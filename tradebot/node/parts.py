@@ -29,7 +29,8 @@ from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueReq
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.reconciling import as_told
 from tradebot.engine.session import ShutOut, gaps_of, open_session
-from tradebot.execution.gateway import Gateway, Timing
+from tradebot.execution.gateway import Gateway
+from tradebot.execution.timing import Timing
 from tradebot.feeds.telling import Telling
 from tradebot.node.actor_part import ActorPart
 from tradebot.node.api_part import ApiPart
@@ -317,7 +318,7 @@ class GatewayPart(Base):
     def status(self) -> dict[str, Any]:
         return {
             "lease": self.gateway.lease,
-            "commands_taken": self.gateway.commands_taken,
+            "commands_taken": self.gateway.commands.upto,
             "unknown": [held.client_id for held in self.gateway.unknown],
             "strangers": sorted(self.gateway.strangers),
             "is_subscribed": self.gateway.is_subscribed,

@@ -475,7 +475,7 @@ class World:
         if session.refused:
             yield f"the engine refused answers: {session.refused[0][1]}"
         if gateway.answers or gateway.telling:
-            yield f"the gateway still waits with answers from {gateway.answer_first} on"
+            yield f"the gateway still waits with answers from {gateway.answers.first} on"
         for held in gateway.orders.values():
             tasks = [(one.ask.name, one.number, one.timestamp_ns) for one in held.tasks]
             yield f"order {held.client_id} is unsettled at the gateway: done {held.is_done}, tasks {tasks}"
