@@ -29,12 +29,12 @@ from tradebot.domain.errors import (
 from tradebot.domain.units import NS_PER_SECOND
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
+from tradebot.node.actor_changes import ActorChanges, end_s_of
 from tradebot.node.actor_code import check_apart
 from tradebot.node.bus import bus_of
 from tradebot.node.call_mark import Suspects
 from tradebot.node.config import Loaded, config_to_dict
 from tradebot.node.health import STARTED, write_parts
-from tradebot.node.node_schema import Actors
 from tradebot.node.orphans import end_orphans
 from tradebot.node.ports import TAKEN, bound_by, unbound_port
 from tradebot.node.preparing import check_mode, check_same, prepare_run, prepare_ticks
@@ -50,14 +50,12 @@ from tradebot.node.session_files import (
     GATEWAY,
     VENUE,
     forget_mailboxes,
-    forget_stopped,
     ipc_folder,
-    mark_stopped,
     next_epoch,
     read_prepared,
-    was_stopped,
     write_prepared,
 )
+from tradebot.node.stopping import limit_of, open_again, rest_of, stop_trading
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, shape_of_node
@@ -66,9 +64,6 @@ from tradebot.node.warden import Warden
 from tradebot.store.journal_end import end_ns
 
 READY_S: Final = 60.0
-STOP_S: Final = 5.0
-UNKNOWN: Final = "what nobody knows, for the engine or the gateway does not answer"
-LISTED: Final = 5  # of what is left, by name
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 WATCH_S: Final = 1.0
@@ -137,6 +132,7 @@ class Root:
             self.config.node.supervisor,
         )
         parts.allow(ACTORS, end_s_of(self.config.node.actors))
+        self.actor_changes = ActorChanges(parts, warden, self.ask)
         parts.failed.add_done_callback(lambda failed: self.note_failure(failed.result(), parts))
         left: list[str] = []  # of what the stop was to end
         starting = asyncio.create_task(parts.start())
@@ -144,7 +140,7 @@ class Root:
         try:
             if await self.wait_ready(parts, ended):
                 await starting
-                trading = await self.open_again()
+                trading = await open_again(self.folder, self.ask)
                 loop.add_signal_handler(signal.SIGHUP, lambda: self.keep(loop.create_task(self.reload(parts)), parts))
                 self.phase = "running"
                 notify("READY=1")
@@ -155,7 +151,7 @@ class Root:
                 self.phase = "ending"
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
-                left = await self.stop(parts, ended)
+                left = await stop_trading(self.config.node, self.folder, self.ask, ended, limit_of(self.config.node, parts))
                 watching.cancel()
             why = self.failure
         finally:
@@ -168,7 +164,7 @@ class Root:
                 one.cancel()
             warden.close()
             forget_mailboxes(self.folder)
-        rest = f"the venue may still have {listed(left)}" if left else ""
+        rest = rest_of(left)
         if why:
             raise LocalError(f"expected a node that runs, found: {why}" + (f"; {rest}" if rest else ""))
         self.say({"event": "stopped", "run_id": self.folder.name, "seconds": self.age(), **({"left": left} if left else {})})
@@ -225,7 +221,8 @@ class Root:
             raise ValueError(f"expected a part of this node, one of {names}, found {name!r}")
         if name in self.shape.actors:
             self.say({"event": "restart_asked", "part": name, "who": question.get("who", "")})
-            self.keep(asyncio.get_running_loop().create_task(self.restart_actor(name)), parts)
+            lease_s = self.config.node.lease_s
+            self.keep(asyncio.get_running_loop().create_task(self.actor_changes.restart(name, lease_s)), parts)
             return {"accepted": True, "by": ROOT, "part": name, "starts": self.warden.hosted[name]["starts"]}
         self.say({"event": "restart_asked", "part": process, "who": question.get("who", "")})
         self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
@@ -299,7 +296,8 @@ class Root:
             again = [name for name in dict.fromkeys((*self.shape.processes, API)) if name in processes]
             for name in again:
                 await self.start_again(parts, name)
-            again += await self.change_actors(parts, before.node.actors, self.config.node.actors)
+            self.shape = self.warden.shape = shape_of_node(self.config.node)
+            again += await self.actor_changes.change(before.node.actors, self.config.node, self.shape)
             self.say({"event": "reloaded", "changed": changed, "parts": again})
             write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again})
 
@@ -311,42 +309,6 @@ class Root:
             await parts.add(API)
         else:
             await parts.remove(API)
-
-    async def change_actors(self, parts: Supervision, before: Actors | None, after: Actors | None) -> list[str]:
-        """Who is started, started again or ended: the process of the actors with all of them, or those that differ."""
-        self.shape = self.warden.shape = shape_of_node(self.config.node)
-        names = list(self.shape.actors)
-        if before is None and after is None:
-            return []
-        parts.allow(ACTORS, max(end_s_of(before), end_s_of(after)))
-        try:
-            return await self.carry_out(parts, before, after, names)
-        finally:
-            parts.allow(ACTORS, end_s_of(after))
-
-    async def carry_out(self, parts: Supervision, before: Actors | None, after: Actors | None, names: list[str]) -> list[str]:
-        """What `change_actors` found to be done."""
-        if before is None:
-            await parts.add(ACTORS)
-        elif after is None:
-            await parts.remove(ACTORS)
-            self.warden.forget(one.name for one in before.actor)
-            return [ACTORS]
-        elif rules_of(before) != rules_of(after) or not (part := parts.part(ACTORS)) or not part.is_up:
-            await parts.recycle(ACTORS)  # one that waits for its restart begins now
-        else:
-            return list((await self.tell_actors("change")).get("changed", []))
-        return [ACTORS, *names]
-
-    async def restart_actor(self, name: str) -> None:
-        await self.tell_actors("restart", part=name)
-
-    async def tell_actors(self, verb: str, **words: str) -> dict[str, Any]:
-        """The answer of their process; one that gives none for a lease is about to begin anew, as the configuration is then."""
-        until = time.monotonic() + self.config.node.lease_s
-        while (found := await self.ask(ACTORS, verb, **words)) is None and time.monotonic() < until:
-            await asyncio.sleep(POLL_S)
-        return found or {}
 
     async def reload_files(self, parts: Supervision) -> tuple[list[str], set[str]]:
         """Write down the run with its new configuration; the keys that changed, and the parts that they concern."""
@@ -459,79 +421,17 @@ class Root:
         self.note("trading is halted: the books differ; see `tradebot reconcile`")
         return {"event": "halted", "differences": engine["reconcile"]["differences"]}
 
-    async def open_again(self) -> str:
-        """Trade as before the last stop, which reduced it; the state of trading. What an operator shut stays shut."""
-        found = await self.ask(ENGINE, "status") or {}
-        if was_stopped(self.folder) and found.get("trading") == "reducing":
-            await self.ask(ENGINE, "state", state="ACTIVE", who="root", why="start")
-            found = await self.ask(ENGINE, "status") or {}
-        forget_stopped(self.folder)
-        return str(found.get("trading", "unknown"))
-
     async def wait_end(self, parts: Supervision, ended: asyncio.Event) -> None:
         asked = asyncio.create_task(ended.wait())
         waits: list[asyncio.Future[Any]] = [asked, parts.failed]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
 
-    async def stop(self, parts: Supervision, ended: asyncio.Event) -> list[str]:
-        """As the configuration says: cancel what does not guard a position, keep all, or cancel all and close the positions. What
-        is left of that, where a part that hangs was killed meanwhile and it still did not come about, or it was told to end once
-        more. One that ends because it failed waits less.
-        """
-        how = self.config.node.on_stop
-        if how == "keep":
-            return []
-        limit_s = STOP_S if parts.failed.done() else self.config.node.lease_s + STOP_S
-        act = "FLATTEN" if how == "flatten" else "CANCEL_ENTRIES"
-        found = await self.ask(ENGINE, "status")
-        if found and found["trading"] == "active":
-            mark_stopped(self.folder)
-            await self.ask(ENGINE, "state", state="REDUCING", who="root", why="stop")
-        await self.ask(ENGINE, "act", act=act, who="root", why="stop")
-        ended.clear()
-        until, left = time.monotonic() + limit_s, [UNKNOWN]
-        while time.monotonic() < until and not ended.is_set():
-            left = await self.left_open(how == "flatten")
-            if not left:
-                return []
-            await asyncio.sleep(POLL_S)
-        return left
-
-    async def left_open(self, is_flat: bool) -> list[str]:
-        """What of that which a stop asked for has yet to happen, in words."""
-        gateway, status = await self.ask(GATEWAY, "status"), await self.ask(ENGINE, "status")
-        orders, positions = await self.ask(ENGINE, "orders"), await self.ask(ENGINE, "positions")
-        if gateway is None or status is None or orders is None or positions is None:
-            return [UNKNOWN]
-        open_orders = [one for one in orders["orders"] if is_flat or not one["is_guard"]]
-        found = [f"order {one['id']}, {one['side']} {one['quantity']} {one['instrument']}" for one in open_orders]
-        held = [one for one in positions["positions"] if is_flat and float(one["quantity"])]
-        found += [f"a position of {one['strategy_name']}, {one['quantity']} {one['instrument']}" for one in held]
-        under_way = status["commands_waiting"] or gateway["answers_waiting"] or gateway["unknown"]
-        return found or (["something under way"] if under_way else [])
-
     async def ask(self, name: str, verb: str, **words: str) -> dict[str, Any] | None:
         """Ask a part at its desk; None where it does not answer."""
         body = msgspec.json.encode({"verb": verb, **words})
         found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
-
-
-def listed(left: list[str]) -> str:
-    """The first of them."""
-    more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
-    return ", ".join(left[:LISTED]) + more
-
-
-def end_s_of(actors: Actors | None) -> float:
-    """How long the process of the actors may take to end: they do one after the other, each in its own time."""
-    return STOP_S + (sum(one.shutdown_s for one in actors.actor) if actors is not None else 0.0)
-
-
-def rules_of(actors: Actors) -> Actors:
-    """All but the actors themselves."""
-    return msgspec.structs.replace(actors, actor=[])
 
 
 def is_settled(engine: dict[str, Any], gateway: dict[str, Any]) -> bool:
