@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.node.acted import Actors
 from tests.node.nodes import Place
 from tests.node.reached import Reached
 from tradebot.store import synthetic
@@ -32,3 +33,8 @@ def place(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> I
 @pytest.fixture
 def reached(place: Place) -> Reached:
     return Reached(place)
+
+
+@pytest.fixture
+def actors(place: Place) -> Actors:
+    return Actors(place)

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -128,7 +128,7 @@ class Group:
     ) -> None:  # fmt: skip
         self.name, self.room, self.own, self._asked = name, room, own, asked
         self._make, self._told = make, told
-        room.bus.hosts = frozenset(child.id for child in spec.children if child.start != PROCESS)
+        room.bus.hosts = frozenset(name for name, start in workers(spec) if start != PROCESS)
         self.posts = room.to_root = Posts(room.bus, name, room.clock.now())
         self.inbox = Inbox(room.bus, self.posts, lambda _: None)
         self._desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", self._answer)
@@ -200,7 +200,7 @@ class Group:
     def _tell_stopped(self) -> None:
         """Of those that ended, once the supervisor has decided, who is not started again."""
         for name, why in list(self._ended.items()):
-            found = self.tree.machine.find(name)
+            found = next((child for _, child in self.tree.each() if child.spec.id == name), None)
             if found is None or found.reason is None:
                 del self._ended[name]
                 if found is None or found.state == "stopped":
@@ -222,6 +222,15 @@ class Group:
             return None
 
         return InLoop(run, report, child.id)
+
+
+def workers(spec: SupervisorSpec) -> Iterator[tuple[str, Any]]:
+    """Name and start of all that are no supervisors, however deep."""
+    for child in spec.children:
+        if isinstance(child.start, SupervisorSpec):
+            yield from workers(child.start)
+        else:
+            yield child.id, child.start
 
 
 async def _forward(ending: asyncio.Event, cell: Cell) -> None:

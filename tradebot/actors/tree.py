@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -92,6 +92,13 @@ class Tree:
 
     def children(self) -> list[Child]:
         return list(self.machine.children)
+
+    def each(self) -> Iterator[tuple["Tree", Child]]:
+        """Children, and those of the trees below in this loop, each with its tree."""
+        for child in self.machine.children:
+            yield self, child
+            if (below := self.below.get(child.spec.id)) is not None:
+                yield from below.each()
 
     def process_of(self, child: Child) -> int | None:
         """The process id of a child that has one."""

@@ -217,10 +217,21 @@ def _draw_parts(line: Callable[[str], None], table: Callable[..., None], parts: 
     rows = []
     for process, one in parts.items():
         rows.append(_part_row(process, one))
-        rows += [_part_row(f"  {name}", inner) for name, inner in one.get("parts", {}).items()]
+        rows += _rows_below(one)
     if rows:
         line("")
         table(columns, rows)
+
+
+def _rows_below(one: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """The parts of a process, each below its supervisor where it has one besides the first."""
+    parts, supervisors = one.get("parts", {}), one.get("supervisors", {})
+    own = {name: supervisor for supervisor, found in supervisors.items() for name in found["parts"]}
+    rows = [_part_row(f"  {name}", inner) for name, inner in parts.items() if name not in own]
+    for supervisor, found in supervisors.items():
+        rows.append(_part_row(f"  {supervisor}", found))
+        rows += [_part_row(f"    {name}", parts[name]) for name in found["parts"] if name in parts]
+    return rows
 
 
 def _part_row(name: str, one: Mapping[str, Any]) -> tuple[object, ...]:

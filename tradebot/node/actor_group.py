@@ -1,7 +1,8 @@
 """The process of a user's actors: their supervisor, those that live in its loop, and the parent of those in other processes.
 
-The tree is the configuration's `node.actors`. It is changed while it runs: what was added is started, what was taken away ends,
-what differs, in its words or its code, ends and starts again; the others stay as they are. Those in processes of their own are
+The tree is the configuration's `node.actors`, with supervisors below the first where it has some. It is changed while it runs:
+what was added is started, what was taken away ends, what differs, in its words or its code, ends and starts again; the others
+stay as they are. Other supervisors are another process. Those in processes of their own are
 asked now and then, and killed when they are silent for a lease, as the root does with this one.
 """
 
@@ -20,12 +21,12 @@ from tradebot.actors.life_line import LifeLine
 from tradebot.actors.offspring import Offspring, spawn
 from tradebot.actors.process import PROCESS, Group
 from tradebot.actors.running import InProcess
+from tradebot.actors.tree import Tree
 from tradebot.domain.errors import LocalError
 from tradebot.node.actor_code import mark_of
-from tradebot.node.actor_part import actor_uses
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
-from tradebot.node.node_schema import Actors, ActorUse
+from tradebot.node.node_schema import ActorRules, Actors, ActorUse
 from tradebot.node.part import Unreadable, read_question
 from tradebot.node.processes import memory_of
 from tradebot.node.session_files import read_prepared
@@ -46,10 +47,23 @@ def actors_of(folder: Path) -> Actors:
 
 
 def supervisor_of(actors: Actors) -> SupervisorSpec:
-    children = tuple(map(child_of, actors.actor))
+    """Of all of them. A supervisor below it stands where the first of its own does."""
+    below = {rules.name: rules for rules in actors.supervisor}
+    children: dict[str, ChildSpec] = {}
+    for use in actors.actor:
+        if not use.supervisor:
+            children[use.name] = child_of(use)
+        elif use.supervisor not in children:
+            rules = below[use.supervisor]
+            spec = spec_of(rules, [one for one in actors.actor if one.supervisor == rules.name])
+            children[rules.name] = ChildSpec(id=rules.name, start=spec, restart=Restart(rules.restart))
+    return msgspec.structs.replace(spec_of(actors, []), children=tuple(children.values()))
+
+
+def spec_of(rules: ActorRules, uses: list[ActorUse]) -> SupervisorSpec:
     return SupervisorSpec(
-        strategy=Strategy(actors.strategy), intensity=actors.intensity, period_s=actors.period_s, backoff=waits_of(actors),
-        children=children,
+        strategy=Strategy(rules.strategy), intensity=rules.intensity, period_s=rules.period_s, backoff=waits_of(rules),
+        children=tuple(map(child_of, uses)),
     )  # fmt: skip
 
 
@@ -93,9 +107,9 @@ class ActorGroup:
                     self.begin(self.restart(group, question["part"]))
                     found = {"accepted": True}
                 case "change":
-                    uses = {use.name: use for use in actor_uses(self.folder)}
-                    marks = {name: safe_mark(use) for name, use in uses.items()}
-                    self.begin(self.change(group, uses, marks))
+                    actors = actors_of(self.folder)
+                    marks = {use.name: safe_mark(use) for use in actors.actor}
+                    self.begin(self.change(group, actors, marks))
                     found = {"accepted": True, "changed": differing(self.marks, marks)}
                 case verb:
                     raise ValueError(f"expected a verb of the actors, found {verb!r}")
@@ -114,38 +128,52 @@ class ActorGroup:
     async def restart(self, group: Group, name: str) -> None:
         """End it as at a stop, and start it again."""
         async with self.at_work:
-            await group.tree.terminate_child(name)
-            self.note(await self.start(group, name, actor_uses(self.folder)), name)
+            if (holder := holder_of(group.tree, name)) is not None:
+                await holder.terminate_child(name)
+            self.note(await self.start(group, name, actors_of(self.folder).actor), name)
 
-    async def change(self, group: Group, uses: dict[str, ActorUse], marks: dict[str, str]) -> None:
-        """To the configuration that `uses` are of: what differs ends, and is started where it is still there."""
+    async def change(self, group: Group, actors: Actors, marks: dict[str, str]) -> None:
+        """To this configuration, of the same supervisors: what differs ends, and is started where it is still there."""
         async with self.at_work:
             self.error = None
             concerned = differing(self.marks, marks)
             self.marks = marks
+            uses = {use.name: use for use in actors.actor}
             for name in concerned:
-                await group.tree.terminate_child(name)
-                if name not in uses:
-                    await group.tree.delete_child(name)
-                    group.tell(name, GONE, "")
+                await self.end(group, name, uses.get(name))
             group.room.bus.hosts = frozenset(name for name, use in uses.items() if use.place != PROCESS)
             self.read_limits()
+            renew(group.tree, supervisor_of(actors))
             for name in concerned:
                 if name in uses:
-                    self.note(await self.start(group, name, list(uses.values())), name)
-            order = list(uses)
-            group.tree.machine.children.sort(key=lambda child: order.index(child.spec.id) if child.spec.id in order else -1)
+                    self.note(await self.start(group, name, actors.actor), name)
+            renew(group.tree, supervisor_of(actors))
+
+    async def end(self, group: Group, name: str, use: ActorUse | None) -> None:
+        """It is taken out where it is not there any more, or is below another supervisor now."""
+        if (holder := holder_of(group.tree, name)) is not None:
+            await holder.terminate_child(name)
+            if use is None or holder is not home_of(group.tree, use):
+                await holder.delete_child(name)
+        if use is None:
+            group.tell(name, GONE, "")
 
     async def start(self, group: Group, name: str, uses: list[ActorUse]) -> str:
-        """By its table as it is now; the error, empty where there is none. One that is known keeps its place among the others."""
+        """By its table as it is now; the error, empty where there is none. One that is known keeps its place among the others;
+        one whose supervisor is down is started with it.
+        """
         use = next((one for one in uses if one.name == name), None)
         if use is None:
             return "not found"
-        child = group.tree.machine.find(name)
+        home = home_of(group.tree, use)
+        if home is None:
+            error = await group.tree.restart_child(use.supervisor)
+            return "" if error in ("running", "restarting") else error
+        child = home.machine.find(name)
         if child is None:
-            return await group.tree.start_child(child_of(use))
+            return await home.start_child(child_of(use))
         child.spec = child_of(use)
-        return await group.tree.restart_child(name)
+        return await home.restart_child(name)
 
     def read_limits(self) -> None:
         node = config_from_dict(read_prepared(self.folder).config).node
@@ -161,8 +189,8 @@ class ActorGroup:
         desks: dict[str, Inquiry] = {}
         while True:
             looks = []
-            for child in group.tree.children():
-                name, running = child.spec.id, group.tree.running.get(child.number)
+            for tree, child in group.tree.each():
+                name, running = child.spec.id, tree.running.get(child.number)
                 if isinstance(running, InProcess) and child.is_up:
                     desk = desks.get(name) or desks.setdefault(name, group.questions(f"{name}.desk", ASK_S))
                     looks.append(self.look(group, name, running, desk))
@@ -197,6 +225,27 @@ class ActorGroup:
         was_told = name in self.told_silent
         self.told_silent.discard(name)
         return was_told
+
+
+def holder_of(tree: Tree, name: str) -> Tree | None:
+    """Whose child it is; None where nobody has it, or its supervisor is down."""
+    return next((holder for holder, child in tree.each() if child.spec.id == name), None)
+
+
+def home_of(tree: Tree, use: ActorUse) -> Tree | None:
+    """Whose child it is to be; None where that supervisor is down."""
+    return tree.below.get(use.supervisor) if use.supervisor else tree
+
+
+def renew(tree: Tree, spec: SupervisorSpec) -> None:
+    """Children in the order of the configuration; a supervisor that begins anew does so with those of now."""
+    order = [child.id for child in spec.children]
+    tree.machine.children.sort(key=lambda child: order.index(child.spec.id) if child.spec.id in order else -1)
+    for child in spec.children:
+        if isinstance(child.start, SupervisorSpec) and (known := tree.machine.find(child.id)) is not None:
+            known.spec = child
+            if (below := tree.below.get(child.id)) is not None:
+                renew(below, child.start)
 
 
 def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:

@@ -142,6 +142,10 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "node.actors.period": parse_interval,
     "node.actors.backoff": parse_wait,
     "node.actors.backoff_max": parse_interval,
+    "node.actors.supervisor.*.name": parse_actor_name,
+    "node.actors.supervisor.*.period": parse_interval,
+    "node.actors.supervisor.*.backoff": parse_wait,
+    "node.actors.supervisor.*.backoff_max": parse_interval,
     "node.actors.actor.*.name": parse_actor_name,
     "node.actors.actor.*.use": parse_use,
     "node.actors.actor.*.shutdown": parse_wait,
@@ -364,6 +368,8 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
     _check_waits(config.node.supervisor, "node.supervisor", sources)
     if config.node.actors is not None:
         _check_waits(config.node.actors, "node.actors", sources)
+        for index, one in enumerate(config.node.actors.supervisor):
+            _check_waits(one, f"node.actors.supervisor.{index}", sources)
     names: set[str] = set()
     for index, use in enumerate(config.strategy):
         where = f"strategy.{index}"
@@ -390,13 +396,26 @@ def _check_clients(config: Config, sources: Mapping[str, str]) -> None:
 
 
 def _check_actors(config: Config, sources: Mapping[str, str]) -> None:
+    """Names of actors and of their supervisors, and that these belong together."""
+    if (actors := config.node.actors) is None:
+        return
     found: set[str] = set()
-    for index, use in enumerate(config.node.actors.actor if config.node.actors is not None else []):
-        if use.name in found or use.name in RESERVED:
-            why = "is there twice" if use.name in found else "is a part of the node"
-            where = _where(sources, f"node.actors.actor.{index}.name")
-            raise ConfigError(f"{where}: expected a name of its own for each actor, found {use.name!r}, which {why}")
-        found.add(use.name)
+    named = [(f"supervisor.{index}", one.name) for index, one in enumerate(actors.supervisor)]
+    for path, name in [*named, *((f"actor.{index}", one.name) for index, one in enumerate(actors.actor))]:
+        if name in found or name in RESERVED:
+            why = "is there twice" if name in found else "is a part of the node"
+            where = _where(sources, f"node.actors.{path}.name")
+            raise ConfigError(f"{where}: expected a name of its own for each actor, found {name!r}, which {why}")
+        found.add(name)
+    for index, use in enumerate(actors.actor):
+        if use.supervisor and use.supervisor not in [name for _, name in named]:
+            where = _where(sources, f"node.actors.actor.{index}.supervisor")
+            known = ", ".join(name for _, name in named) or "of which there are none"
+            raise ConfigError(f"{where}: expected a [[node.actors.supervisor]] by its name, {known}, found {use.supervisor!r}")
+    for path, name in named:
+        if name not in [use.supervisor for use in actors.actor]:
+            where = _where(sources, f"node.actors.{path}.name")
+            raise ConfigError(f"{where}: expected an actor with supervisor = {name!r}, found none: add one or leave this out")
 
 
 def _check_waits(supervisor: Supervisor, path: str, sources: Mapping[str, str]) -> None:

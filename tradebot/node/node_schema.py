@@ -125,6 +125,9 @@ class ActorUse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patience: Annotated[
         str, Meta(description="How long it may be at one message; one that takes longer has failed.", examples=["30s"])
     ] = "30s"
+    supervisor: Annotated[
+        str, Meta(description="The [[node.actors.supervisor]] that keeps it; empty: that of all actors.", examples=["alerts"])
+    ] = ""
 
     @property
     def target(self) -> Target:
@@ -141,14 +144,34 @@ class ActorUse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return parse_interval(self.patience) / NS_PER_SECOND
 
 
-class Actors(Supervisor, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Actors of the user's own, below a supervisor of their own: whatever becomes of them, trading goes on."""
+class ActorRules(Supervisor, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a supervisor of actors goes by."""
 
     strategy: Annotated[
         Literal["one_for_one", "one_for_all", "rest_for_one"],
         Meta(description="Who is started again with one that ended: nobody else, all, or those that come after it here."),
     ] = "one_for_one"
     backoff_max: Annotated[str, Meta(description="The longest wait before a restart.", examples=["30s"])] = "30s"
+
+
+class ActorSupervisor(ActorRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A supervisor below that of all actors. It stands in their order where the first of its own does."""
+
+    name: Annotated[
+        str, Meta(description="By which actors name it as theirs: up to 16 of a-z, 0-9, _ and -.", examples=["alerts"])
+    ]
+    restart: Annotated[
+        Literal["permanent", "transient", "temporary"],
+        Meta(description="Whether it is started again, with all of its own, when it gave up or they ended."),
+    ] = "permanent"
+
+
+class Actors(ActorRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Actors of the user's own, below a supervisor of their own: whatever becomes of them, trading goes on."""
+
+    supervisor: Annotated[
+        list[ActorSupervisor], Meta(description="Each a [[node.actors.supervisor]] table: those below the first.")
+    ] = []
     actor: Annotated[
         list[ActorUse], Meta(description="Each a [[node.actors.actor]] table, in the order of their start.", min_length=1)
     ]

@@ -60,7 +60,7 @@ from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import TRADING, shape_of_node
 from tradebot.node.values import Endpoint
-from tradebot.node.warden import Warden
+from tradebot.node.warden import Warden, stopped
 from tradebot.store.journal_end import end_ns
 
 READY_S: Final = 60.0
@@ -234,6 +234,10 @@ class Root:
         for process, names in ((TRADING, self.shape.hosted), (ACTORS, self.shape.actors)):
             if process in figures:
                 figures[process]["parts"] = {name: self.warden.hosted[name] for name in names if name in self.warden.hosted}
+        if ACTORS in figures and self.shape.supervisors:
+            figures[ACTORS]["supervisors"] = {
+                name: {**self.warden.hosted.get(name, stopped()), "parts": list(own)} for name, own in self.shape.supervisors
+            }
         write_parts(self.folder, figures)
 
     async def check_addresses(self, bound: Iterable[tuple[str, Endpoint, int]]) -> None:
@@ -388,6 +392,10 @@ class Root:
             if name in self.shape.actors:
                 self.say({"event": "actor_ended", "part": name, "reason": why})
                 self.note(f"{name}, an actor, ended: {why}; `tradebot status` says whether it is started again")
+                return
+            if name in dict(self.shape.supervisors):
+                self.say({"event": "supervisor_ended", "part": name, "reason": why})
+                self.note(f"{name}, a supervisor of actors, gave up; `tradebot status` says whether it is started again")
                 return
             self.say({"event": "restart", "part": name, "reason": why})
             self.note(f"{name} ended ({why}); it is started again")

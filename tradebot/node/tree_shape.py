@@ -36,6 +36,7 @@ class Shape(Struct, frozen=True):
     hosted: tuple[str, ...]
     actors: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()  # those of the actors with processes of their own
+    supervisors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of actors, below the first, each with its own
 
     def process_of(self, part: str) -> str:
         """The process that a part lives in, or is below."""
@@ -58,9 +59,12 @@ def shape_of(place: str, alone: Sequence[str] = (), has_clients: bool = False, a
 
 
 def shape_of_node(node: Node) -> Shape:
-    uses = node.actors.actor if node.actors is not None else []
+    if (actors := node.actors) is None:
+        return shape_of(node.place, node.alone, node.api is not None)
+    uses = actors.actor
+    own = tuple((rules.name, tuple(one.name for one in uses if one.supervisor == rules.name)) for rules in actors.supervisor)
     found = shape_of(node.place, node.alone, node.api is not None, [one.name for one in uses])
-    return msgspec.structs.replace(found, apart=tuple(one.name for one in uses if one.place == "process"))
+    return msgspec.structs.replace(found, apart=tuple(one.name for one in uses if one.place == "process"), supervisors=own)
 
 
 def waits_of(supervisor: Supervisor) -> Backoff:
