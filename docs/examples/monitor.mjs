@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { decode, encode } from "@msgpack/msgpack";
 import { Dealer, Subscriber } from "zeromq";
 
-const VERSION = 1, ASK = 1, CONTROL = 2, ANSWER = 10;
+const VERSION = 1, ASK = 1, CONTROL = 2, ANSWER = 10, PLACES = 23;
 const [address, curveServerKey, keyFile, curvePublicKey, count = "0"] = process.argv.slice(2);
 const keys = { curveServerKey, curvePublicKey, curveSecretKey: readFileSync(keyFile, "utf8").trim(), linger: 0 };
 
@@ -30,18 +30,28 @@ desk.close();
 const stream = new Subscriber(keys);
 const at = address.lastIndexOf(":");
 stream.connect(`${address.slice(0, at)}:${Number(address.slice(at + 1)) + 1}`);
-stream.subscribe("state", "facts", "metrics");
+stream.subscribe("state", "facts", "metrics", "topics"); // the last one says where each topic stands, and comes last
 const last = new Map();
-let told = 0;
+let told = 0, places, firstStart;
 for await (const [name, body] of stream) {
   const topic = name.toString();
-  const [, , start, sequence, , what] = read(body);
+  const [tag, , start, ...rest] = read(body);
+  firstStart ??= start;
+  if (tag === PLACES) {
+    places ??= rest[0]; // the first ones hold: what is beyond them was said to this client
+    continue;
+  }
+  const [sequence, , what] = [Number(rest[0]), rest[1], rest[2]];
   const before = last.get(topic);
-  if (before && before.start === start && sequence <= before.sequence) continue; // said again for another who came late
-  if (before && (before.start !== start || Number(sequence) > Number(before.sequence) + 1)) console.log("gap", topic);
+  const isKnown = before?.start === start;
+  if (isKnown && sequence <= before.sequence) continue; // said again for another who came late
+  let expected = places ? Number(places[topic] ?? 0) + 1 : sequence;
+  if (start !== firstStart) expected = 0; // the publisher began anew: what was between, nobody knows
+  if (isKnown) expected = before.sequence + 1;
+  if (sequence > expected) console.log("gap", topic);
   last.set(topic, { start, sequence });
   const said = Array.isArray(what) ? what.map((one) => one.text).join("; ") : what.run_id ?? what.facts_per_s;
-  console.log(topic, String(sequence), said);
+  console.log(topic, sequence, said);
   if (++told === Number(count)) break;
 }
 stream.close();

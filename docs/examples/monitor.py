@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
-VERSION, ASK, CONTROL, ANSWER = 1, 1, 2, 10
+VERSION, ASK, CONTROL, ANSWER, PLACES = 1, 1, 2, 10, 23
 
 
 def connect(context, kind, address, server_key, secret):
@@ -43,17 +43,28 @@ def main(address, server_key, key_file, count="0"):
     print("pause", answer, flush=True)
 
     stream = connect(context, zmq.SUB, f"{host}:{int(port) + 1}", server_key, secret)
-    for topic in ("state", "facts", "metrics"):
+    for topic in ("state", "facts", "metrics", "topics"):  # the last one says where each topic stands, and comes last
         stream.subscribe(topic)
-    last = {}
+    last, places, first_start = {}, None, None
     told = 0
     while not told or told != int(count):
         topic, body = stream.recv_multipart()
-        _, _, start, sequence, _, what = msgspec.msgpack.decode(body)
-        before = last.get(topic, (start, 0))
-        if before[0] == start and sequence <= before[1]:
+        tag, _, start, *rest = msgspec.msgpack.decode(body)
+        first_start = first_start or start
+        if tag == PLACES:
+            places = rest[0] if places is None else places  # the first ones hold: what is beyond them was said to this client
+            continue
+        sequence, _, what = rest[:3]
+        before = last.get(topic)
+        if before and before[0] == start and sequence <= before[1]:
             continue  # said again for another who came late
-        if before[0] != start or 0 < before[1] < sequence - 1:
+        if before and before[0] == start:
+            expected = before[1] + 1
+        elif start != first_start:
+            expected = 0  # the publisher began anew: what was between, nobody knows
+        else:
+            expected = sequence if places is None else places.get(topic.decode(), 0) + 1
+        if sequence > expected:
             print("gap", topic.decode(), flush=True)
         last[topic] = (start, sequence)
         told += 1

@@ -20,6 +20,10 @@ from tradebot.domain.errors import LocalError
 Socket = zmq.Socket[bytes]
 
 
+def said(places: dict[str, int]) -> bytes:
+    return repr(places).encode()
+
+
 class Peer:
     """Keys of a server and of one client that it knows, and that client's sockets."""
 
@@ -33,7 +37,7 @@ class Peer:
         self.heard: list[tuple[str, bytes]] = []
 
     def front(self) -> Front:
-        self.made = Front({self.public: "known"}, self.server, *self.addresses, self.hear)
+        self.made = Front({self.public: "known"}, self.server, *self.addresses, self.hear, ("topics", said))
         return self.made
 
     def hear(self, who: str, address: Address, body: bytes) -> None:
@@ -126,6 +130,45 @@ def test_who_comes_late_gets_the_last_message_of_its_topics_and_their_numbers() 
     run(body)
 
 
+def test_who_subscribes_to_the_places_hears_them_before_what_comes_then() -> None:
+    async def body(found: Peer, front: Front) -> None:
+        front.stream.publish("facts.fill", lambda number: b"%d" % number)
+        early, other = found.socket(zmq.SUB), found.socket(zmq.SUB)
+        other.setsockopt(zmq.SUBSCRIBE, b"facts")
+        for topic in (b"facts", b"topics"):
+            early.setsockopt(zmq.SUBSCRIBE, topic)
+        await wait(lambda: front.stream.subscriptions == 3)
+        front.stream.publish("facts.fill", lambda number: b"%d" % number)
+        front.stream.repeat()
+        heard = [await received(early) for _ in range(3)]
+        assert heard == [[b"topics", b"{'facts.fill': 1}"], [b"facts.fill", b"2"], [b"facts.fill", b"2"]]
+        assert await received(other) == [b"facts.fill", b"2"]
+
+    run(body)
+
+
+def test_a_burst_right_behind_a_subscription_takes_no_place_of_the_places() -> None:
+    """A queue holds few of it: the places are in front, whatever is lost behind them."""
+    count, size = 1_500, 40_000
+
+    async def body(found: Peer, front: Front) -> None:
+        late = found.socket(zmq.SUB, high_water=10)
+        for topic in (b"facts", b"topics"):
+            late.setsockopt(zmq.SUBSCRIBE, topic)
+        until = time.monotonic() + 2
+        number = 0
+        while number < count or time.monotonic() < until:  # the subscription comes at some moment of it
+            front.stream.publish("facts.fill", lambda number: b"%08d" % number + b"x" * size)
+            number += 1
+        heard = []
+        while late.poll(200):
+            heard.append(late.recv_multipart())
+        places = [at for at, (topic, _) in enumerate(heard) if topic == b"topics"]
+        assert places and places[0] <= 1 and 1 < len(heard) < number
+
+    run(body)
+
+
 def test_a_subscriber_that_stalls_loses_and_nobody_waits() -> None:
     count, size = 1_500, 40_000  # more than the kernel and both queues hold
 
@@ -187,7 +230,7 @@ def test_an_address_that_another_has_is_told_in_one_line(monkeypatch: pytest.Mon
 
     async def body(found: Peer, front: Front) -> None:
         with pytest.raises(LocalError, match=r"another program has it; choose another node\.api\.address"):
-            Front({}, found.server, *found.addresses, found.hear)
+            Front({}, found.server, *found.addresses, found.hear, ("topics", said))
 
     run(body)
 

@@ -10,6 +10,7 @@ from tradebot.client import Client, Fact, Gap, NoNode
 from tradebot.client.client import check_topic, next_port, read_reply, told_of
 from tradebot.client.curve import make_keys, public_key_of, read_key
 from tradebot.client.errors import BadMessage
+from tradebot.client.heard import Heard
 from tradebot.client.told import Told
 from tradebot.domain.errors import EXIT_USAGE, UsageError
 from tradebot.domain.wire import Facts
@@ -17,9 +18,9 @@ from tradebot.domain.wire import Facts
 
 def facts(stream: int, *sequences: int) -> list[Told]:
     """What a client makes of messages with these numbers."""
-    counts: dict[str, tuple[int, int]] = {}
+    heard = Heard()
     event = {"sequence": 5, "event": "gap", "text": "a hole"}
-    return [one for at in sequences for one in told_of("facts.gap", Facts(1, stream, at, 9, [event]), counts)]
+    return [one for at in sequences for one in told_of("facts.gap", Facts(1, stream, at, 9, [event]), heard)]
 
 
 def test_a_number_that_is_missing_is_a_gap_and_one_that_comes_again_is_nothing() -> None:
@@ -27,12 +28,12 @@ def test_a_number_that_is_missing_is_a_gap_and_one_that_comes_again_is_nothing()
 
 
 def test_a_publisher_that_began_anew_is_a_gap_of_unknown_size() -> None:
-    counts: dict[str, tuple[int, int]] = {}
+    heard = Heard()
     event = {"sequence": 5, "event": "gap", "text": "a hole"}
     found = [
         one
         for stream, at in ((1, 7), (2, 1), (2, 2))
-        for one in told_of("facts.gap", Facts(1, stream, at, 9, [event]), counts)
+        for one in told_of("facts.gap", Facts(1, stream, at, 9, [event]), heard)
     ]
     assert found[1] == Gap(topic="facts.gap", missed=None)
     assert [type(one) for one in found] == [Fact, Gap, Fact, Fact]
@@ -40,7 +41,7 @@ def test_a_publisher_that_began_anew_is_a_gap_of_unknown_size() -> None:
 
 def test_events_that_came_together_are_told_one_by_one() -> None:
     events = [{"sequence": number, "event": "order_filled", "text": "x", "price": "1.5"} for number in (3, 4)]
-    found = list(told_of("facts.order_filled", Facts(1, 1, 1, 9, events), {}))
+    found = list(told_of("facts.order_filled", Facts(1, 1, 1, 9, events), Heard()))
     assert [(one.fact, one.raw["price"]) for one in found if isinstance(one, Fact)] == [(3, "1.5"), (4, "1.5")]
 
 

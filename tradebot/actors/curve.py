@@ -158,16 +158,21 @@ class Peers:
         self.full = 0
         self._told_s = -TELL_S
         self._counts = dict.fromkeys(EVENTS.values(), 0)
+        self.came: Callable[[int], None] = lambda descriptor: None
+        self.went = self.came
         self._socket = socket
         monitor: Any = socket.get_monitor_socket(sum(EVENTS))
         self._drain = Drain(monitor, self._count)
 
     def _count(self, frames: Frames) -> None:
-        number = int.from_bytes(frames[0].bytes[:2], "little")  # the event's number, then a value that is not needed
+        number = int.from_bytes(frames[0].bytes[:2], "little")  # the event's number, then its descriptor or error
         if number not in EVENTS:
             return
         event = EVENTS[zmq.Event(number)]
         self._counts[event] += 1
+        if event != "failed":
+            descriptor = int.from_bytes(frames[0].bytes[2:6], "little", signed=True)
+            (self.came if event == "accepted" else self.went)(descriptor)
         if event == "failed":
             self._refused()
         elif self._door.count(self.connected):

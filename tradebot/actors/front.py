@@ -8,20 +8,24 @@ import zmq
 from tradebot.actors.curve import Context, Gate
 from tradebot.actors.inquiry import Inquiry
 from tradebot.actors.requests import Requests, Take
-from tradebot.actors.streams import Stream
+from tradebot.actors.streams import Places, Stream
 from tradebot.domain.errors import LocalError
 
 
 class Front:
-    """`names` are those of the public keys that may enter. Raises LocalError where an address cannot be had."""
+    """`names` are those of the public keys that may enter; `places`, the message of where topics stand, is said at a topic of
+    its own. Raises LocalError where an address cannot be had.
+    """
 
-    def __init__(self, names: Mapping[str, str], secret: str, requests_at: str, streams_at: str, take: Take) -> None:
+    def __init__(
+        self, names: Mapping[str, str], secret: str, requests_at: str, streams_at: str, take: Take, places: tuple[str, Places]
+    ) -> None:
         self._context: Context = zmq.Context()
         self._questions: list[Inquiry] = []
         self.gate = Gate(self._context, names)
         try:
             self.requests = Requests(self._context, requests_at, secret, take)
-            self.stream = Stream(self._context, streams_at, secret)
+            self.stream = Stream(self._context, streams_at, secret, *places)
         except LocalError:
             self.gate.close()
             self._context.destroy(linger=0)
@@ -45,6 +49,7 @@ class Front:
             "garbage": self.requests.garbage + self.stream.garbage,
             "answers_lost": self.requests.lost,
             "subscriptions": self.stream.subscriptions,
+            "subscribers_cut_off": self.stream.subscribed.cut_off,
             "told": self.stream.told,
         }
 

@@ -11,8 +11,9 @@ import zmq
 from tradebot.actors.curve import Context, bind_secured
 from tradebot.actors.drain import Drain, Frames
 
-HIGH_WATER: Final = 200  # messages that wait at either end, of one client
-FRAME_BYTES_MAX: Final = 65_536  # whoever sends more is cut off by libzmq
+HIGH_WATER: Final = 200  # answers that wait for one client
+HEARD_HIGH_WATER: Final = 8  # messages of one client that wait to be heard: they may be large
+FRAME_BYTES_MAX: Final = 1 << 20  # what is too large is refused and counted; whoever sends more is cut off by libzmq, uncounted
 FRAMES_MAX: Final = 3  # the client's address, an empty one where it is a REQ, the body
 
 Address = list[bytes]
@@ -25,7 +26,7 @@ class Requests:
         self._take = take
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
-        self._socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
+        self._socket.setsockopt(zmq.RCVHWM, HEARD_HIGH_WATER)
         self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.peers = bind_secured(self._socket, address, secret, key="node.api.address")

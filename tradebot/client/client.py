@@ -19,6 +19,7 @@ import zmq
 
 from tradebot.client.curve import check_server_key, public_key_of
 from tradebot.client.errors import BadMessage, NoAnswer, RequestRefused, RoleRefused
+from tradebot.client.heard import Heard
 from tradebot.client.line import Line
 from tradebot.client.told import Accepted, Gap, Order, Position, Status, Told, fact_of, metrics_of, state_of
 from tradebot.domain import wire
@@ -142,40 +143,42 @@ class Client:
     def subscribe(self, topics: Iterable[str], silence_s: float | None = None) -> Iterator[Told]:
         """What the node says on these topics, for ever: state, facts, facts.KIND, metrics; the last message of each at once.
 
-        What was lost is told as a Gap before what follows it. Raises UsageError, and, where nothing came for `silence_s`,
-        NoNode, KeyRefused or NoAnswer.
+        What was lost is told as a Gap before what follows it, also before the first message of a topic. Raises UsageError, and,
+        where nothing came for `silence_s`, NoNode, KeyRefused or NoAnswer.
         """
         wanted = tuple(check_topic(topic) for topic in topics)
         line = Line(self._context, zmq.SUB, self._streams, self._server_key, self._keys)
         try:
             line.socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
-            for topic in wanted:
+            for topic in (*wanted, wire.PLACES):
                 line.socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
             yield from self._listen(line, silence_s)
         finally:
             line.close()
 
     def _listen(self, line: Line, silence_s: float | None) -> Iterator[Told]:
-        counts: dict[str, tuple[int, int]] = {}
+        heard, since_s = Heard(), time.monotonic()
         while True:
-            if not line.socket.poll(None if silence_s is None else round(silence_s * 1000)):
+            left_s = None if silence_s is None else max(0.0, since_s + silence_s - time.monotonic())
+            if not line.socket.poll(None if left_s is None else round(left_s * 1000)):
                 raise line.failure() or NoAnswer(f"expected a message within {silence_s:g} s, found none")
             topic, body = line.socket.recv_multipart()
-            yield from told_of(topic.decode(), read_told(body), counts)
+            message = read_told(body)
+            yield from told_of(topic.decode(), message, heard)
+            if not isinstance(message, wire.Places):  # they are said for every client that comes
+                since_s = time.monotonic()
 
 
-def told_of(topic: str, message: wire.Told, counts: dict[str, tuple[int, int]]) -> Iterator[Told]:
-    """What a message says, behind the gap before it; nothing where it was told before. `counts` has start and number of the last
-    one of each topic.
-    """
-    stream, last = counts.get(topic, (message.stream, 0))
-    if message.stream == stream and message.sequence <= last:
+def told_of(topic: str, message: wire.Told, heard: Heard) -> Iterator[Told]:
+    """What a message says, behind the gap before it; nothing where it was told before, or is for the client alone."""
+    if isinstance(message, wire.Places):
+        heard.note_places(message)
         return
-    counts[topic] = (message.stream, message.sequence)
-    if message.stream != stream:
-        yield Gap(topic=topic, missed=None)
-    elif 0 < last < message.sequence - 1:
-        yield Gap(topic=topic, missed=message.sequence - 1 - last)
+    is_news, missed = heard.note(topic, message)
+    if not is_news:
+        return
+    if missed != 0:
+        yield Gap(topic=topic, missed=missed)
     if isinstance(message, wire.Facts):
         for event in message.body:
             yield fact_of(topic, message.sequence, message.time_ns, event)

@@ -23,6 +23,11 @@ METRICS: Final = "metrics"
 TOPICS: Final = (STATE, FACTS, METRICS)
 """The facts of one kind are at `facts.KIND`, so that a subscription of `facts` hears all of them."""
 
+PLACES: Final = "topics"
+"""Where each topic stands, for who subscribes to it behind the others. Its name is the last one also by the alphabet, by which
+libzmq says subscriptions again once a connection is back.
+"""
+
 
 class Role(StrEnum):
     """What a key may do: see; also steer; also close and shut."""
@@ -133,9 +138,17 @@ class Metrics(Struct, frozen=True, tag=22, array_like=True):
     body: dict[str, Any]
 
 
+class Places(Struct, frozen=True, tag=23, array_like=True):
+    """The number of the last message of each topic; those that are not in it have had none."""
+
+    version: int
+    stream: int
+    body: dict[str, int]
+
+
 Request = Ask | Control
 Reply = Answer | Refusal
-Told = State | Facts | Metrics
+Told = State | Facts | Metrics | Places
 
 _requests = msgspec.msgpack.Decoder(Request)
 _replies = msgspec.msgpack.Decoder(Reply)

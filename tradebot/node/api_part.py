@@ -24,6 +24,7 @@ from tradebot.domain.errors import LocalError
 from tradebot.domain.wire import (
     FACTS,
     METRICS,
+    PLACES,
     STATE,
     STREAMS_PORT_AFTER,
     VERSION,
@@ -31,9 +32,9 @@ from tradebot.domain.wire import (
     Code,
     Facts,
     Metrics,
+    Places,
     Refusal,
     State,
-    Told,
     Unread,
     encode,
     read_request,
@@ -98,7 +99,7 @@ class ApiPart(Base):
             os.nice(NICE)
         self.stream_id = now_ns
         secret = read_or_make_secret(secret_path(self.home))
-        self.front = Front(self.api.names, secret, self.told["address"], self.told["streams"], self.hear)
+        self.front = Front(self.api.names, secret, self.told["address"], self.told["streams"], self.hear, (PLACES, self.places))
         self.engine, gateway = (self.questions(name) for name in (ENGINE, GATEWAY))
         self.news = JournalNews(self.folder)
         self.view = NodeView(self.home, self.run_id, self.questions(ENGINE), gateway)
@@ -210,11 +211,14 @@ class ApiPart(Base):
             return None
         return round((facts - before[1]) / (self.facts[0] - before[0]), 1)
 
-    def publish(self, topic: str, make: type[Told], body: Any, now_ns: int) -> None:
+    def publish(self, topic: str, make: type[State | Facts | Metrics], body: Any, now_ns: int) -> None:
         self.front.stream.publish(topic, partial(self.encoded, make, body, now_ns))
 
-    def encoded(self, make: type[Told], body: Any, now_ns: int, sequence: int) -> bytes:
+    def encoded(self, make: type[State | Facts | Metrics], body: Any, now_ns: int, sequence: int) -> bytes:
         return encode(make(VERSION, self.stream_id, sequence, now_ns, body))
+
+    def places(self, found: dict[str, int]) -> bytes:
+        return encode(Places(VERSION, self.stream_id, found))
 
     def close(self) -> None:
         for task in tuple(self.tasks):
