@@ -1,10 +1,12 @@
 """Peers that mean ill or are broken, on real sockets: each is refused and counted, and nothing else notices."""
 
+import os
 import random
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from tests.node.reached import Reached
 from tradebot.client import Client, RequestRefused, State
 from tradebot.domain.wire import REQUEST_BYTES_MAX, Ask, Code, Control, encode
 from tradebot.node.api_view import EVERY_S
+from tradebot.node.session_files import API
 from tradebot.testing.chaos_judge import judge
 
 Socket = zmq.Socket[bytes]
@@ -61,6 +64,11 @@ def unharmed(reached: Reached) -> None:
     assert reached.place.ask("status")["trading"] == "active"
 
 
+def resident(pid: int) -> int:
+    """Bytes that a process has in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def streams_of(reached: Reached) -> str:
     host, _, port = reached.address.rpartition(":")
     return f"{host}:{int(port) + 1}"
@@ -80,19 +88,22 @@ def test_garbage_wrong_versions_and_large_and_deep_messages_are_refused_and_coun
         assert refused(peer, encode(Control(1, 7, "pause"))) == Code.ROLE
         assert refused(peer, b"x" * (REQUEST_BYTES_MAX + 1)) == Code.TOO_LARGE
         peer.send_multipart([b"one", b"two", b"three"])
-        peer.send(b"x" * 1_000_000)  # this cuts the connection off
+        assert refused(peer, b"x" * 1_000_000) == Code.TOO_LARGE
+        peer.send(b"x" * (1 << 20) + b"x")  # this cuts the connection off
         time.sleep(0.2)
         peer.send(encode(Ask(1, 8, "hello")))
         assert peer.poll(10_000), "it connects again and is heard"
         assert msgspec.msgpack.decode(peer.recv())[:3] == [10, 1, 8]
     with bare(reached, zmq.XSUB, streams_of(reached)) as peer:
-        for body in (b"\x07garbage", b"\x01" + b"x" * 500, b"garbage"):
+        for body in (b"\x07garbage", b"\x01" + b"x" * 500, b"garbage", b"x" * 5_000):
             peer.send(body)
-        reached.wait(lambda: reached.status()["garbage"] == 4)
+        reached.wait(lambda: reached.status()["garbage"] == 5)
+        peer.send(b"\x01" + b"x" * 5_000)
+        reached.wait(lambda: reached.status()["subscribers_cut_off"] > 0)
     found = reached.status()["refused"]
     assert found == {
         "malformed": len(MALFORMED), "wrong_version": 1, "unknown_verb": 2, "wrong_arguments": 2, "not_found": 1, "role": 1,
-        "too_large": 1,
+        "too_large": 2,
     }  # fmt: skip
     unharmed(reached)
 
@@ -126,6 +137,31 @@ def test_a_flood_is_refused_and_others_are_answered_meanwhile(reached: Reached) 
         assert time.monotonic() - began < 5
         reached.wait(lambda: reached.status()["refused"].get("too_many", 0) > 1_000)
     assert reached.status()["polls"] <= 2 + (time.monotonic() - started) / EVERY_S, "the desks were asked at their own pace"
+    unharmed(reached)
+
+
+def test_a_flood_of_subscriptions_ends_its_connection_and_others_are_answered_meanwhile(reached: Reached) -> None:
+    reached.start()
+    (pid,) = reached.place.node.pids(API)
+    before = resident(pid)
+    with bare(reached, zmq.SUB, streams_of(reached)) as peer, reached.client("admin") as admin:
+        told = admin.subscribe(["state"], silence_s=10)
+        next(told)
+        peer.setsockopt(zmq.SNDHWM, 0)
+        for number in range(50_000):
+            peer.setsockopt(zmq.SUBSCRIBE, b"%0100d" % number)
+        slowest, began = 0.0, time.monotonic()
+        while time.monotonic() < began + 3 or reached.status()["subscribers_cut_off"] < 3:  # it comes back with all of them
+            assert time.monotonic() < began + 20
+            peer.poll(100)
+            asked = time.monotonic()
+            assert admin.ask("hello")["name"] == "the-admin"
+            slowest = max(slowest, time.monotonic() - asked)
+        assert slowest < 2
+        assert isinstance(next(told), State)
+        told.close()  # type: ignore[attr-defined]
+    assert reached.place.node.pids(API) == [pid]
+    assert resident(pid) - before < 50 << 20
     unharmed(reached)
 
 
