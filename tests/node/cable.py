@@ -6,11 +6,13 @@ import threading
 
 
 class Cable:
-    def __init__(self, host: str, port: int) -> None:
-        self._far = (host, port)
+    """To `port` of this machine, from `at`, where 0 is any that is free."""
+
+    def __init__(self, port: int, at: int = 0) -> None:
+        self._far = ("127.0.0.1", port)
         self._ends: list[socket.socket] = []
         self._is_cut = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", at))
         self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()

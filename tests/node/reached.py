@@ -22,7 +22,8 @@ class Reached:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.keys = {role: make_keys() for role in ROLES}
-        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.port = free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
         clients = ", ".join(
             f'{{ name = "the-{role}", key = "{public}", role = "{role}" }}' for role, (public, _) in self.keys.items()
         )

@@ -13,8 +13,7 @@ KIND = "facts.trading_state_changed"
 
 @pytest.fixture
 def cable(reached: Reached) -> Iterator[Cable]:
-    host, _, port = reached.address.removeprefix("tcp://").rpartition(":")
-    made = Cable(host, int(port) + 1)
+    made = Cable(reached.port + 1)
     yield made
     made.close()
 

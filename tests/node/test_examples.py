@@ -7,11 +7,14 @@ be had.
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.node.reached import Reached
+from tests.node.cable import Cable
+from tests.node.reached import Reached, free_port
 from tests.test_architecture import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -47,6 +50,43 @@ def test_the_plain_python_client_asks_steers_and_listens(reached: Reached) -> No
     check(done.stdout, reached)
 
 
+@contextmanager
+def cables(reached: Reached) -> Iterator[tuple[str, Cable]]:
+    """Another address of the node, and the cable of its streams."""
+    port = free_port()
+    with closing(Cable(reached.port, port)), closing(Cable(reached.port + 1, port + 1)) as streams:
+        yield f"tcp://127.0.0.1:{port}", streams
+
+
+def check_loss(words: list[str], folder: Path, reached: Reached, cable: Cable) -> None:
+    """Two messages of a kind that it never heard are said while its cable is cut; it shows the gap."""
+    popen = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
+    with popen as monitor, reached.client("operator") as operator:
+        try:
+            assert monitor.stdout is not None
+            next(line for line in monitor.stdout if line.startswith("metrics"))
+            cable.cut()
+            kind = "facts.order_cancelled"
+            told = operator.subscribe(["metrics", kind], silence_s=20)
+            next(told)
+            for guards in (False, True):
+                operator.control("cancel-all", guards=guards)
+                assert next(one for one in told if one.topic == kind)
+            told.close()  # type: ignore[attr-defined]
+            cable.mend()
+            assert next(line for line in monitor.stdout if kind in line) == f"gap {kind}\n"
+        finally:
+            monitor.kill()
+
+
+def test_the_plain_python_client_shows_what_it_lost(reached: Reached) -> None:
+    reached.start()
+    reached.place.wait_orders(2)
+    with cables(reached) as (address, cable):
+        words = [sys.executable, str(EXAMPLES / "monitor.py"), address, reached.server_key, str(key_file(reached, "operator"))]
+        check_loss(words, reached.place.folder, reached, cable)
+
+
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example with its packages, by its lock file."""
@@ -74,3 +114,12 @@ def test_the_node_js_client_asks_steers_and_listens(packages: Path, reached: Rea
     done = subprocess.run(words, cwd=packages, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done
     check(done.stdout, reached)
+
+
+def test_the_node_js_client_shows_what_it_lost(packages: Path, reached: Reached) -> None:
+    reached.start()
+    reached.place.wait_orders(2)
+    public, _ = reached.keys["operator"]
+    with cables(reached) as (address, cable):
+        words = ["node", "monitor.mjs", address, reached.server_key, str(key_file(reached, "operator")), public]
+        check_loss(words, packages, reached, cable)
