@@ -31,3 +31,7 @@ def test_what_is_long_is_cut_where_it_is_seen() -> None:
     assert one_line("y" * 3_000_000, 10) == "yyyyyyyyy…"
     assert one_line("y" * 10, 10) == "y" * 10
     assert len(error_text(ValueError("\n" * 5_000 + "late"))) <= 400
+
+
+def test_all_white_space_is_folded() -> None:
+    assert one_line("  a\n\tb  c ") == "a b c"

@@ -30,9 +30,9 @@ from tradebot.cli import (
     watching,
 )
 from tradebot.cli.call import Parser, Run, Verbs, make_call, shared_options
-from tradebot.cli.output import Output, one_line
+from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError, UsageError
-from tradebot.domain.words import error_text
+from tradebot.domain.words import error_text, one_line
 
 GROUPS = (
     demo, doctor, init, config, data, store, backtest, replay, report, compare, node, restart, watching, monitor, journal, bench,

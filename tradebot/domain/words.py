@@ -5,14 +5,21 @@ A terminal would obey what it is told there, a table would break at an end of li
 
 from typing import Final
 
-LINE_MAX: Final = 400
+LINE_MAX: Final = 400  # of what an error says
+LONG_MAX: Final = 10_000
+_CONTROLS: Final = {number: " " for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
 
 
-def one_line(text: str, most: int = LINE_MAX) -> str:
+def one_line(text: str, most: int = LONG_MAX) -> str:
     """At most `most` characters; what is longer ends with an ellipsis."""
     printable = "".join(sign if sign.isprintable() else " " for sign in text[: 4 * most])
     words = " ".join(printable.split())
     return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def shown(text: str) -> str:
+    """Text of several lines for a terminal, which obeys nothing in it."""
+    return text.translate(_CONTROLS)
 
 
 def error_text(error: BaseException, most: int = LINE_MAX) -> str:
