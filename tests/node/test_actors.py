@@ -294,6 +294,8 @@ def test_a_temporary_one_is_started_again_by_hand_and_order_is_the_file_s(actors
     assert place.ask("reload")["parts"] == ["one"]
     place.wait(lambda: sum("start" in one for one in actors.lines("one")) == 2)
     assert place.ask("restart", "two")["starts"] == 2, "it keeps its place: the others stay"
+    assert place.ask("restart", ACTORS)["state"] == "running"
+    assert actors.states() == dict.fromkeys(("one", "two", "three"), "running"), "all of them, as soon as that is said"
     assert place.stop() == 0
     ends = [(actors.file(name).stat().st_mtime_ns, name) for name in ("one", "two")]
     assert [name for _, name in sorted(ends)] == ["two", "one"]
