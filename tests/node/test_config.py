@@ -337,7 +337,9 @@ def test_a_third_asset_for_fees_needs_a_price_and_a_balance(tmp_path: Path, fees
     assert said in message
 
 
-FIRST, SECOND = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6")
+FIRST, SECOND = ("s0I=]64CZJQ+RnOh^m5CX+1A!vr]LoX86J+zWYlc", "[RaNp0M(PB^iZf?901-(V5Z8mX4=Cigg=GOYqNSh")
+PUBLISHED = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID")
+"""The public keys of zmq_curve(7)."""
 
 
 def with_clients(*clients: tuple[str, str, str], address: str = "tcp://127.0.0.1:7700", more: str = "") -> str:
@@ -372,6 +374,23 @@ def test_clients_have_a_name_a_key_and_a_role(tmp_path: Path) -> None:
 def test_clients_that_leave_open_who_may_what_are_refused(tmp_path: Path, text: str, said: str) -> None:
     """There is no key that lets anybody in without one."""
     assert said in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("key", PUBLISHED)
+def test_a_key_whose_secret_everybody_has_lets_nobody_in(tmp_path: Path, key: str) -> None:
+    said = refusal(tmp_path, with_clients(("a", FIRST, "viewer"), ("b", key, "operator")))
+    assert "node.api.client.1.key: expected a key of your own" in said and "whose secret everybody has" in said
+    assert "`python -m tradebot.client.keys FILE`" in said
+
+
+def test_what_is_printed_in_place_of_a_key_is_none(tmp_path: Path) -> None:
+    """Whoever copies the page or the schema is told how to make a key of his own."""
+    page = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
+    block = page.split("```toml")[1].split("```")[0]
+    assert "node.api.client.0.key: expected a public key of 40" in refusal(tmp_path, f"{MODULE}\n{block}")
+    for example in explain({}, {}, "node.api.client.key")["examples"]:  # type: ignore[attr-defined]
+        said = refusal(tmp_path, with_clients(("a", example, "viewer")))
+        assert "node.api.client.0.key: expected a public key of 40" in said and "client.keys FILE`" in said
 
 
 @pytest.mark.parametrize("source", ["file", "environment", "setting"])
@@ -454,6 +473,7 @@ def test_to_what_is_shipped_the_tables_of_the_documentation_can_be_appended(tmp_
     page = shipped.parents[1] / "docs" / "wire.md"
     block = page.read_text().partition("```toml\n")[2].partition("```")[0]
     assert block.startswith("[node.api]")
+    block = block.replace("PUBLIC-KEY-OF-DESK-1", FIRST)
     whole = tmp_path / shipped.name
     whole.write_text(f"{shipped.read_text()}\n{block}")
     api = load_config([whole], {}, []).config.node.api

@@ -124,7 +124,7 @@ def test_the_shape_of_a_node() -> None:
 
 
 def test_a_bus_and_clients_that_are_in_each_others_way_are_refused() -> None:
-    client = {"name": "a", "key": "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"}
+    client = {"name": "a", "key": "mS7[*ToR?ZGhbCL]R!j6VlQO?8dzKfD/@-DeL1?)"}
     node = {"bus": "tcp://127.0.0.1:7700", "api": {"address": "tcp://127.0.0.1:7707", "client": [client]}}
     with pytest.raises(ConfigError, match=r"node\.api\.address: expected ports beside those of node\.bus, 7700 to 7707"):
         list(bound_by(config_from_dict({**BASE, "node": node})))

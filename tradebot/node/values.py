@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from tradebot._core.latency import LatencyKind
+from tradebot.domain.published import published
 from tradebot.domain.units import MONEY_SCALE, NS_PER_SECOND, parse_decimal, parse_duration, steps_exactly
 
 Parameter = bool | int | float | str | list[bool | int | float | str]
@@ -348,9 +349,11 @@ def parse_public_key(text: str) -> str:
     is_key = len(text) == 40 and all(min(five) >= 0 and _number(five) < 2**32 for five in fives)
     if not is_key:
         raise ValueError(
-            f"expected a public key of 40 characters in Z85, found {len(text)} that are none: `python -m tradebot.client.keys` "
-            "makes a pair"
+            f"expected a public key of 40 characters in Z85, found {len(text)} that are none: `python -m tradebot.client.keys "
+            "FILE` makes a pair and prints it"
         )
+    if said := published(text):
+        raise ValueError(f"{said}: `python -m tradebot.client.keys FILE` makes a pair and prints the public one")
     return text
 
 
