@@ -52,7 +52,8 @@ def test_events_that_came_together_are_told_one_by_one() -> None:
 
 def test_wrong_use_is_told_in_one_line() -> None:
     assert next_port("tcp://[::1]:7700") == "tcp://[::1]:7701"
-    for wrong in ("ipc:///x", "tcp://host", "tcp://host:x", "tcp://host:99999", "tcp://host:65535", "tcp://host:0", "tcp://:7700"):
+    hosts = ("host", "host:x", "host:99999", "host:65535", "host:0", ":7700", "*:7700")
+    for wrong in ("ipc:///x", *(f"tcp://{host}" for host in hosts)):
         with pytest.raises(UsageError, match="expected tcp"):
             next_port(wrong)
     with pytest.raises(UsageError, match="expected a topic"):
@@ -96,6 +97,8 @@ def test_what_a_client_is_made_of_is_looked_at_before_anything_is_sent() -> None
     for streams in ("tcp://127.0.0.1:99999", "ipc:///x"):
         with pytest.raises(UsageError, match="a port from 1 to 65535"):
             Client("tcp://127.0.0.1:9", public, secret, streams=streams)
+    with Client("tcp://a b:9", public, secret) as node, pytest.raises(UsageError, match="the address of a node, tcp://HOST:PORT"):
+        node.status()
     with Client("tcp://127.0.0.1:9", public, secret, streams="tcp://127.0.0.1:65535", timeout_s=0.2) as node:
         with pytest.raises(UsageError, match=r"up to 64 bits, found .*order.* with 'explain'"):
             node.ask("explain", order=2**70)

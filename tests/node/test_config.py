@@ -368,12 +368,37 @@ def test_clients_have_a_name_a_key_and_a_role(tmp_path: Path) -> None:
         (with_clients(("a", FIRST, "viewer"), ("b", FIRST, "admin")), "node.api.client.1.key: expected each key once"),
         (with_clients(("a", FIRST, "viewer"), address="ipc:///x"), "node.api.address: expected tcp://HOST:PORT"),
         (with_clients(("a", FIRST, "viewer"), address="tcp://127.0.0.1:65535"), "node.api.address: expected tcp://HOST:PORT"),
+        *(
+            (with_clients(("a", FIRST, "viewer"), address=f"tcp://{host}:7700"), "node.api.address: expected tcp://HOST:PORT")
+            for host in ("[:::]", "[127.0.0.1]", "[::1", "::1", "127.0.0.256", "127.1", "0", "")
+        ),
         (with_clients(("a", FIRST, "viewer"), more="curve = false"), "node.api.curve: unknown key"),
     ],
 )
 def test_clients_that_leave_open_who_may_what_are_refused(tmp_path: Path, text: str, said: str) -> None:
     """There is no key that lets anybody in without one."""
     assert said in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "*", "[::1]", "[::]", "[fe80::1]", "a-1.example"])
+def test_hosts_of_clients_and_of_the_bus(tmp_path: Path, host: str) -> None:
+    api = load(tmp_path, with_clients(("a", FIRST, "viewer"), address=f"tcp://{host}:7700")).config.node.api
+    assert api is not None and api.endpoint.host == host
+    bus = [f"node.bus=tcp://{host}:7710"]
+    if host in ("0.0.0.0", "*", "[::]"):
+        assert "node.bus: expected one address, where parts reach each other" in refusal(tmp_path, settings=bus)
+    else:
+        assert load(tmp_path, settings=bus).config.node.bus.endswith(":7710")
+
+
+@pytest.mark.parametrize(("bus", "is_free"), [(7692, True), (7693, False), (7700, False), (7701, False), (7702, True)])
+def test_ports_of_the_bus_and_of_clients_are_apart(tmp_path: Path, bus: int, is_free: bool) -> None:
+    text, setting = with_clients(("a", FIRST, "viewer")), f"node.bus=tcp://127.0.0.1:{bus}"
+    if is_free:
+        load(tmp_path, text, [setting])
+    else:
+        said = refusal(tmp_path, text, [setting])
+        assert f"node.api.address: expected a port, and one behind it, beside those of node.bus, {bus} to {bus + 7}" in said
 
 
 @pytest.mark.parametrize("key", PUBLISHED)
