@@ -431,6 +431,26 @@ def test_a_secret_in_place_of_a_reference_is_refused_and_never_shown(
     assert "s3cr3t" not in message and "53737" not in message
 
 
+@pytest.mark.parametrize("key", ["node.supervisor.intensity", "node.memory_mb", "node.snapshot_facts", "node.rounds", "params"])
+def test_whole_numbers_have_64_bits(tmp_path: Path, key: str) -> None:
+    """What is larger cannot be said to a part, nor counted by the engine."""
+
+    def setting(number: str) -> list[str]:
+        strategy = f'strategy=[{{use="a:B",instruments=["BTC/USD"],params={{x={number}}}}}]'
+        return [strategy if key == "params" else f"{key}={number}"]
+
+    load(tmp_path, settings=setting(str(2**63 - 1)))
+    for number in (str(2**63), "9" * 30, "0x" + "f" * 5_000):
+        said = refusal(tmp_path, settings=setting(number))
+        assert "expected a number of at most 9223372036854775807, found" in said and "\n" not in said
+    assert "expected a number of at least " in refusal(tmp_path, settings=setting(f"-{2**63 + 1}"))
+    assert "expected a" in refusal(tmp_path, settings=setting("9" * 5_000))
+
+
+def test_a_file_with_a_number_that_nothing_reads_is_told(tmp_path: Path) -> None:
+    assert "expected whole numbers of up to 64 bits" in refusal(tmp_path, f"{MODULE}\n[node]\nmemory_mb = {'9' * 5_000}\n")
+
+
 def test_times_are_utc_and_exact_to_the_nanosecond(tmp_path: Path) -> None:
     def first_ns(text: str) -> int | None:
         return load(tmp_path, settings=[f"data.from={text}"]).config.data.from_ns
