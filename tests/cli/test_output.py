@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tradebot.cli.output import Output, Progress, json_text, one_line
+from tradebot.cli.output import Output, Progress, json_text
 
 
 class Clock:
@@ -38,8 +38,13 @@ def test_numbers_that_are_not_finite_become_null_in_json() -> None:
     assert "\n" not in json_text({"text": "two\nlines"})
 
 
-def test_one_line_folds_all_white_space() -> None:
-    assert one_line("  a\n\tb  c ") == "a b c"
+def test_a_terminal_obeys_nothing_that_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(is_json=False)
+    output.line("\x1b]0;title\x07 on\ntwo lines\x9b2J")
+    output.table(["who", "why"], [["a\nb", "x\x1b[2J\x00y"]])
+    found = capsys.readouterr().out
+    assert all(sign.isprintable() or sign == "\n" for sign in found)
+    assert found.splitlines()[1].strip() == "two lines 2J" and found.count("\n") == 4
 
 
 def test_a_table_without_a_terminal_is_aligned_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,17 @@ import time
 from tradebot.actors.actor import Actor, Struct
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+WORDS = {
+    "mute": Mute(), "surrogate": OSError("no file \\udcff here"), "lines": ValueError("one\\ntwo \\x1b[2J"),
+    "long": ValueError("y" * 3_000_000),
+}
+
+
 class Noter(Actor):
     """Notes each thing that it hears on a line of a file; fails in the way that it is told to."""
 
@@ -29,6 +40,8 @@ class Noter(Actor):
         self.note(f"start {os.getpid()}")
         if self.params.how == "fails":
             raise ValueError("it cannot begin")
+        if self.params.how in WORDS:
+            raise WORDS[self.params.how]
         if self.params.how == "strays":
             asyncio.create_task(self.stray())
             asyncio.get_running_loop().call_later(0.1, lambda: [][0])

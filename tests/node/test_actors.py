@@ -2,6 +2,7 @@
 that they do disturbs trading.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.actors.children import below
 from tests.node.acted import NOTER, Actors
 from tests.node.nodes import Place
 from tests.test_architecture import ROOT
@@ -292,6 +294,8 @@ def test_a_temporary_one_is_started_again_by_hand_and_order_is_the_file_s(actors
     assert place.ask("reload")["parts"] == ["one"]
     place.wait(lambda: sum("start" in one for one in actors.lines("one")) == 2)
     assert place.ask("restart", "two")["starts"] == 2, "it keeps its place: the others stay"
+    assert place.ask("restart", ACTORS)["state"] == "running"
+    assert actors.states() == dict.fromkeys(("one", "two", "three"), "running"), "all of them, as soon as that is said"
     assert place.stop() == 0
     ends = [(actors.file(name).stat().st_mtime_ns, name) for name in ("one", "two")]
     assert [name for _, name in sorted(ends)] == ["two", "one"]
@@ -306,10 +310,79 @@ def test_nothing_of_them_is_left_when_the_root_or_their_process_dies(actors: Act
     pid = actors.pid("one")
     place.node.signal(ACTORS, signal.SIGKILL)
     place.wait(lambda: not is_alive(pid) and sum("start" in one for one in actors.lines("one")) == 2)
-    pid = actors.pid("one")
     assert place.node.root is not None
+    root = place.node.root.pid
+    place.wait(lambda: pid not in below(root))  # it was left to the root, which reaps it
+    pid = actors.pid("one")
     place.node.root.kill()
     place.wait(lambda: not is_alive(pid) and place.alive() == [])
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("mute", "Mute: it cannot say what is wrong, for that raises RuntimeError"),
+        ("surrogate", "OSError: no file here"),
+        ("lines", "ValueError: one two [2J"),
+        ("long", "ValueError: yyyy"),
+    ],
+)
+@pytest.mark.parametrize("where", ["loop", "process"])
+def test_whatever_words_an_actor_ends_with_it_is_started_again(actors: Actors, how: str, said: str, where: str) -> None:
+    actors.use("bad", how=how, more=f'place = "{where}"')
+    actors.use("good")
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: actors.starts("bad")[0] >= 2)
+    place.wait(lambda: str(actors.status()["parts"]["bad"]["last_exit"]).startswith(said))
+    told = [one["reason"] for one in place.events() if one["event"] == "actor_ended" and one["part"] == "bad"]
+    assert told and all(one.startswith(said) and len(one) <= 400 for one in told)
+    assert actors.states()["good"] == "running" and actors.starts("good") == [1]
+
+
+def test_one_that_hangs_before_it_has_begun_holds_the_others_up_for_a_lease_only(actors: Actors) -> None:
+    actors.node += '\nlease = "2s"'
+    actors.use("one", more='place = "process"')
+    actors.use("two")
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: set(actors.states().values()) == {"running"})
+    words = b"\0".join([b"tradebot.node.part_main", b"one", os.fsencode(place.node.folder)])
+    before = actors.pid("one")
+    os.kill(before, signal.SIGKILL)
+    held_s = hold_next(words, before)
+    place.wait(lambda: actors.starts("one") == [2])
+    assert time.monotonic() - held_s < 15.0
+    assert actors.states() == {"one": "running", "two": "running"}
+
+
+def hold_next(words: bytes, before: int) -> float:
+    """Stop a process as soon as it is there, before it has said that it has begun; when that was."""
+    until_s = time.monotonic() + 20
+    while time.monotonic() < until_s:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                pid = int(path.parent.name)
+                if pid != before and words in path.read_bytes():
+                    os.kill(pid, signal.SIGSTOP)
+                    return time.monotonic()
+    raise AssertionError("none was started")
+
+
+def test_one_that_a_reload_takes_away_is_told_as_an_actor(actors: Actors) -> None:
+    actors.use("one")
+    actors.use("two")
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: set(actors.states().values()) == {"running"})
+    del actors.uses["two"]
+    actors.write()
+    assert place.ask("reload")["parts"] == ["two"]
+    place.wait(lambda: any(one["event"] == "actor_ended" and one["part"] == "two" for one in place.events()))
+    assert not [one for one in place.events() if one["event"] == "restart"]
 
 
 def test_what_is_wrong_with_an_actor_is_said_and_holds_up_no_start(actors: Actors) -> None:

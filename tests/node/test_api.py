@@ -41,14 +41,14 @@ def test_clients_ask_listen_and_steer_by_their_role(reached: Reached) -> None:
                 operator.control(verb)
         assert operator.control("pause", why="lunch").by == ENGINE
         assert viewer.status().trading == "halted", "an answer is no older than the last control"
-        operator.control("resume", why="back")
+        operator.control("resume", why="back\n2026-01-01T00:00:00Z  forged \x1b[2J")
         operator.control("cancel-all", why="tidy")
         assert [one["is_guard"] for one in place.wait_orders(1)] == [True]
         admin.control("flatten", why="home")
         assert place.wait_orders(0) == []
         assert place.controls() == [
-            ("the-operator", "lunch"), ("the-operator", "back"), ("the-operator", "tidy"), ("the-admin", "home"),
-            ("the-admin", "home"),
+            ("the-operator", "lunch"), ("the-operator", "back 2026-01-01T00:00:00Z forged [2J"), ("the-operator", "tidy"),
+            ("the-admin", "home"), ("the-admin", "home"),
         ]  # fmt: skip
         admin.control("kill", why="enough")
         with pytest.raises(RequestRefused, match="enough") as caught:

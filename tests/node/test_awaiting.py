@@ -12,6 +12,7 @@ from tests.node.nodes import RESTING, Place
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_NOT_RUNNING, EXIT_TIMED_OUT, NotRunning
 from tradebot.node import awaiting
+from tradebot.node.preparing import make_ipc
 from tradebot.node.root_lock import only_root
 from tradebot.node.session_files import ENGINE, VENUE, write_whole
 
@@ -76,6 +77,7 @@ def test_a_node_that_is_told_to_end_meanwhile_ends_the_wait(place: Place) -> Non
 def test_a_root_that_is_gone_while_it_is_waited_for_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "journal" / "run").mkdir(parents=True)
     write_whole(tmp_path / "journal" / "current", b"run\n")
+    make_ipc(tmp_path / "journal" / "run")
     monkeypatch.setattr(awaiting, "ask", lambda *_: b'{"phase":"running"}')
     with only_root(tmp_path):
         awaited = awaiting.Awaited(tmp_path, "it")

@@ -29,6 +29,7 @@ from tradebot.node.health import (
     seen_peers,
     write_parts,
 )
+from tradebot.node.preparing import make_ipc
 from tradebot.node.root_lock import only_root
 from tradebot.node.session_files import FEED, STORE, write_whole
 
@@ -43,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (tmp_path / "logs").mkdir()
     write_whole(tmp_path / "journal" / "current", b"run\n")
+    make_ipc(folder)
     return folder
 
 

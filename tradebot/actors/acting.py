@@ -25,6 +25,7 @@ from tradebot.actors.watching import ROOT
 from tradebot.domain.codec import Message, to_bytes
 from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.signals import Asked, Demonitor, Link, Monitor, Replied, Unlink, Word
+from tradebot.domain.words import error_text
 
 VERSION: Final = 1
 NS: Final = 1_000_000_000
@@ -120,7 +121,7 @@ class Acting:
         except Exception as error:
             if self.cell.failure is None:
                 raise
-            sys.stderr.write(f"{self.name}: its end failed too: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"{self.name}: its end failed too: {error_text(error)}\n")
 
     def close(self) -> None:
         """Also where it is ended by force."""
@@ -244,7 +245,7 @@ class Acting:
         try:
             yield
         except BaseException as error:
-            self._reply(asked, b"", f"expected {self.name} to answer, found that it failed: {type(error).__name__}: {error}")
+            self._reply(asked, b"", f"expected {self.name} to answer, found that it failed: {error_text(error)}")
             raise
 
     def _reply(self, asked: Asked, answer: bytes, error: str) -> None:

@@ -9,11 +9,18 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Final
 
 PR_SET_CHILD_SUBREAPER: Final = 36
+STRAY_S: Final = 5.0
 UNKNOWN: Final = -int(signal.SIGKILL)
 """What is told of an end of which the kernel keeps no status, because we were started with SIGCHLD ignored."""
+
+
+_known: Final[set[int]] = set()
+"""Processes that an `Offspring` will reap."""
 
 
 class Offspring:
@@ -23,6 +30,7 @@ class Offspring:
         self.pid = pid
         self._pidfd, self._loop = pidfd, asyncio.get_running_loop()
         self.exited = self._loop.create_future()
+        _known.add(pid)
         self._loop.add_reader(pidfd, self._look)
 
     @property
@@ -40,6 +48,7 @@ class Offspring:
         self._loop.remove_reader(self._pidfd)
         code = reap(self._pidfd)
         os.close(self._pidfd)
+        _known.discard(self.pid)
         self.exited.set_result(code)
 
 
@@ -62,6 +71,38 @@ def end_group(leader: int) -> bool:
     except (ChildProcessError, ProcessLookupError):
         return False
     return True
+
+
+class Strays:
+    """Orphans below us that were left to us and that nobody waits for: a process that a child of ours had started, and that
+    outlived it. They are reaped some seconds after their end, when whoever might still learn of them has.
+    """
+
+    def __init__(self) -> None:
+        self._ended: dict[int, float] = {}  # when each was first seen to have ended
+
+    def reap(self, now_s: float) -> None:
+        ended = {pid for pid in children() if pid not in _known and has_ended(pid)}
+        self._ended = {pid: self._ended.get(pid, now_s) for pid in ended}
+        for pid, since_s in self._ended.items():
+            if now_s - since_s >= STRAY_S:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+
+def children() -> Iterator[int]:
+    """Of this process, whichever of its threads made them (proc_pid_task(5))."""
+    for path in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            yield from map(int, (path / "children").read_text().split())
+
+
+def has_ended(pid: int) -> bool:
+    """Whether it waits to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
 
 
 def adopt_orphans() -> None:

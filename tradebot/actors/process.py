@@ -33,7 +33,6 @@ Make = Callable[[str], Part]
 
 VERSION: Final = 1
 PROCESS: Final = "process"
-START_S: Final = 60.0
 BEAT_S: Final = 0.05
 
 
@@ -97,6 +96,10 @@ def told_of(name: str) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], 
 
 class Own(Protocol):
     """What a group adds to its rules."""
+
+    @property
+    def start_s(self) -> float:
+        """How long a process of its own may take to begin."""
 
     async def make(self, child: ChildSpec, ready: int) -> Offspring:
         """A process of its own for a child, which says into `ready` that it has started."""
@@ -208,7 +211,7 @@ class Group:
 
     def _begin(self, child: ChildSpec, report: Report) -> Running:
         if self.own is not None and child.start == PROCESS:
-            return InProcess(partial(self.own.make, child), report, START_S, tells_why=True)
+            return InProcess(partial(self.own.make, child), report, self.own.start_s, tells_why=True)
 
         async def run(started: Callable[[], None], ending: asyncio.Event) -> str | None:
             if self.own is not None:

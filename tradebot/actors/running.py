@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from tradebot.actors.child_spec import KILLED, NORMAL
 from tradebot.actors.offspring import Offspring
 from tradebot.domain.errors import TradebotError
+from tradebot.domain.words import error_text, one_line
 
 KILL_AGAIN_S: Final = 0.05
 KILLS_MAX: Final = 20  # of a child in this loop that catches them
@@ -118,7 +119,7 @@ class InProcess:
         reason = reason_of(exited.result())
         if self._tells_why and exited.result() > 0:
             words = self._said + self._read(WHY_BYTES)
-            reason = words.decode(errors="replace") or reason
+            reason = one_line(words.decode(errors="ignore")) or reason  # the last character may have been cut
         if self._has_told:
             self._close()
             self._report.exited(reason)
@@ -198,7 +199,7 @@ class InLoop:
         if task.cancelled():
             reason = KILLED
         elif (error := task.exception()) is not None:
-            reason = f"{type(error).__name__}: {error}"
+            reason = error_text(error)
         else:
             reason = task.result() or NORMAL
         if not self._is_over:
@@ -223,4 +224,4 @@ def say_ready(ready: int | None) -> None:
 def say_why(line: int, error: BaseException) -> None:
     """Say, from within a process, why it ends, on the line of its start."""
     with contextlib.suppress(OSError):
-        os.write(line, f"{type(error).__name__}: {error}".encode(errors="replace")[:WHY_BYTES])
+        os.write(line, error_text(error).encode()[:WHY_BYTES])

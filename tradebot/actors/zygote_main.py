@@ -26,6 +26,7 @@ import msgspec
 from tradebot.actors.life_line import end_with
 from tradebot.actors.naming import name_process
 from tradebot.actors.zygote_words import BYTES_MAX, DESCRIPTORS, WARM, Failed, Fork, Forked
+from tradebot.domain.words import error_text
 
 LOOK_S: Final = 0.0001
 
@@ -60,7 +61,7 @@ class Zygote:
         try:
             self.fork(request, descriptors)
         except (OSError, AssertionError) as error:
-            self.line.send(msgspec.msgpack.encode(Failed(request.number, f"{type(error).__name__}: {error}")))
+            self.line.send(msgspec.msgpack.encode(Failed(request.number, error_text(error))))
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from tradebot.cli.call import Call, Verbs
-from tradebot.cli.output import Output, one_line
+from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED
+from tradebot.domain.words import one_line
 
 
 def add(verbs: Verbs) -> None:

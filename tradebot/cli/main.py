@@ -30,8 +30,9 @@ from tradebot.cli import (
     watching,
 )
 from tradebot.cli.call import Parser, Run, Verbs, make_call, shared_options
-from tradebot.cli.output import Output, one_line
+from tradebot.cli.output import Output
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, TradebotError, UsageError
+from tradebot.domain.words import error_text, one_line
 
 GROUPS = (
     demo, doctor, init, config, data, store, backtest, replay, report, compare, node, restart, watching, monitor, journal, bench,
@@ -96,7 +97,7 @@ def _message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}: check the path, its permissions and the space that is left"
-    return f"internal error: {type(error).__name__}: {error}; run it again with --debug for the traceback"
+    return f"internal error: {error_text(error)}; run it again with --debug for the traceback"
 
 
 def _print_traceback() -> None:

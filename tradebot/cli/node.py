@@ -9,6 +9,8 @@ from tradebot.cli import standing
 from tradebot.cli.call import Call, Parser, Verbs, count_arg
 from tradebot.cli.output import counted
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
+from tradebot.domain.wire import WHY_MAX
+from tradebot.domain.words import one_line
 
 RECONCILE_S: Final = 10.0
 RELOAD_S: Final = 60.0
@@ -161,7 +163,8 @@ def kill(call: Call) -> int:
             f"expected a home with a run to kill, found none in {call.home}, so nothing was latched: is it the right --home?"
         ) from error
     if read_killed(call.home) is None:  # the first reason is kept
-        write_killed(call.home, Killed(who=_who(), why=call.words.why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"))
+        time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        write_killed(call.home, Killed(who=_who(), why=one_line(call.words.why, WHY_MAX), time=time))
     if not is_running(call.home):
         if has_root(call.home):
             raise NotRunning(

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Final, TextIO
 
+from tradebot.domain.words import one_line, shown
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 QUIET_S: Final = 1.0  # work shorter than this says nothing
 LINE_S: Final = 5.0  # between two lines where there is no terminal
+CELL_MAX: Final = 1_000
 
 Row = Sequence[object]
 
@@ -42,7 +45,7 @@ class Output:
     def stream(self, blocks: Iterable[str]) -> None:
         """An answer of many lines, as JSON or for people: blocks of whole lines go out as they come."""
         for block in blocks:
-            self._answers.write(block)
+            self._answers.write(shown(block))
 
     def flush(self) -> None:
         """Hand over what was said: somebody follows it."""
@@ -56,11 +59,11 @@ class Output:
 
     def line(self, text: str) -> None:
         """One line of the answer, for people."""
-        print(text)
+        print(shown(text))
 
     def note(self, text: str) -> None:
         """One line beside the answer."""
-        print(text, file=sys.stderr)
+        print(shown(text), file=sys.stderr)
 
     def table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """A table of the answer, for people."""
@@ -139,11 +142,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def one_line(text: str) -> str:
-    """Whatever was said, on one line."""
-    return " ".join(text.split())
-
-
 def _finite(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _finite(below) for key, below in value.items()}
@@ -161,7 +159,7 @@ def _cell_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+    return f"{value:,.6g}" if isinstance(value, float) else one_line(str(value), CELL_MAX)
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

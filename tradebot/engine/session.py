@@ -28,6 +28,8 @@ from tradebot.domain.frames import Frame, FrameKind, Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.orders import OrderState, TradingState
+from tradebot.domain.wire import WHY_MAX
+from tradebot.domain.words import error_text, one_line
 from tradebot.engine.plan import ACCOUNT, Plan, make_live
 from tradebot.engine.reconciling import ASK_AGAIN_NS, IN_STEP_NS, WHO, WHY_AGREED, WHY_WAITING, Gate, Reconciling
 from tradebot.feeds.hearing import Hearing
@@ -178,7 +180,7 @@ class Session:
                 given.append((number, body))
             except (msgspec.MsgspecError, ValueError, AssertionError) as error:
                 strategy.load_state(fresh)
-                self.not_taken_over.append((number, f"{type(error).__name__}: {error}"))
+                self.not_taken_over.append((number, error_text(error)))
         return given
 
     def changed_states(self) -> list[tuple[int, bytes]]:
@@ -206,7 +208,7 @@ class Session:
             if body != self.states.get(number):
                 strategy.check_state(body)
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-            self.unkept[number] = f"its State cannot be kept: {type(error).__name__}: {error}"
+            self.unkept[number] = f"its State cannot be kept: {error_text(error)}"
             return None
         return body
 
@@ -364,7 +366,7 @@ class Session:
 
     def control(self, kind: Kind, id_: int, owner: int, now_ns: int, who: str, why: str) -> list[Message]:
         self.live.arrive(_control(kind, id_, owner, now_ns))
-        return self.commit(Note(who=who, why=why))
+        return self.commit(Note(who=one_line(who), why=one_line(why, WHY_MAX)))
 
     def halt(self) -> None:
         self.wanted = int(TradingState.HALTED)

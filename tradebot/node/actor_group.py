@@ -23,6 +23,7 @@ from tradebot.actors.process import PROCESS, Group
 from tradebot.actors.running import InProcess
 from tradebot.actors.tree import Tree
 from tradebot.domain.errors import LocalError
+from tradebot.domain.words import error_text
 from tradebot.node.actor_code import mark_of
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
@@ -36,6 +37,7 @@ NICE: Final = 10
 WATCH_S: Final = 1.0
 WORDS_S: Final = 0.1  # that one that hangs has to say where
 ASK_S: Final = 2.0
+LOAD_S: Final = 5.0  # that a fresh process has to load its code
 
 
 def actors_of(folder: Path) -> Actors:
@@ -89,6 +91,11 @@ class ActorGroup:
         self.read_limits()
         os.nice(NICE)
 
+    @property
+    def start_s(self) -> float:
+        """While one starts, the supervisor starts no other."""
+        return self.lease_s + LOAD_S
+
     async def make(self, child: ChildSpec, ready: int) -> Offspring:
         """A process of its own."""
         own = ["--life-line", str(self.life_line.watched), "--ready", str(ready), "--parent", str(os.getpid())]
@@ -117,7 +124,7 @@ class ActorGroup:
             self.garbage_questions += 1
             found = {"error": str(error)}
         except (KeyError, ValueError) as error:
-            found = {"error": f"{type(error).__name__}: {error}"}
+            found = {"error": error_text(error)}
         return msgspec.json.encode(found)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -258,4 +265,4 @@ def safe_mark(use: ActorUse) -> str:
     try:
         return mark_of(use)
     except Exception as error:  # looking for a module runs the packages that it is in
-        return f"{type(error).__name__}: {error}"
+        return error_text(error)

@@ -14,7 +14,8 @@ import msgspec
 
 from tradebot.actors.inquiry import Crowded, Inquiry
 from tradebot.domain.errors import TradebotError
-from tradebot.domain.wire import CONTROLS, QUESTIONS, VERSION, Argument, Ask, Code, Control, Request, Role
+from tradebot.domain.wire import CONTROLS, QUESTIONS, VERSION, WHY_MAX, Argument, Ask, Code, Control, Request, Role
+from tradebot.domain.words import one_line
 from tradebot.node.api_journal import FILLS_MAX, JournalNews
 from tradebot.node.api_view import NodeView, ask_desk
 from tradebot.node.ladder import Step, steps_of
@@ -142,9 +143,10 @@ class ApiDesk:
                     f"expected a home that was not killed, found that {killed.who} killed it: {killed.why}; at the machine, "
                     "`tradebot resume --after-kill` lifts it",
                 )
+            why = one_line(request.why, WHY_MAX)
             if request.verb == "kill":
-                return await self._kill(who, request.why, steps)
-            return await self._do(who, request.why, steps)
+                return await self._kill(who, why, steps)
+            return await self._do(who, why, steps)
 
     async def _kill(self, who: str, why: str, steps: list[Step]) -> Body:
         """The latch is on the disk before anything else, and holds also where no engine answers."""

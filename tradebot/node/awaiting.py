@@ -13,7 +13,7 @@ from tradebot.actors.mailbox import ask
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import NotRunning, TimedOut
 from tradebot.node.root_lock import has_root, root_of
-from tradebot.node.session_files import find_current, ipc_folder
+from tradebot.node.session_files import find_current, mailboxes_of
 
 LOOK_S: Final = 0.02
 CHECK_S: Final = 0.5
@@ -30,7 +30,7 @@ class Awaited:
 
     def __init__(self, home: Path, what: str) -> None:
         self.home, self.what, self.phase = home, what, ""
-        self.desks, self.root = ipc_folder(find_current(home)), root_of(home)
+        self.desks, self.root = mailboxes_of(find_current(home)), root_of(home)
         if not self._answers():
             raise self._silent(ANSWER_S)
         self.heard_s = time.monotonic()
@@ -59,7 +59,7 @@ class Awaited:
             raise self._silent(silent_s)
 
     def _answers(self) -> bool:
-        said = ask(self.desks, f"{ROOT}.desk", msgspec.json.encode({"verb": "status"}), ANSWER_S)
+        said = ask(self.desks, f"{ROOT}.desk", msgspec.json.encode({"verb": "status"}), ANSWER_S) if self.desks else None
         if said is None:
             return False
         self.phase = msgspec.json.decode(said, type=Found).get("phase", "")

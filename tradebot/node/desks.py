@@ -9,15 +9,17 @@ import msgspec
 from tradebot.actors.mailbox import ask
 from tradebot.domain.errors import LocalError, NotRunning, TimedOut
 from tradebot.node.config import config_from_dict
-from tradebot.node.session_files import ENGINE, GATEWAY, find_current, ipc_folder, read_prepared
+from tradebot.node.session_files import ENGINE, GATEWAY, find_current, mailboxes_of, read_prepared
 
 ASK_S: Final = 2.0
 POLL_S: Final = 0.05
 
+
 def ask_node(home: Path, name: str, verb: str, **words: str) -> dict[str, Any]:
     """Ask a part of the home's node. Raises NotRunning where nobody answers, LocalError where it refuses."""
     folder = find_current(home)
-    found = ask(ipc_folder(folder), f"{name}.desk", msgspec.json.encode({"verb": verb, **words}), ASK_S)
+    desks = mailboxes_of(folder)
+    found = ask(desks, f"{name}.desk", msgspec.json.encode({"verb": verb, **words}), ASK_S) if desks else None
     if found is None:
         raise NotRunning(
             f"expected the {name} of run {folder.name} to answer within {ASK_S:g} s, found nobody: is the node running?"

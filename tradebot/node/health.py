@@ -17,7 +17,7 @@ from tradebot.actors.mailbox import ask_all
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError, NotRunning
 from tradebot.node.root_lock import root_of
-from tradebot.node.session_files import API, ENGINE, GATEWAY, STORE, find_current, ipc_folder, write_whole
+from tradebot.node.session_files import API, ENGINE, GATEWAY, STORE, find_current, mailboxes_of, write_whole
 
 NAME: Final = "parts.json"
 STARTED: Final = "root: the node starts\n"
@@ -45,9 +45,10 @@ class Heard:
         names = {*self.known, *(name for name, _ in each_part(self.known))}
         desks = {name: f"{name}.desk" for name in sorted({*names, ENGINE, GATEWAY, STORE, ROOT})}
         body = msgspec.json.encode({"verb": "status"})
-        found = ask_all(ipc_folder(self.folder), desks.values(), body, ANSWER_S)
+        folder = mailboxes_of(self.folder)
+        found = ask_all(folder, desks.values(), body, ANSWER_S) if folder else {}
         self.said = {
-            name: msgspec.json.decode(said, type=dict[str, Any]) if (said := found[desk]) is not None else None
+            name: msgspec.json.decode(said, type=dict[str, Any]) if (said := found.get(desk)) is not None else None
             for name, desk in desks.items()
         }
 

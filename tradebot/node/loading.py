@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Final, NamedTuple, TypeVar
 
 from tradebot.domain.errors import ConfigError, StrategyBlocked
+from tradebot.domain.words import error_text
 from tradebot.node.values import Parameter, Target
 from tradebot.research.watchdog import limited
 
@@ -93,4 +94,4 @@ def unloadable(what: str, error: BaseException) -> ConfigError:
         if not frame.filename.startswith("<") and frame.filename not in (__file__, importlib.__file__)
     ]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return ConfigError(f"{what}: expected code that loads, found {type(error).__name__}: {error}{place}; mend it")
+    return ConfigError(f"{what}: expected code that loads, found {error_text(error)}{place}; mend it")

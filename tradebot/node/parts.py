@@ -26,6 +26,7 @@ from tradebot.domain.orders import TradingState
 from tradebot.domain.signals import Monitor, Reachable, Terminated, Unreachable
 from tradebot.domain.units import money_text, time_text
 from tradebot.domain.venue import Capabilities, VenueEvent, VenueReply, VenueRequest
+from tradebot.domain.words import error_text
 from tradebot.engine.plan import ACCOUNT, Plan
 from tradebot.engine.reconciling import as_told
 from tradebot.engine.session import ShutOut, gaps_of, open_session
@@ -456,8 +457,7 @@ class FeedPart(Base):
 
 def failure_text(error: BaseException) -> str:
     """What a strategy raised and where, in one line."""
-    text = "".join(sign if sign.isprintable() else " " for sign in str(error))  # a terminal would obey what it is told there
-    said = f"{type(error).__name__}: {' '.join(text.split())}"
+    said = error_text(error)
     frames = traceback.extract_tb(error.__traceback__)
     return f"{said}, at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else said
 

@@ -2,7 +2,9 @@
 written down before any part is started. A run keeps its account; what would not fit its journal is refused.
 """
 
+import contextlib
 import os
+import stat
 import time
 import zlib
 from datetime import UTC, datetime
@@ -120,11 +122,14 @@ def prepared_before(home: Path, run_id: str, config: Config) -> Path | None:
 
 
 def make_ipc(folder: Path) -> None:
-    """The folder of the run's mailboxes. Raises LocalError where another user has made it."""
+    """The folder of a run's mailboxes, which nobody else may enter. Raises LocalError where it is another's, or a link."""
     ipc = ipc_folder(folder)
-    ipc.mkdir(mode=0o700, exist_ok=True)
-    if ipc.stat().st_uid != os.getuid():
-        raise LocalError(f"expected {ipc} to be ours, found another user's; remove it")
+    with contextlib.suppress(FileExistsError):
+        ipc.mkdir(mode=0o700)
+    found = ipc.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise LocalError(f"expected the folder {ipc}, of nobody else, for the sockets of this run, found another's; remove it")
+    ipc.chmod(0o700)
 
 
 def check_mode(config: Config) -> None:

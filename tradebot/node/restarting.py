@@ -1,13 +1,16 @@
 """One part of a running node started again, asked for from outside."""
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tradebot.actors.watching import ROOT
 from tradebot.node.awaiting import Awaited
 from tradebot.node.desks import ask_node
 from tradebot.node.health import each_part, read_parts
 from tradebot.node.session_files import find_current
+
+BELOW_S: Final = 2.0  # a temporary one may stay down
 
 
 def restart_part(home: Path, part: str, who: str, timeout_s: float) -> dict[str, Any]:
@@ -17,11 +20,17 @@ def restart_part(home: Path, part: str, who: str, timeout_s: float) -> dict[str,
     awaited = Awaited(home, f"{part} to run again")
     asked, folder = ask_node(home, ROOT, "restart", part=part, who=who), find_current(home)
 
+    runs_since_s: list[float] = []
+
     def look() -> dict[str, Any] | None:
         known = read_parts(folder)
         found = dict(each_part(known)).get(asked["part"]) or known.get(asked["part"], {})
-        if found.get("starts", 0) > asked["starts"] and found["state"] == "running":
-            return {"accepted": True, "by": ROOT, "part": asked["part"], "pid": None, **found}
-        return None
+        if not (found.get("starts", 0) > asked["starts"] and found["state"] == "running"):
+            return None
+        runs_since_s.append(time.monotonic())
+        is_below = any(one["state"] == "stopped" for one in found.get("parts", {}).values())
+        if is_below and runs_since_s[-1] - runs_since_s[0] < BELOW_S:
+            return None  # its process runs, and the word of those in it is on its way
+        return {"accepted": True, "by": ROOT, "part": asked["part"], "pid": None, **found}
 
     return awaited.wait(look, timeout_s)

@@ -19,6 +19,7 @@ import msgspec
 from tradebot.actors.clock import Clock
 from tradebot.actors.door import raise_open_files
 from tradebot.actors.mailbox import ask
+from tradebot.actors.offspring import Strays
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import (
     ConfigError,
@@ -27,6 +28,7 @@ from tradebot.domain.errors import (
     TradebotError,
 )
 from tradebot.domain.units import NS_PER_SECOND
+from tradebot.domain.words import error_text
 from tradebot.engine.reconciling import Gate
 from tradebot.engine.session import ShutOut
 from tradebot.node.actor_changes import ActorChanges, end_s_of
@@ -58,7 +60,7 @@ from tradebot.node.session_files import (
 from tradebot.node.stopping import limit_of, open_again, rest_of, stop_trading
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
-from tradebot.node.tree_shape import TRADING, shape_of_node
+from tradebot.node.tree_shape import RESERVED, TRADING, shape_of_node, who_gave_up
 from tradebot.node.values import Endpoint
 from tradebot.node.warden import Warden, stopped
 from tradebot.store.journal_end import end_ns
@@ -202,7 +204,7 @@ class Root:
         def done(one: "asyncio.Task[None]") -> None:
             self.tasks.discard(one)
             if not one.cancelled() and (error := one.exception()) is not None:
-                parts.fail(f"the root itself failed: {type(error).__name__}: {error}")
+                parts.fail(f"the root itself failed: {error_text(error)}")
 
         task.add_done_callback(done)
         return task
@@ -260,7 +262,9 @@ class Root:
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""
         heard: dict[str, float] = {}
+        strays = Strays()
         while True:
+            strays.reap(time.monotonic())
             names = list(parts.names)
             *answers, engine = await asyncio.gather(*(self.ask(name, "status") for name in (*names, ENGINE)))
             for name, found in zip(names, answers, strict=True):
@@ -389,14 +393,16 @@ class Root:
         if self.is_ending:
             return
         with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
-            if name in self.shape.actors:
-                self.say({"event": "actor_ended", "part": name, "reason": why})
-                self.note(f"{name}, an actor, ended: {why}; `tradebot status` says whether it is started again")
-                return
             if name in dict(self.shape.supervisors):
                 self.say({"event": "supervisor_ended", "part": name, "reason": why})
                 self.note(f"{name}, a supervisor of actors, gave up; `tradebot status` says whether it is started again")
                 return
+            if name not in RESERVED:  # also one that a reload has taken away
+                self.say({"event": "actor_ended", "part": name, "reason": why})
+                self.note(f"{name}, an actor, ended: {why}; `tradebot status` says whether it is started again")
+                return
+            if name == ACTORS and who_gave_up(why) is not None:
+                why = "its supervisor gave up, they died too often"
             self.say({"event": "restart", "part": name, "reason": why})
             self.note(f"{name} ended ({why}); it is started again")
 

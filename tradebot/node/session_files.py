@@ -13,6 +13,7 @@ journal/killed               who killed it and why: a latch that holds until it 
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -136,6 +137,23 @@ def ipc_folder(folder: Path) -> Path:
         return inside
     mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"tradebot-{os.getuid()}-{mark}"
+
+
+def mailboxes_of(folder: Path) -> Path | None:
+    """Where the parts of a run are asked from outside; None where nobody is there. Raises LocalError where somebody else than who
+    has the run could be behind its sockets: outside of its folder anybody may make one of that name.
+    """
+    ipc = ipc_folder(folder)
+    try:
+        found, own = ipc.lstat(), folder.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != own.st_uid or found.st_mode & 0o022:
+        raise LocalError(
+            f"expected the folder {ipc} of the sockets of this run to be its user's alone, found that it is not: nothing was "
+            "asked; remove it and start the node again"
+        )
+    return ipc
 
 
 def forget_mailboxes(folder: Path) -> None:

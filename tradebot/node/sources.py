@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from tradebot.domain.errors import ConfigError
+from tradebot.domain.words import one_line
 
 Value = str | int | float | bool | list["Value"] | dict[str, "Value"]
 Table = dict[str, Value]
@@ -50,7 +51,7 @@ def read_file(path: Path) -> Table:
         with path.open("rb") as stream:
             return cast(Table, _plain(tomllib.load(stream)))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: expected TOML, found: {_one_line(str(error))}{_remedy(str(error))}") from error
+        raise ConfigError(f"{path}: expected TOML, found: {one_line(str(error))}{_remedy(str(error))}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: expected TOML in UTF-8, found bytes that are not text") from error
     except ValueError as error:
@@ -224,7 +225,3 @@ def _remedy(found: str) -> str:
     """Of what people meet who append a table to a file that has the table above it in braces."""
     is_closed = "immutable" in found or " twice" in found
     return "; a table in braces, `a = { ... }`, is closed: write it as [a] to have [a.b] beside it" if is_closed else ""
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -16,6 +16,7 @@ from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.watching import ROOT, Told, Watching
 from tradebot.domain.codec import Message
 from tradebot.domain.signals import Happened, Link, Monitor
+from tradebot.domain.words import error_text
 from tradebot.node.part import read_question
 from tradebot.node.session_files import ACTORS
 from tradebot.node.tree_shape import ANSWERS, GONE, RESERVED, SILENT, TRADING, Shape
@@ -126,7 +127,7 @@ class Warden:
             if question["verb"] == "status":
                 found = {**found, "mailbox": self.inbox.figures()}
         except (KeyError, ValueError) as error:
-            found = {"error": f"{type(error).__name__}: {error}"}
+            found = {"error": error_text(error)}
         return msgspec.json.encode(found)
 
     def post(self, told: Iterable[Told]) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tradebot._core.merge import Merge
 from tradebot.domain.errors import LocalError, StrategyFailed
+from tradebot.domain.words import error_text
 from tradebot.engine.drive import drive
 from tradebot.engine.plan import Grade, Plan, make_merge
 from tradebot.engine.ports import Recorder, Source
@@ -159,7 +160,7 @@ def outcome(merge: Merge, strategies: Sequence[Strategy], names: Sequence[str], 
 
 def _failure(name: str, sequence: int, error: BaseException, strategies: Sequence[Strategy]) -> str:
     return (
-        f"strategy {name!r} raised {type(error).__name__}: {error}{_place(error, strategies)}, on fact {sequence}; it was "
+        f"strategy {name!r} raised {error_text(error)}{_place(error, strategies)}, on fact {sequence}; it was "
         "quarantined and its orders were cancelled, except what guards its position: mend it and run again"
     )
 

@@ -1,0 +1,31 @@
+"""Words of others, such as what their code raises, made safe to tell: on one line, printable, of a length that a line may have.
+
+A terminal would obey what it is told there, a table would break at an end of line, and text that is no Unicode cannot be encoded.
+"""
+
+from typing import Final
+
+LINE_MAX: Final = 400  # of what an error says
+LONG_MAX: Final = 10_000
+_CONTROLS: Final = {number: " " for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
+
+
+def one_line(text: str, most: int = LONG_MAX) -> str:
+    """At most `most` characters; what is longer ends with an ellipsis."""
+    printable = "".join(sign if sign.isprintable() else " " for sign in text[: 4 * most])
+    words = " ".join(printable.split())
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def shown(text: str) -> str:
+    """Text of several lines for a terminal, which obeys nothing in it."""
+    return text.translate(_CONTROLS)
+
+
+def error_text(error: BaseException, most: int = LINE_MAX) -> str:
+    """The kind of an error and what it says. Raises nothing, whoever wrote it."""
+    try:
+        said = str(error)
+    except Exception as other:
+        said = f"it cannot say what is wrong, for that raises {type(other).__name__}"
+    return one_line(f"{type(error).__name__}: {said}", most)
