@@ -1,8 +1,9 @@
 """The end of a run's journal, read once for all in a process who have read up to it.
 
-Each begins by itself, at its own place; who has come to the end joins, and is told from there on. Who cannot take more leaves, and
-reads on by itself from where it was told last, so that none waits for another. The reader is that of whoever joined last, who knows
-the newest names. What is wrong with the journal sends all of them away: each finds it by itself, and says it under its own name.
+Each begins by itself, at its own place; who has come to the end joins, and is told from there on. Who cannot take more leaves and
+reads on by itself from where it was told last, so that none waits for another. The reader is that of whoever joined last, who
+knows the newest names. What is wrong with the journal sends all of them away: each finds it by itself, and says it under its own
+name.
 """
 
 import threading
@@ -20,7 +21,7 @@ Event = dict[str, Any]
 
 class Listener(Protocol):
     def hear(self, found: list[Event], sequence: int) -> bool:
-        """What has happened up to that fact; False where it has no room: it has left then."""
+        """What has happened up to that fact; False where it has no room: it reads on by itself."""
 
     def leave(self) -> None:
         """Read on by yourself."""
@@ -36,13 +37,13 @@ class Tail:
         self._thread: threading.Thread | None = None
 
     def join(self, listener: Listener, chronicle: Chronicle) -> bool:
-        """Whether it is told from where its reader is now, which is the tail's then. False where the journal goes too fast, or has
-        what it must read by itself.
+        """Whether it is told from where its reader is now, which is the tail's then; of what was before it has been told. False
+        where the journal goes too fast, or it has no room. Raises LocalError where its reader does.
         """
         with self._lock:
             if not self._listeners and self._chronicle is not None:
                 self._end()
-            if self._chronicle is not None and not self._meets(chronicle):
+            if self._chronicle is not None and not self._meets(listener, chronicle):
                 return False
             if self._chronicle is not None:
                 self._chronicle.close()
@@ -58,12 +59,16 @@ class Tail:
         with self._lock:
             self._listeners = [one for one in self._listeners if one is not listener]
 
-    def _meets(self, chronicle: Chronicle) -> bool:
-        """Whether both readers are at one place: the tail reads to the end, which the other has found just now."""
+    def _meets(self, listener: Listener, chronicle: Chronicle) -> bool:
+        """Whether both readers came to one place, each reading to the end. Raises LocalError."""
+        assert self._chronicle is not None
         for _ in range(TRIES_MAX):
             while self._turn():
                 pass
-            if self._chronicle is not None and self._chronicle.reader.place == chronicle.reader.place:
+            while found := chronicle.poll():
+                if not listener.hear(found, chronicle.reader.sequence):
+                    return False
+            if self._chronicle.reader.place == chronicle.reader.place:
                 return True
         return False
 
