@@ -8,17 +8,21 @@ import random
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pytest
 from msgspec import Struct
 
 from tradebot._core.latency import LatencyKind
 from tradebot._core.types import FACT_DTYPE, RECORD_DTYPE, Flag, Kind, OrderType, TimeInForce
 from tradebot.engine.ports import Records
 from tradebot.strategies.strategy import Strategy
+from tradebot.testing.ports import has_ipv6
 
 BUY, SELL = 0, 1
 SECOND = 1_000_000_000
 MS = 1_000_000
 START = 1_700_000_000 * SECOND
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no loopback of IPv6")
 
 Row = tuple[int, int, int, int, int, int, int]  # venue_ns, kind, price, quantity, id, id2, flags
 

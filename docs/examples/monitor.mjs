@@ -9,7 +9,9 @@ import { Dealer, Subscriber } from "zeromq";
 
 const VERSION = 1, ASK = 1, CONTROL = 2, ANSWER = 10, PLACES = 23;
 const [address, curveServerKey, keyFile, curvePublicKey, count = "0"] = process.argv.slice(2);
-const keys = { curveServerKey, curvePublicKey, curveSecretKey: readFileSync(keyFile, "utf8").trim(), linger: 0 };
+const curveSecretKey = readFileSync(keyFile, "utf8").trim();
+const ipv6 = address.includes("://["); // such as tcp://[::1]:7700
+const keys = { curveServerKey, curvePublicKey, curveSecretKey, ipv6, linger: 0 };
 
 const read = (body) => decode(body, { useBigInt64: true }); // ids and times have 64 bits
 

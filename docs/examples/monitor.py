@@ -17,6 +17,7 @@ VERSION, ASK, CONTROL, ANSWER, PLACES = 1, 1, 2, 10, 23
 def connect(context, kind, address, server_key, secret):
     socket = context.socket(kind)
     socket.linger = 0
+    socket.ipv6 = "://[" in address  # such as tcp://[::1]:7700
     socket.curve_serverkey = server_key.encode()
     socket.curve_publickey = zmq.curve_public(secret.encode())
     socket.curve_secretkey = secret.encode()

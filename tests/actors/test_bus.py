@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from tests.support import needs_ipv6
 from tradebot.actors.bus import Bus, TcpBus
 from tradebot.actors.curve import make_keys
 from tradebot.actors.mailbox import Inbox, Posts
@@ -44,9 +45,9 @@ class Pair:
             one.close()
 
 
-def tcp(folder: Path, port: int, secret: str) -> Bus:
+def tcp(folder: Path, port: int, secret: str, host: str = "127.0.0.1") -> Bus:
     folder.mkdir(exist_ok=True)
-    return TcpBus(folder, "127.0.0.1", port, NAMES, secret)
+    return TcpBus(folder, host, port, NAMES, secret)
 
 
 def run(body: Callable[[], Awaitable[None]]) -> None:
@@ -57,11 +58,11 @@ def numbers(found: list[Message]) -> list[int]:
     return [one.sequence for one in found if isinstance(one, Records)]
 
 
-@pytest.mark.parametrize("is_tcp", [False, True])
-def test_messages_go_both_ways_of_making_a_bus(tmp_path: Path, is_tcp: bool) -> None:
+@pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost", pytest.param("[::1]", marks=needs_ipv6)])
+def test_messages_go_all_ways_of_making_a_bus(tmp_path: Path, host: str) -> None:
     async def body() -> None:
-        secret, port = make_keys()[1], free_ports(2)
-        buses = [tcp(tmp_path / "x", port, secret) if is_tcp else Bus(tmp_path) for _ in range(2)]
+        secret, port = make_keys()[1], free_ports(2, host or "127.0.0.1")
+        buses = [tcp(tmp_path / "x", port, secret, host) if host else Bus(tmp_path) for _ in range(2)]
         pair = Pair(buses[0], buses[1])
         for number in range(COUNT):
             assert pair.posts.send("b", Records(1, number, b"x" * 50))

@@ -18,6 +18,8 @@ from tradebot.actors.requests import Address
 from tradebot.domain.errors import LocalError
 
 Socket = zmq.Socket[bytes]
+PUBLISHED = ("JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6", "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs")
+"""The secrets of zmq_curve(7)."""
 
 
 def said(places: dict[str, int]) -> bytes:
@@ -247,6 +249,21 @@ def test_the_servers_key_is_made_once_and_is_the_users_alone(tmp_path: Path) -> 
     with pytest.raises(LocalError, match="chmod 0600"):
         read_or_make_secret(path)
     path.chmod(0o600)
-    path.write_text("no key")
-    with pytest.raises(LocalError, match="remove it"):
+    for junk in (b"no key", b"", b"\xff\xfe\x00"):
+        path.write_bytes(junk)
+        with pytest.raises(LocalError, match=r"expected a secret key in .* remove it, and one is made"):
+            read_or_make_secret(path)
+    path.unlink()
+    path.mkdir(0o700)
+    with pytest.raises(LocalError, match=r"expected a secret key in .* Is a directory; remove it"):
+        read_or_make_secret(path)
+
+
+@pytest.mark.parametrize("secret", PUBLISHED)
+def test_a_servers_secret_that_everybody_has_is_refused(tmp_path: Path, secret: str) -> None:
+    path = tmp_path / "api.secret"
+    path.touch(0o600)
+    path.write_text(secret)
+    tmp_path.chmod(0o700)
+    with pytest.raises(LocalError, match="whose secret everybody has: remove it, and one is made"):
         read_or_make_secret(path)

@@ -15,6 +15,12 @@ from tradebot.client.told import Told
 from tradebot.domain.errors import EXIT_USAGE, UsageError
 from tradebot.domain.wire import Facts
 
+PUBLISHED = (
+    ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"),
+    ("Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"),
+)
+"""The pairs of zmq_curve(7)."""
+
 
 def facts(stream: int, *sequences: int) -> list[Told]:
     """What a client makes of messages with these numbers."""
@@ -47,7 +53,8 @@ def test_events_that_came_together_are_told_one_by_one() -> None:
 
 def test_wrong_use_is_told_in_one_line() -> None:
     assert next_port("tcp://[::1]:7700") == "tcp://[::1]:7701"
-    for wrong in ("ipc:///x", "tcp://host", "tcp://host:x", "tcp://host:99999", "tcp://host:65535", "tcp://host:0", "tcp://:7700"):
+    hosts = ("host", "host:x", "host:99999", "host:65535", "host:0", ":7700", "*:7700")
+    for wrong in ("ipc:///x", *(f"tcp://{host}" for host in hosts)):
         with pytest.raises(UsageError, match="expected tcp"):
             next_port(wrong)
     with pytest.raises(UsageError, match="expected a topic"):
@@ -58,6 +65,31 @@ def test_wrong_use_is_told_in_one_line() -> None:
         read_reply(b"\xc1")
 
 
+def test_a_file_without_a_key_is_told_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "desk.key"
+    with pytest.raises(UsageError, match=r"a secret key in .*desk\.key, found: No such file or directory; .*client\.keys FILE"):
+        read_key(path)
+    with pytest.raises(UsageError, match="Is a directory"):
+        read_key(tmp_path)
+    for junk in (b"\xff\xfe\x00", b"", b"no key", "é".encode() * 20):
+        path.write_bytes(junk)
+        with pytest.raises(UsageError, match=r"desk\.key.*client\.keys FILE"):
+            read_key(path)
+
+
+def test_keys_whose_secrets_everybody_has_are_refused(tmp_path: Path) -> None:
+    public, secret = make_keys()
+    path = tmp_path / "desk.key"
+    for published_public, published_secret in PUBLISHED:
+        path.write_text(published_secret)
+        with pytest.raises(UsageError, match=r"desk\.key: expected a key of your own"):
+            read_key(path)
+        with pytest.raises(UsageError, match="expected a key of your own"):
+            Client("tcp://127.0.0.1:9", public, published_secret)
+        with pytest.raises(UsageError, match="whose secret everybody has: take the key that `tradebot status` tells"):
+            Client("tcp://127.0.0.1:9", published_public, secret)
+
+
 def test_what_a_client_is_made_of_is_looked_at_before_anything_is_sent() -> None:
     public, secret = make_keys()
     for wrong in ("abc", "", "~" * 40, "#" * 40, "é" * 40):
@@ -66,6 +98,8 @@ def test_what_a_client_is_made_of_is_looked_at_before_anything_is_sent() -> None
     for streams in ("tcp://127.0.0.1:99999", "ipc:///x"):
         with pytest.raises(UsageError, match="a port from 1 to 65535"):
             Client("tcp://127.0.0.1:9", public, secret, streams=streams)
+    with Client("tcp://a b:9", public, secret) as node, pytest.raises(UsageError, match="the address of a node, tcp://HOST:PORT"):
+        node.status()
     with Client("tcp://127.0.0.1:9", public, secret, streams="tcp://127.0.0.1:65535", timeout_s=0.2) as node:
         with pytest.raises(UsageError, match=r"up to 64 bits, found .*order.* with 'explain'"):
             node.ask("explain", order=2**70)

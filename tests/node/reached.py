@@ -11,19 +11,19 @@ from tradebot.testing.ports import free_ports
 ROLES = ("viewer", "operator", "admin")
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     """A port that is free, and the one behind it."""
-    return free_ports(2)
+    return free_ports(2, host)
 
 
 class Reached:
     """The place, with `keys` by role: public and secret."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, host: str = "127.0.0.1") -> None:
         self.place = place
         self.keys = {role: make_keys() for role in ROLES}
-        self.port = free_port()
-        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.port = free_port(host)
+        self.address = f"tcp://{host}:{self.port}"
         clients = ", ".join(
             f'{{ name = "the-{role}", key = "{public}", role = "{role}" }}' for role, (public, _) in self.keys.items()
         )

@@ -337,7 +337,9 @@ def test_a_third_asset_for_fees_needs_a_price_and_a_balance(tmp_path: Path, fees
     assert said in message
 
 
-FIRST, SECOND = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6")
+FIRST, SECOND = ("s0I=]64CZJQ+RnOh^m5CX+1A!vr]LoX86J+zWYlc", "[RaNp0M(PB^iZf?901-(V5Z8mX4=Cigg=GOYqNSh")
+PUBLISHED = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID")
+"""The public keys of zmq_curve(7)."""
 
 
 def with_clients(*clients: tuple[str, str, str], address: str = "tcp://127.0.0.1:7700", more: str = "") -> str:
@@ -366,12 +368,54 @@ def test_clients_have_a_name_a_key_and_a_role(tmp_path: Path) -> None:
         (with_clients(("a", FIRST, "viewer"), ("b", FIRST, "admin")), "node.api.client.1.key: expected each key once"),
         (with_clients(("a", FIRST, "viewer"), address="ipc:///x"), "node.api.address: expected tcp://HOST:PORT"),
         (with_clients(("a", FIRST, "viewer"), address="tcp://127.0.0.1:65535"), "node.api.address: expected tcp://HOST:PORT"),
+        *(
+            (with_clients(("a", FIRST, "viewer"), address=f"tcp://{host}:7700"), "node.api.address: expected tcp://HOST:PORT")
+            for host in ("[:::]", "[127.0.0.1]", "[::1", "::1", "127.0.0.256", "127.1", "0", "")
+        ),
         (with_clients(("a", FIRST, "viewer"), more="curve = false"), "node.api.curve: unknown key"),
     ],
 )
 def test_clients_that_leave_open_who_may_what_are_refused(tmp_path: Path, text: str, said: str) -> None:
     """There is no key that lets anybody in without one."""
     assert said in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "*", "[::1]", "[::]", "[fe80::1]", "a-1.example"])
+def test_hosts_of_clients_and_of_the_bus(tmp_path: Path, host: str) -> None:
+    api = load(tmp_path, with_clients(("a", FIRST, "viewer"), address=f"tcp://{host}:7700")).config.node.api
+    assert api is not None and api.endpoint.host == host
+    bus = [f"node.bus=tcp://{host}:7710"]
+    if host in ("0.0.0.0", "*", "[::]"):
+        assert "node.bus: expected one address, where parts reach each other" in refusal(tmp_path, settings=bus)
+    else:
+        assert load(tmp_path, settings=bus).config.node.bus.endswith(":7710")
+
+
+@pytest.mark.parametrize(("bus", "is_free"), [(7692, True), (7693, False), (7700, False), (7701, False), (7702, True)])
+def test_ports_of_the_bus_and_of_clients_are_apart(tmp_path: Path, bus: int, is_free: bool) -> None:
+    text, setting = with_clients(("a", FIRST, "viewer")), f"node.bus=tcp://127.0.0.1:{bus}"
+    if is_free:
+        load(tmp_path, text, [setting])
+    else:
+        said = refusal(tmp_path, text, [setting])
+        assert f"node.api.address: expected a port, and one behind it, beside those of node.bus, {bus} to {bus + 7}" in said
+
+
+@pytest.mark.parametrize("key", PUBLISHED)
+def test_a_key_whose_secret_everybody_has_lets_nobody_in(tmp_path: Path, key: str) -> None:
+    said = refusal(tmp_path, with_clients(("a", FIRST, "viewer"), ("b", key, "operator")))
+    assert "node.api.client.1.key: expected a key of your own" in said and "whose secret everybody has" in said
+    assert "`python -m tradebot.client.keys FILE`" in said
+
+
+def test_what_is_printed_in_place_of_a_key_is_none(tmp_path: Path) -> None:
+    """Whoever copies the page or the schema is told how to make a key of his own."""
+    page = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
+    block = page.split("```toml")[1].split("```")[0]
+    assert "node.api.client.0.key: expected a public key of 40" in refusal(tmp_path, f"{MODULE}\n{block}")
+    for example in explain({}, {}, "node.api.client.key")["examples"]:  # type: ignore[attr-defined]
+        said = refusal(tmp_path, with_clients(("a", example, "viewer")))
+        assert "node.api.client.0.key: expected a public key of 40" in said and "client.keys FILE`" in said
 
 
 @pytest.mark.parametrize("source", ["file", "environment", "setting"])
@@ -385,6 +429,26 @@ def test_a_secret_in_place_of_a_reference_is_refused_and_never_shown(
     message = refusal(tmp_path, text, settings, **environment)
     assert "account.key: expected" in message
     assert "s3cr3t" not in message and "53737" not in message
+
+
+@pytest.mark.parametrize("key", ["node.supervisor.intensity", "node.memory_mb", "node.snapshot_facts", "node.rounds", "params"])
+def test_whole_numbers_have_64_bits(tmp_path: Path, key: str) -> None:
+    """What is larger cannot be said to a part, nor counted by the engine."""
+
+    def setting(number: str) -> list[str]:
+        strategy = f'strategy=[{{use="a:B",instruments=["BTC/USD"],params={{x={number}}}}}]'
+        return [strategy if key == "params" else f"{key}={number}"]
+
+    load(tmp_path, settings=setting(str(2**63 - 1)))
+    for number in (str(2**63), "9" * 30, "0x" + "f" * 5_000):
+        said = refusal(tmp_path, settings=setting(number))
+        assert "expected a number of at most 9223372036854775807, found" in said and "\n" not in said
+    assert "expected a number of at least " in refusal(tmp_path, settings=setting(f"-{2**63 + 1}"))
+    assert "expected a" in refusal(tmp_path, settings=setting("9" * 5_000))
+
+
+def test_a_file_with_a_number_that_nothing_reads_is_told(tmp_path: Path) -> None:
+    assert "expected whole numbers of up to 64 bits" in refusal(tmp_path, f"{MODULE}\n[node]\nmemory_mb = {'9' * 5_000}\n")
 
 
 def test_times_are_utc_and_exact_to_the_nanosecond(tmp_path: Path) -> None:
@@ -454,6 +518,7 @@ def test_to_what_is_shipped_the_tables_of_the_documentation_can_be_appended(tmp_
     page = shipped.parents[1] / "docs" / "wire.md"
     block = page.read_text().partition("```toml\n")[2].partition("```")[0]
     assert block.startswith("[node.api]")
+    block = block.replace("PUBLIC-KEY-OF-DESK-1", FIRST)
     whole = tmp_path / shipped.name
     whole.write_text(f"{shipped.read_text()}\n{block}")
     api = load_config([whole], {}, []).config.node.api

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.node.cable import Cable
+from tests.node.nodes import Place
 from tests.node.reached import Reached, free_port
+from tests.support import needs_ipv6
 from tests.test_architecture import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -40,7 +42,9 @@ def check(said: str, reached: Reached) -> None:
     assert reached.place.controls() == [("the-operator", "lunch")]
 
 
-def test_the_plain_python_client_asks_steers_and_listens(reached: Reached) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("[::1]", marks=needs_ipv6)])
+def test_the_plain_python_client_asks_steers_and_listens(place: Place, host: str) -> None:
+    reached = Reached(place, host)
     reached.start()
     words = [sys.executable, str(EXAMPLES / "monitor.py"), reached.address, reached.server_key]
     done = subprocess.run(
@@ -107,7 +111,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_node_js_client_asks_steers_and_listens(packages: Path, reached: Reached) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("[::1]", marks=needs_ipv6)])
+def test_the_node_js_client_asks_steers_and_listens(packages: Path, place: Place, host: str) -> None:
+    reached = Reached(place, host)
     reached.start()
     public, _ = reached.keys["operator"]
     words = ["node", "monitor.mjs", reached.address, reached.server_key, str(key_file(reached, "operator")), public, str(COUNT)]

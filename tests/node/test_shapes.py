@@ -8,6 +8,7 @@ import pytest
 
 from tests.node.nodes import Place
 from tests.node.reached import Reached
+from tests.support import needs_ipv6
 from tradebot.actors.mailbox import ask
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, ConfigError
@@ -124,14 +125,25 @@ def test_the_shape_of_a_node() -> None:
 
 
 def test_a_bus_and_clients_that_are_in_each_others_way_are_refused() -> None:
-    client = {"name": "a", "key": "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"}
+    client = {"name": "a", "key": "mS7[*ToR?ZGhbCL]R!j6VlQO?8dzKfD/@-DeL1?)"}
     node = {"bus": "tcp://127.0.0.1:7700", "api": {"address": "tcp://127.0.0.1:7707", "client": [client]}}
-    with pytest.raises(ConfigError, match=r"node\.api\.address: expected ports beside those of node\.bus, 7700 to 7707"):
-        list(bound_by(config_from_dict({**BASE, "node": node})))
+    with pytest.raises(ConfigError, match=r"node\.api\.address: expected a port, and one behind it, beside those of node\.bus"):
+        config_from_dict({**BASE, "node": node})
     node["api"] = {"address": "tcp://127.0.0.1:7708", "client": [client]}
     assert [(key, ports) for key, _, ports in bound_by(config_from_dict({**BASE, "node": node}))] == [
         ("node.bus", 8), ("node.api.address", 2),
     ]  # fmt: skip
+
+
+@needs_ipv6
+def test_a_node_trades_and_is_reached_over_ipv6(place: Place) -> None:
+    reached = Reached(place, "[::1]")
+    set_node(place, {"bus": f'"tcp://[::1]:{free_ports(8, "[::1]")}"'})
+    reached.start()
+    place.wait_orders(2)
+    with reached.client("viewer") as node:
+        assert node.status().run_id == place.node.folder.name
+        assert next(node.subscribe(["state"], silence_s=10.0)).topic == "state"
 
 
 def test_the_key_of_a_bus_is_the_users_alone(place: Place) -> None:

@@ -17,6 +17,7 @@ import zmq
 
 from tradebot.actors.curve import TELL_S, Context, Gate, Peers, bind_secured, public_key_of
 from tradebot.actors.mail import Mail
+from tradebot.domain.wire import is_ipv6
 
 RECONNECT_MS: Final = 10  # between two looks for an actor that is down
 
@@ -115,6 +116,7 @@ class TcpBus(Bus):
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.curve_publickey, socket.curve_secretkey = self._public.encode(), self._secret.encode()
         socket.curve_serverkey = self._public.encode()
+        socket.setsockopt(zmq.IPV6, is_ipv6(self.addresses[name]))
         socket.connect(self.addresses[name])
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from zmq.utils import z85
 from tradebot.actors.door import Door
 from tradebot.actors.drain import Drain, Frames
 from tradebot.domain.errors import LocalError
+from tradebot.domain.published import published
 
 ZAP: Final = "inproc://zeromq.zap.01"
 DOMAIN: Final = b"tradebot"
@@ -50,11 +51,15 @@ def read_or_make_secret(path: Path) -> str:
         write_secret(path, make_keys()[1])
     check_private(path.parent)
     check_private(path)
-    secret = path.read_text().strip()
     try:
-        public_key_of(secret)
+        secret = path.read_text("ascii").strip()
+        said = published(public_key_of(secret))
     except (ValueError, zmq.ZMQError) as error:
         raise LocalError(f"expected a secret key in {path}, found something else: remove it, and one is made") from error
+    except OSError as error:
+        raise LocalError(f"expected a secret key in {path}, found: {error.strerror}; remove it, and one is made") from error
+    if said:
+        raise LocalError(f"{path}: {said}: remove it, and one is made")
     return secret
 
 

@@ -14,6 +14,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
+from tradebot.domain.wire import is_ipv6
+
 INSIDE_MAX: Final = 4_096
 SHARE: Final = 8  # of the descriptors that a process may have, one in so many for those inside of one door
 KNOCKING_MAX: Final = 16  # who knocks beside those inside
@@ -40,7 +42,7 @@ class Door:
 
     def __init__(self, address: str, inside_max: int | None = None) -> None:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
-        family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        family = socket.AF_INET6 if is_ipv6(host) else socket.AF_INET
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         share = INSIDE_MAX if soft == resource.RLIM_INFINITY else soft // SHARE
         self.inside_max = inside_max or max(1, min(INSIDE_MAX, share))

@@ -218,7 +218,7 @@ def host_and_port(address: str, port_max: int = PORT_MAX - wire.STREAMS_PORT_AFT
     """Raises UsageError."""
     host, _, port = address.rpartition(":")
     is_port = port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= port_max
-    if not is_port or not host.startswith("tcp://") or host == "tcp://":
+    if not is_port or not host.startswith("tcp://") or host in ("tcp://", "tcp://*"):
         raise UsageError(f"expected tcp://HOST:PORT with a port from 1 to {port_max}, found {address!r}")
     return host, int(port)
 

@@ -11,6 +11,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from tradebot.client.errors import KeyRefused, NoNode
+from tradebot.domain.errors import UsageError
+from tradebot.domain.wire import is_ipv6
 
 RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 2_000
@@ -37,13 +39,17 @@ class Line:
         self.socket.curve_publickey, self.socket.curve_secretkey = (key.encode() for key in keys)
         options = {
             zmq.LINGER: 0, zmq.IMMEDIATE: 1, zmq.RECONNECT_IVL: RECONNECT_MS, zmq.RECONNECT_IVL_MAX: RECONNECT_MAX_MS,
-            zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: KEEPALIVE_S,
+            zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: KEEPALIVE_S, zmq.IPV6: is_ipv6(address),
         }  # fmt: skip
         for option, value in options.items():
             self.socket.setsockopt(option, value)
         self._monitor: Any = self.socket.get_monitor_socket(sum(_EVENTS))
         self._last: int | None = None
-        self.socket.connect(address)
+        try:
+            self.socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise UsageError(f"expected the address of a node, tcp://HOST:PORT, found {address!r}") from error
 
     @property
     def is_up(self) -> bool:

@@ -17,6 +17,12 @@ WHY_MAX: Final = 500  # characters
 STREAMS_PORT_AFTER: Final = 1
 """Streams are at the port behind that of requests."""
 
+
+def is_ipv6(address: str) -> bool:
+    """Whether the host of `tcp://HOST:PORT` is an address of IPv6, in brackets; a name is looked up for IPv4 at both ends."""
+    return address.removeprefix("tcp://").startswith("[")
+
+
 STATE: Final = "state"
 FACTS: Final = "facts"
 METRICS: Final = "metrics"

@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from tradebot.actors.acting import Acting
 from tradebot.actors.actor import EVERY_KIND
-from tradebot.actors.cell import Cell
+from tradebot.actors.cell import Cell, Room
 from tradebot.actors.inquiry import Inquiry
 from tradebot.domain.codec import Message
 from tradebot.domain.errors import LocalError
@@ -22,6 +23,7 @@ from tradebot.node.actor_code import make_actor
 from tradebot.node.api_journal import JournalNews
 from tradebot.node.api_view import ask_desk
 from tradebot.node.config import config_from_dict
+from tradebot.node.journal_tail import Tail
 from tradebot.node.node_schema import ActorUse
 from tradebot.node.part import Addressed, Base
 from tradebot.node.session_files import ENGINE, read_prepared, write_whole
@@ -36,6 +38,8 @@ FIGURES_MOST: Final = 16
 PLACE_S: Final = 0.2  # between two times that a place is written
 DESK_S: Final = 2.0
 END_S: Final = 1.0
+TAILS: Final[WeakKeyDictionary[Room, Tail]] = WeakKeyDictionary()
+"""Of each process that has actors, the end of its run's journal."""
 
 
 def may_be_actor(name: str) -> bool:
@@ -73,7 +77,8 @@ class ActorPart(Base):
     def join(self, cell: Cell) -> None:
         self.acting.join(cell)
         if self.actor.events:
-            self.news = JournalNews(self.folder, self.name, self.heard_last if self.actor.resumes else None)
+            after = self.heard_last if self.actor.resumes else None
+            self.news = JournalNews(self.folder, self.name, after, TAILS.setdefault(cell.room, Tail()))
             self.news.start()
         if self.actor.quotes or self.actor.figures:
             self.desk = Inquiry(cell.room.bus.context, cell.room.bus.folder, f"{ENGINE}.desk", DESK_S)
@@ -106,11 +111,11 @@ class ActorPart(Base):
         """Those of its kinds; taken when it has heard the ones before, so that more wait in the journal."""
         kinds = self.actor.events
         for one in found:
-            event = dict(one)
-            fact, time, kind, text = (event.pop(name) for name in ("sequence", "time", "event", "text"))
-            if kinds == EVERY_KIND or kind in kinds:
+            if kinds == EVERY_KIND or one["event"] in kinds:
+                event = dict(one)
+                fact, time, kind, text = (event.pop(name) for name in ("sequence", "time", "event", "text"))
                 self.acting.hear(Event(VERSION, fact, time, kind, text, event), ENGINE)
-            self.heard_last = max(self.heard_last, fact)
+            self.heard_last = max(self.heard_last, one["sequence"])
 
     def move_place(self, news: JournalNews) -> None:
         """The journal ends before the fact that it had heard last."""

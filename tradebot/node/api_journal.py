@@ -11,28 +11,27 @@ import sys
 import threading
 from collections import deque
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tradebot.domain.errors import LocalError
 from tradebot.node.chronicle import Chronicle
+from tradebot.node.journal_tail import POLL_S, Event, Tail
 from tradebot.node.session_files import API, ENGINE
 from tradebot.node.watch import FILLS
 from tradebot.store.journal_range import first_head
 from tradebot.store.journal_segments import list_segments, read_head
 
-POLL_S: Final = 0.05
 AGAIN_S: Final = 1.0
 FILLS_MAX: Final = 1_000
 BATCHES_MAX: Final = 64  # that wait for the loop; then reading waits, and nothing else does
-
-Event = dict[str, Any]
 
 
 class JournalNews:
     """`take` gives what has happened since; `fills` are the last ones, the newest last."""
 
-    def __init__(self, folder: Path, name: str = API, after: int | None = None) -> None:
-        self.folder, self.name, self.after = folder, name, after
+    def __init__(self, folder: Path, name: str = API, after: int | None = None, tail: Tail | None = None) -> None:
+        self.folder, self.name, self.after, self.tail = folder, name, after, tail
+        self.goes_on = after is not None
         self.fills: deque[Event] = deque(maxlen=FILLS_MAX)
         self.ended = threading.Event()
         self.sequence = 0  # of the last fact that was read
@@ -40,6 +39,7 @@ class JournalNews:
         self.moved_to: int | None = None  # where it goes on, because the journal ends before the fact that it was to begin behind
         self.error: str | None = None
         self._batches: queue.Queue[list[Event]] = queue.Queue(BATCHES_MAX)
+        self._left, self._is_given = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -57,6 +57,7 @@ class JournalNews:
 
     def close(self, wait_s: float) -> None:
         self.ended.set()
+        self._left.set()
         if self._thread.ident is not None:
             self._thread.join(wait_s)
 
@@ -78,7 +79,7 @@ class JournalNews:
         """Whether one who goes on finds only what came later: of that it hears all, which begins with what is gone. Of a journal
         that is damaged nobody knows what comes next, and it begins near the end.
         """
-        if self.after is None:
+        if self.after is None or not self.goes_on:
             return False
         try:
             first = first_head(self.folder / ENGINE)
@@ -108,9 +109,44 @@ class JournalNews:
                     return
                 if not found:
                     has_caught_up, self.error = True, None
+                    if self._listens(chronicle, after):
+                        return
                     self.ended.wait(POLL_S)
         finally:
-            chronicle.close()
+            if self._is_given:
+                self._is_given = False  # it is the tail's, which closes it
+            else:
+                chronicle.close()
+
+    # Where others read, too: what follows the end is read once
+
+    def _listens(self, chronicle: Chronicle, after: int) -> bool:
+        """Give the reader to the tail and be told, until there is reason to read again; False where it is not taken."""
+        if self.tail is None or chronicle.reader.reached < after:
+            return False
+        self._left.clear()
+        self._is_given = self.tail.join(self, chronicle)
+        if self._is_given and not self.ended.is_set():
+            self._left.wait()
+        self.tail.part(self)
+        has_left = self._is_given or self._left.is_set()
+        if has_left:
+            self.after = self.sequence
+        return has_left
+
+    def hear(self, found: list[Event], sequence: int) -> bool:
+        try:
+            if found:
+                self._batches.put_nowait(found)
+        except queue.Full:
+            self.leave()
+            return False
+        self.fills.extend(one for one in found if one["event"] in FILLS)
+        self.sequence = sequence
+        return True
+
+    def leave(self) -> None:
+        self._left.set()
 
     def _put(self, found: list[Event]) -> None:
         while not self.ended.is_set():

@@ -15,6 +15,7 @@ from typing import Final, cast
 import msgspec
 
 from tradebot.domain.errors import ConfigError
+from tradebot.domain.wire import STREAMS_PORT_AFTER
 from tradebot.node.node_schema import Supervisor
 from tradebot.node.places import parse_store
 from tradebot.node.schema import Config, Download, FeeRates, Grid, Latency, StrategyUse
@@ -37,6 +38,7 @@ from tradebot.node.sources import (
 )
 from tradebot.node.tree_shape import RESERVED
 from tradebot.node.values import (
+    BUS_PORTS,
     Rate,
     Target,
     parse_actor_name,
@@ -364,6 +366,7 @@ def _check_together(config: Config, sources: Mapping[str, str]) -> None:
     if fees.third and not config.account.balances.get(fees.third):
         raise ConfigError(f"{_where(sources, 'account.start')}: expected some {fees.third}, in which fees are paid, found none")
     _check_clients(config, sources)
+    _check_ports(config, sources)
     _check_actors(config, sources)
     _check_waits(config.node.supervisor, "node.supervisor", sources)
     if config.node.actors is not None:
@@ -393,6 +396,19 @@ def _check_clients(config: Config, sources: Mapping[str, str]) -> None:
                 where = _where(sources, f"node.api.client.{index}.{field}")
                 raise ConfigError(f"{where}: expected each {field} once, found {value!r} twice: give each client its own")
             found.add(value)
+
+
+def _check_ports(config: Config, sources: Mapping[str, str]) -> None:
+    """Parts and clients are not in each other's way."""
+    bus, api = parse_bus(config.node.bus), config.node.api
+    if bus is None or api is None:
+        return
+    port, last = api.endpoint.port, bus.port + BUS_PORTS - 1
+    if bus.port - STREAMS_PORT_AFTER <= port <= last:
+        raise ConfigError(
+            f"{_where(sources, 'node.api.address')}: expected a port, and one behind it, beside those of node.bus, {bus.port} to "
+            f"{last}, found {port}: choose others"
+        )
 
 
 def _check_actors(config: Config, sources: Mapping[str, str]) -> None:

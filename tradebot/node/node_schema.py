@@ -26,8 +26,8 @@ class ApiClient(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: Annotated[
         str,
         Meta(
-            description="Its public key, in Z85; `python -m tradebot.client.keys FILE` makes a pair.",
-            examples=["rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"],
+            description="Its public key, in Z85, which `python -m tradebot.client.keys FILE` prints.",
+            examples=["PUBLIC-KEY-OF-DESK-1"],
         ),
     ]
     role: Annotated[

@@ -14,6 +14,9 @@ from tradebot.node.sources import KeyPath, Table, Value, source_label, source_of
 
 Node = dict[str, object]
 
+WHOLE: Final[Node] = {"minimum": -(2**63), "maximum": 2**63 - 1}
+"""Bounds of every whole number that has none of its own: parts tell each other, and the engine counts in, those of 64 bits."""
+
 SHOWN_MAX: Final = 60  # characters of a value in a message
 BESIDE: Final = 0.6  # how alike a key must be that is suggested
 ELSEWHERE: Final = 0.85  # the same of one in another table, where the table that was named is there
@@ -204,12 +207,14 @@ def _is_of_type(value: Value, name: str) -> bool:
 
 
 def _out_of_bounds(branch: Node, value: Value) -> str | None:
-    low, high = cast(float | None, branch.get("minimum")), cast(float | None, branch.get("maximum"))
+    bounds = {**(WHOLE if isinstance(value, int) else {}), **branch}
+    low, high = cast(float | None, bounds.get("minimum")), cast(float | None, bounds.get("maximum"))
     if isinstance(value, int | float):
+        found = _shown(value) if isinstance(value, int) else str(value)
         if low is not None and not value >= low:  # nan is neither
-            return f"a number of at least {low}, found {value}"
+            return f"a number of at least {low}, found {found}"
         if high is not None and not value <= high:
-            return f"a number of at most {high}, found {value}"
+            return f"a number of at most {high}, found {found}"
     if isinstance(value, list | str) and not value and (branch.get("minItems") or branch.get("minLength")):
         return f"{_WORDS[str(branch['type'])]} with something in it, found an empty one"
     return None
@@ -232,5 +237,8 @@ def _kind(value: Value) -> str:
 def _shown(value: object) -> str:
     from json import dumps
 
-    text = dumps(value, ensure_ascii=False)
+    try:
+        text = dumps(value, ensure_ascii=False)
+    except ValueError:
+        return "one of more digits than Python writes"
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."

@@ -54,6 +54,8 @@ def read_file(path: Path) -> Table:
         raise ConfigError(f"{path}: expected TOML, found: {one_line(str(error))}{_remedy(str(error))}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: expected TOML in UTF-8, found bytes that are not text") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: expected whole numbers of up to 64 bits, found one of thousands of digits") from error
     except FileNotFoundError:
         raise ConfigError(f"{path}: expected a configuration file, found none: check the path") from None
     except OSError as error:
@@ -85,7 +87,7 @@ def parse_value(text: str) -> Value:
     """A TOML value; text that is none stands for itself."""
     try:
         found = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # it is no TOML, or a number of thousands of digits
         return text
     return cast(Table, _plain(found))["value"] if set(found) == {"value"} else text
 

@@ -6,11 +6,14 @@ ValueError with what was expected and what was found; `config` adds where it was
 """
 
 import re
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from tradebot._core.latency import LatencyKind
+from tradebot.domain.published import published
 from tradebot.domain.units import MONEY_SCALE, NS_PER_SECOND, parse_decimal, parse_duration, steps_exactly
 
 Parameter = bool | int | float | str | list[bool | int | float | str]
@@ -34,6 +37,7 @@ _TIME = re.compile(
 _ASSET = re.compile(r"[A-Za-z0-9._-]{1,20}")
 _KEY = re.compile(r"vault:[A-Za-z0-9][A-Za-z0-9._-]*")
 _TCP = re.compile(r"tcp://(?P<host>\*|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>[0-9]{1,5})")
+_NUMBERS = re.compile(r"[0-9.]+")
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ACTOR: Final = re.compile(r"[a-z][a-z0-9_-]{0,15}")
 _Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
@@ -308,20 +312,38 @@ class Endpoint(NamedTuple):
 
 def parse_endpoint(text: str) -> Endpoint:
     """ "tcp://127.0.0.1:7700"; the port behind it must be one, too."""
-    found = _TCP.fullmatch(text)
-    if found is None or not 1 <= int(found["port"]) <= 65_534:
+    found = _endpoint(text, 65_534)
+    if found is None:
         raise ValueError(f'expected tcp://HOST:PORT with a port from 1 to 65534, such as "tcp://127.0.0.1:7700", found {text!r}')
-    return Endpoint(found["host"], int(found["port"]))
+    return found
 
 
 def parse_bus(text: str) -> Endpoint | None:
     """ "ipc", which is None, or the first of the ports of a bus over tcp."""
     if text == "ipc":
         return None
-    found = _TCP.fullmatch(text)
-    if found is None or found["host"] == "*" or not 1 <= int(found["port"]) <= 65_535 - BUS_PORTS:
+    found = _endpoint(text, 65_535 - BUS_PORTS)
+    if found is None:
         raise ValueError(f'expected "ipc" or tcp://HOST:PORT with a port from 1 to {65_535 - BUS_PORTS}, found {text!r}')
-    return Endpoint(found["host"], int(found["port"]))
+    if found.host == "*" or ((address := _ip(found.host)) is not None and address.is_unspecified):
+        raise ValueError(f'expected one address, where parts reach each other, such as "tcp://127.0.0.1:7710", found {text!r}')
+    return found
+
+
+def _endpoint(text: str, port_max: int) -> Endpoint | None:
+    found = _TCP.fullmatch(text)
+    with suppress(ValueError):
+        if found is not None and 1 <= int(found["port"]) <= port_max:
+            _ip(found["host"])
+            return Endpoint(found["host"], int(found["port"]))
+    return None
+
+
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
+    """None of a name. Raises ValueError where it looks like an address and is none."""
+    if host.startswith("["):
+        return IPv6Address(host[1:-1])
+    return IPv4Address(host) if _NUMBERS.fullmatch(host) else None
 
 
 def parse_client_name(text: str) -> str:
@@ -348,9 +370,11 @@ def parse_public_key(text: str) -> str:
     is_key = len(text) == 40 and all(min(five) >= 0 and _number(five) < 2**32 for five in fives)
     if not is_key:
         raise ValueError(
-            f"expected a public key of 40 characters in Z85, found {len(text)} that are none: `python -m tradebot.client.keys` "
-            "makes a pair"
+            f"expected a public key of 40 characters in Z85, found {len(text)} that are none: `python -m tradebot.client.keys "
+            "FILE` makes a pair and prints it"
         )
+    if said := published(text):
+        raise ValueError(f"{said}: `python -m tradebot.client.keys FILE` makes a pair and prints the public one")
     return text
 
 

@@ -64,6 +64,11 @@ class JournalReader:
         """The last fact that was read, whether it was wanted or not; 0 before the first frame."""
         return self._chain.sequence
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The segment, and the byte in it, where the next frame is looked for."""
+        return self._number, self._offset
+
     def poll(self, frames_max: int = FRAMES_MAX) -> list[Frame]:
         """What has come since, at most `frames_max` frames; empty where nothing has.
 

@@ -3,18 +3,27 @@
 import contextlib
 import socket
 
+from tradebot.domain.wire import is_ipv6
 
-def free_ports(count: int) -> int:
-    """The first of so many in a row."""
+
+def free_ports(count: int, host: str = "127.0.0.1") -> int:
+    """The first of so many in a row; `host` may be one of IPv6, in brackets."""
     while True:
         with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as held:
-            first = _bound(held, 0)
+            first = _bound(held, host, 0)
             for port in range(first + 1, first + count):
-                _bound(held, port)
+                _bound(held, host, port)
             return first
 
 
-def _bound(held: contextlib.ExitStack, port: int) -> int:
-    one = held.enter_context(socket.socket())
-    one.bind(("127.0.0.1", port))
+def has_ipv6() -> bool:
+    """Whether this machine has a loopback of IPv6."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+        return _bound(held, "[::1]", 0) > 0
+    return False
+
+
+def _bound(held: contextlib.ExitStack, host: str, port: int) -> int:
+    one = held.enter_context(socket.socket(socket.AF_INET6 if is_ipv6(host) else socket.AF_INET))
+    one.bind((host.strip("[]"), port))
     return int(one.getsockname()[1])
