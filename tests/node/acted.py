@@ -19,7 +19,13 @@ class Mute(Exception):
         raise RuntimeError("no words")
 
 
+class Deadly(Exception):
+    def __str__(self):
+        raise KeyboardInterrupt
+
+
 WORDS = {
+    "deadly": Deadly(),
     "mute": Mute(), "surrogate": OSError("no file \\udcff here"), "lines": ValueError("one\\ntwo \\x1b[2J"),
     "long": ValueError("y" * 3_000_000),
 }

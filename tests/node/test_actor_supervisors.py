@@ -12,6 +12,7 @@ from tradebot.cli.main import main
 from tradebot.domain.errors import EXIT_DONE, ConfigError
 from tradebot.node.actor_group import supervisor_of
 from tradebot.node.config import load_config
+from tradebot.node.health import is_alive
 from tradebot.node.session_files import ACTORS
 
 FAST = 'intensity = 1\nperiod = "60s"\nbackoff = "0s"'
@@ -70,6 +71,36 @@ def test_one_that_is_temporary_stays_down_until_one_of_its_own_is_started_by_han
     actors.place.wait(lambda: actors.status()["supervisors"]["pair"]["state"] == "stopped")
     actors.place.wait(lambda: actors.states() == {"one": "running", "two": "stopped", "three": "stopped"})
     assert actors.starts("one", "two", "three") == [1, 1, 1]
+    assert actors.place.ask("restart", "two")["state"] == "running"
+    actors.place.wait(lambda: actors.starts("one", "two", "three") == [1, 2, 2])
+    os.kill(actors.pid("two"), signal.SIGKILL)
+    actors.place.wait(lambda: actors.states() == {"one": "running", "two": "stopped", "three": "stopped"})
+    actors.use("four", more='supervisor = "pair"')
+    actors.write()
+    assert actors.place.ask("reload")["parts"] == ["four"]
+    actors.place.wait(lambda: actors.starts("one", "two", "three", "four") == [1, 3, 3, 1])
+    assert actors.status()["supervisors"]["pair"]["state"] == "running"
+
+
+def test_one_that_comes_back_in_the_middle_of_a_reload_starts_nobody_that_is_elsewhere_now(actors: Actors) -> None:
+    """It waits for its restart when the reload begins, and is back while another that differs takes its time to end."""
+    actors.rules = 'backoff = "2s"\nbackoff_max = "2s"\nintensity = 100'
+    actors.use("slow", more='shutdown = "9s"', end_s=4.0)
+    pair(actors, FAST.replace("intensity = 1", "intensity = 0"))
+    kill(actors, "two")
+    os.kill(actors.pid("two"), signal.SIGKILL)  # the second restart in a row waits
+    actors.place.wait(lambda: actors.status()["supervisors"]["pair"]["state"] == "restarting")
+    actors.use("slow", how="x", more='shutdown = "9s"', end_s=4.0)
+    actors.use("two", more='place = "process"')
+    actors.write()
+    assert actors.place.ask("reload")["parts"] == ["slow", "two"]
+    actors.place.wait(lambda: actors.starts("slow") == [2] and set(actors.states().values()) == {"running"})
+    pids = [one.split()[1] for one in actors.lines("two") if one.startswith("start")]
+    assert [pid for pid in pids if is_alive(int(pid))] == [str(actors.pid("two"))]
+    del actors.uses["two"]
+    actors.write()
+    actors.place.ask("reload")
+    actors.place.wait(lambda: not any(is_alive(int(pid)) for pid in pids))
 
 
 def test_a_reload_moves_an_actor_from_one_to_another_and_the_rest_stay(actors: Actors) -> None:

@@ -321,6 +321,7 @@ def test_nothing_of_them_is_left_when_the_root_or_their_process_dies(actors: Act
 @pytest.mark.parametrize(
     ("how", "said"),
     [
+        ("deadly", "Deadly: it cannot say what is wrong, for that raises KeyboardInterrupt"),
         ("mute", "Mute: it cannot say what is wrong, for that raises RuntimeError"),
         ("surrogate", "OSError: no file here"),
         ("lines", "ValueError: one two [2J"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.node.nodes import RESTING, Place
+from tradebot.actors.watching import ROOT
 from tradebot.client.curve import make_keys
 from tradebot.domain.errors import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_REFUSED, ConfigError
 from tradebot.node import running
@@ -81,6 +82,15 @@ def test_how_long_parts_are_started_again_is_changed_without_starting_any(place:
     said = (place.folder / "root.log").read_text()
     assert "its parts died more than 0 times within 7 s" in said
     assert "the venue may still have what nobody knows" in said, "its engine was ended with the others, and cancels nothing"
+
+
+def test_a_node_that_gives_up_while_it_is_told_to_end_asks_nobody_who_is_gone(place: Place) -> None:
+    change(place, "node = {", 'node = { supervisor = { intensity = 0 },')
+    place.start()
+    place.node.signal(ENGINE, signal.SIGKILL)
+    place.node.signal(ROOT, signal.SIGTERM)
+    assert place.node.root is not None and place.node.root.wait(15) == EXIT_FAILED
+    assert "the venue may still have what nobody knows" in (place.folder / "root.log").read_text()
 
 
 def test_every_key_of_a_node_is_concerned_by_a_rule_or_refused() -> None:

@@ -11,7 +11,6 @@ import asyncio
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, Protocol
@@ -28,6 +27,7 @@ from tradebot.actors.tree import Told, Tree
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError
 from tradebot.domain.signals import Happened
+from tradebot.domain.words import LINE_MAX, one_line, trace_text
 
 Make = Callable[[str], Part]
 
@@ -87,9 +87,9 @@ def told_of(name: str) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], 
     def told(_: asyncio.AbstractEventLoop, found: dict[str, Any]) -> None:
         whose = found.get("task") or found.get("future") or found.get("handle")
         error = found.get("exception")
-        sys.stderr.write(f"{name}: {found['message']}: {whose}\n")
+        sys.stderr.write(f"{name}: {found['message']}: {one_line(repr(whose), LINE_MAX)}\n")
         if error is not None:
-            traceback.print_exception(error)
+            sys.stderr.write(trace_text(error))
 
     return told
 

@@ -9,7 +9,7 @@ asked now and then, and killed when they are silent for a lease, as the root doe
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,16 +48,17 @@ def actors_of(folder: Path) -> Actors:
     return found
 
 
-def supervisor_of(actors: Actors) -> SupervisorSpec:
-    """Of all of them. A supervisor below it stands where the first of its own does."""
+def supervisor_of(actors: Actors, without: Collection[str] = ()) -> SupervisorSpec:
+    """Of all of them but some. A supervisor below it stands where the first of its own does."""
     below = {rules.name: rules for rules in actors.supervisor}
     children: dict[str, ChildSpec] = {}
     for use in actors.actor:
-        if not use.supervisor:
+        if not use.supervisor and use.name not in without:
             children[use.name] = child_of(use)
-        elif use.supervisor not in children:
+        elif use.supervisor and use.supervisor not in children:
             rules = below[use.supervisor]
-            spec = spec_of(rules, [one for one in actors.actor if one.supervisor == rules.name])
+            own = [one for one in actors.actor if one.supervisor == rules.name and one.name not in without]
+            spec = spec_of(rules, own)
             children[rules.name] = ChildSpec(id=rules.name, start=spec, restart=Restart(rules.restart))
     return msgspec.structs.replace(spec_of(actors, []), children=tuple(children.values()))
 
@@ -137,7 +138,7 @@ class ActorGroup:
         async with self.at_work:
             if (holder := holder_of(group.tree, name)) is not None:
                 await holder.terminate_child(name)
-            self.note(await self.start(group, name, actors_of(self.folder).actor), name)
+            self.note(await self.start(group, name, actors_of(self.folder)), name)
 
     async def change(self, group: Group, actors: Actors, marks: dict[str, str]) -> None:
         """To this configuration, of the same supervisors: what differs ends, and is started where it is still there."""
@@ -146,6 +147,7 @@ class ActorGroup:
             concerned = differing(self.marks, marks)
             self.marks = marks
             uses = {use.name: use for use in actors.actor}
+            renew(group.tree, supervisor_of(actors, without=concerned))  # one that comes back meanwhile starts none of these
             for name in concerned:
                 await self.end(group, name, uses.get(name))
             group.room.bus.hosts = frozenset(name for name, use in uses.items() if use.place != PROCESS)
@@ -153,7 +155,7 @@ class ActorGroup:
             renew(group.tree, supervisor_of(actors))
             for name in concerned:
                 if name in uses:
-                    self.note(await self.start(group, name, actors.actor), name)
+                    self.note(await self.start(group, name, actors), name)
             renew(group.tree, supervisor_of(actors))
 
     async def end(self, group: Group, name: str, use: ActorUse | None) -> None:
@@ -165,22 +167,18 @@ class ActorGroup:
         if use is None:
             group.tell(name, GONE, "")
 
-    async def start(self, group: Group, name: str, uses: list[ActorUse]) -> str:
+    async def start(self, group: Group, name: str, actors: Actors) -> str:
         """By its table as it is now; the error, empty where there is none. One that is known keeps its place among the others;
         one whose supervisor is down is started with it.
         """
-        use = next((one for one in uses if one.name == name), None)
+        use = next((one for one in actors.actor if one.name == name), None)
         if use is None:
             return "not found"
         home = home_of(group.tree, use)
         if home is None:
-            error = await group.tree.restart_child(use.supervisor)
-            return "" if error in ("running", "restarting") else error
-        child = home.machine.find(name)
-        if child is None:
-            return await home.start_child(child_of(use))
-        child.spec = child_of(use)
-        return await home.restart_child(name)
+            specs = {child.id: child for child in supervisor_of(actors).children}
+            return await started(group.tree, specs[use.supervisor])
+        return await started(home, child_of(use))
 
     def read_limits(self) -> None:
         node = config_from_dict(read_prepared(self.folder).config).node
@@ -242,6 +240,16 @@ def holder_of(tree: Tree, name: str) -> Tree | None:
 def home_of(tree: Tree, use: ActorUse) -> Tree | None:
     """Whose child it is to be; None where that supervisor is down."""
     return tree.below.get(use.supervisor) if use.supervisor else tree
+
+
+async def started(tree: Tree, spec: ChildSpec) -> str:
+    """The error of a start by this spec, empty where there is none, or where it is running or about to."""
+    child = tree.machine.find(spec.id)
+    if child is None:
+        return await tree.start_child(spec)
+    child.spec = spec
+    error = await tree.restart_child(spec.id)
+    return "" if error in ("running", "restarting") else error
 
 
 def renew(tree: Tree, spec: SupervisorSpec) -> None:

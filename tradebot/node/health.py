@@ -45,7 +45,10 @@ class Heard:
         names = {*self.known, *(name for name, _ in each_part(self.known))}
         desks = {name: f"{name}.desk" for name in sorted({*names, ENGINE, GATEWAY, STORE, ROOT})}
         body = msgspec.json.encode({"verb": "status"})
-        folder = mailboxes_of(self.folder)
+        try:
+            folder = mailboxes_of(self.folder)
+        except LocalError:  # whoever is there, it is none of the node's
+            folder = None
         found = ask_all(folder, desks.values(), body, ANSWER_S) if folder else {}
         self.said = {
             name: msgspec.json.decode(said, type=dict[str, Any]) if (said := found.get(desk)) is not None else None

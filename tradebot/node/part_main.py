@@ -3,7 +3,6 @@
 import faulthandler
 import signal
 import sys
-import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from tradebot.actors.life_line import end_with
 from tradebot.actors.process import GaveUp, run_process
 from tradebot.actors.running import reason_of
 from tradebot.domain.errors import EXIT_FAILED, TradebotError
-from tradebot.domain.words import error_text
+from tradebot.domain.words import error_text, trace_text
 from tradebot.engine.session import ShutOut
 from tradebot.node.actor_group import ActorGroup, supervisor_of
 from tradebot.node.bus import bus_of
@@ -63,7 +62,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{words.name}: {error}\n")
         return error.exit_code
     except Exception as error:  # its supervisor starts it again; `status` shows the line that has its name
-        traceback.print_exc()
+        sys.stderr.write(trace_text(error))
         sys.stderr.write(f"{words.name}: {error_text(error)}\n")
         return EXIT_FAILED
     return 0

@@ -57,7 +57,7 @@ from tradebot.node.session_files import (
     read_prepared,
     write_prepared,
 )
-from tradebot.node.stopping import limit_of, open_again, rest_of, stop_trading
+from tradebot.node.stopping import open_again, rest_of, stop_trading
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import RESERVED, TRADING, shape_of_node, who_gave_up
@@ -114,6 +114,7 @@ class Root:
         self.phase: Literal["starting", "running", "ending"] = "starting"
         self.is_ending = False
         self.failure = ""  # why the node ends by itself
+        self.has_given_up = False  # its parts have been ended: nobody is there to be asked
         self.quarantined: set[tuple[str, int]] = set()
         self.silent: set[str] = set()  # killed because they did not answer
         self.suspects = Suspects(folder, [use.name for use in config.strategy], self.shut_out)
@@ -133,6 +134,7 @@ class Root:
             self.shape.processes, self.log, self.words(clock), self.died, lambda: self.write_parts(parts), warden.told,
             self.config.node.supervisor,
         )
+        parts.tree.ended.add_done_callback(self.note_given_up)
         parts.allow(ACTORS, end_s_of(self.config.node.actors))
         self.actor_changes = ActorChanges(parts, warden, self.ask)
         parts.failed.add_done_callback(lambda failed: self.note_failure(failed.result(), parts))
@@ -153,7 +155,7 @@ class Root:
                 self.phase = "ending"
                 loop.add_signal_handler(signal.SIGHUP, lambda: None)
                 notify("STOPPING=1")
-                left = await stop_trading(self.config.node, self.folder, self.ask, ended, limit_of(self.config.node, parts))
+                left = await stop_trading(self.config.node, self.folder, self.ask, ended, parts)
                 watching.cancel()
             why = self.failure
         finally:
@@ -181,6 +183,9 @@ class Root:
         name = why.partition(" ")[0]
         words = self.last_words(name) if name in (*parts.names, *self.shape.hosted) else f"see {self.log.name}"
         self.failure = f"{why}; {words}"
+
+    def note_given_up(self, _: object) -> None:
+        self.has_given_up = True
 
     def begin_clock(self) -> Clock:
         """That of the machine; where it shows less than the journals' last time, for it was set back, one that goes on from
@@ -444,6 +449,8 @@ class Root:
     async def ask(self, name: str, verb: str, **words: str) -> dict[str, Any] | None:
         """Ask a part at its desk; None where it does not answer."""
         body = msgspec.json.encode({"verb": verb, **words})
+        if self.has_given_up:
+            return None
         found = await asyncio.to_thread(ask, self.ipc, f"{name}.desk", body, ASK_S)
         return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
 

@@ -20,13 +20,15 @@ Ask = Callable[..., Awaitable[dict[str, Any] | None]]
 """Of a part at its desk: `ask(name, verb, **words)`; None where it does not answer."""
 
 
-async def stop_trading(node: Node, folder: Path, ask: Ask, ended: asyncio.Event, limit_s: float) -> list[str]:
+async def stop_trading(node: Node, folder: Path, ask: Ask, ended: asyncio.Event, parts: Supervision) -> list[str]:
     """As the configuration says: cancel what does not guard a position, keep all, or cancel all and close the positions. What is
-    left of that after `limit_s`, or when it was told to end once more; with no time at all, what nobody knows.
+    left of that when it has taken as long as it may, or it was told to end once more; what nobody knows, where the parts have
+    been ended meanwhile, because they died too often.
     """
     if node.on_stop == "keep":
         return []
-    if not limit_s:
+    limit_s, is_over = limit_of(node, parts), parts.tree.ended.done
+    if is_over():
         return [UNKNOWN]
     found = await ask(ENGINE, "status")
     if found and found["trading"] == "active":
@@ -35,7 +37,7 @@ async def stop_trading(node: Node, folder: Path, ask: Ask, ended: asyncio.Event,
     await ask(ENGINE, "act", act=ACTS[node.on_stop], who="root", why="stop")
     ended.clear()
     until, left = time.monotonic() + limit_s, [UNKNOWN]
-    while time.monotonic() < until and not ended.is_set():
+    while time.monotonic() < until and not ended.is_set() and not is_over():
         left = await left_open(ask, node.on_stop == "flatten")
         if not left:
             return []
@@ -44,11 +46,7 @@ async def stop_trading(node: Node, folder: Path, ask: Ask, ended: asyncio.Event,
 
 
 def limit_of(node: Node, parts: Supervision) -> float:
-    """How long a stop may take: a part that hangs is killed meanwhile and is back. One of a node that failed takes less, and none
-    where its parts have been ended already.
-    """
-    if parts.tree.ended.done():
-        return 0.0
+    """How long a stop may take: a part that hangs is killed meanwhile and is back. That of a node that failed takes less."""
     return STOP_S if parts.failed.done() else node.lease_s + STOP_S
 
 
