@@ -15,7 +15,6 @@ from tradebot.domain.wire import (
     QUESTIONS,
     REQUEST_BYTES_MAX,
     VERSION,
-    WHY_MAX,
     Answer,
     Ask,
     Code,
@@ -30,6 +29,7 @@ from tradebot.domain.wire import (
     read_request,
     read_told,
 )
+from tradebot.domain.words import WHY_MAX
 
 CASES = 100_000 if os.environ.get("TRADEBOT_FULL") else 4_000
 

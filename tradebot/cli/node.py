@@ -9,8 +9,7 @@ from tradebot.cli import standing
 from tradebot.cli.call import Call, Parser, Verbs, count_arg
 from tradebot.cli.output import counted
 from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
-from tradebot.domain.wire import WHY_MAX
-from tradebot.domain.words import one_line
+from tradebot.domain.words import WHY_MAX, one_line
 
 RECONCILE_S: Final = 10.0
 RELOAD_S: Final = 60.0

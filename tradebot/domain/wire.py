@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from tradebot.domain.words import WHY_MAX
+
 VERSION: Final = 1
 REQUEST_BYTES_MAX: Final = 4_096
-WHY_MAX: Final = 500  # characters
 STREAMS_PORT_AFTER: Final = 1
 """Streams are at the port behind that of requests."""
 

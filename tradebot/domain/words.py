@@ -7,6 +7,7 @@ import traceback
 from typing import Final
 
 LINE_MAX: Final = 400  # of what an error says
+WHY_MAX: Final = 500  # of the reason that somebody gives for an order to the node
 LONG_MAX: Final = 10_000
 TRACE_MAX: Final = 20_000
 _CONTROLS: Final = {number: " " for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}

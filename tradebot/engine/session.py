@@ -28,8 +28,7 @@ from tradebot.domain.frames import Frame, FrameKind, Journal
 from tradebot.domain.links import AnswersTaken, BooksAsked, CommandsTaken, EngineUp, Fenced, GatewayUp, VenueBooks
 from tradebot.domain.market import AccountFacts, Commands, MarketAsked, Records
 from tradebot.domain.orders import OrderState, TradingState
-from tradebot.domain.wire import WHY_MAX
-from tradebot.domain.words import error_text, one_line
+from tradebot.domain.words import WHY_MAX, error_text, one_line
 from tradebot.engine.plan import ACCOUNT, Plan, make_live
 from tradebot.engine.reconciling import ASK_AGAIN_NS, IN_STEP_NS, WHO, WHY_AGREED, WHY_WAITING, Gate, Reconciling
 from tradebot.feeds.hearing import Hearing

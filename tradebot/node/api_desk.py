@@ -14,8 +14,8 @@ import msgspec
 
 from tradebot.actors.inquiry import Crowded, Inquiry
 from tradebot.domain.errors import TradebotError
-from tradebot.domain.wire import CONTROLS, QUESTIONS, VERSION, WHY_MAX, Argument, Ask, Code, Control, Request, Role
-from tradebot.domain.words import one_line
+from tradebot.domain.wire import CONTROLS, QUESTIONS, VERSION, Argument, Ask, Code, Control, Request, Role
+from tradebot.domain.words import WHY_MAX, one_line
 from tradebot.node.api_journal import FILLS_MAX, JournalNews
 from tradebot.node.api_view import NodeView, ask_desk
 from tradebot.node.ladder import Step, steps_of

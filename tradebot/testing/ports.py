@@ -1,17 +1,22 @@
-"""Ports of this machine that nobody has now."""
+"""Ports of this machine that nobody has now, and that the kernel gives nobody who connects (ip_local_port_range of ip(7))."""
 
 import contextlib
+import random
 import socket
+from typing import Final
 
 from tradebot.domain.wire import is_ipv6
+
+FIRST: Final = 10_000
+LAST: Final = 32_000
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> int:
     """The first of so many in a row; `host` may be one of IPv6, in brackets."""
     while True:
         with contextlib.suppress(OSError, OverflowError), contextlib.ExitStack() as held:
-            first = _bound(held, host, 0)
-            for port in range(first + 1, first + count):
+            first = random.randrange(FIRST, LAST)
+            for port in range(first, first + count):
                 _bound(held, host, port)
             return first
 
