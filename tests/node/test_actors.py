@@ -318,27 +318,35 @@ def test_nothing_of_them_is_left_when_the_root_or_their_process_dies(actors: Act
     place.wait(lambda: not is_alive(pid) and place.alive() == [])
 
 
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        ("deadly", "Deadly: it cannot say what is wrong, for that raises KeyboardInterrupt"),
-        ("mute", "Mute: it cannot say what is wrong, for that raises RuntimeError"),
-        ("surrogate", "OSError: no file here"),
-        ("lines", "ValueError: one two [2J"),
-        ("long", "ValueError: yyyy"),
-    ],
-)
-@pytest.mark.parametrize("where", ["loop", "process"])
-def test_whatever_words_an_actor_ends_with_it_is_started_again(actors: Actors, how: str, said: str, where: str) -> None:
-    actors.use("bad", how=how, more=f'place = "{where}"')
+SAID = {
+    "deadly": "Deadly: it cannot say what is wrong, for that raises KeyboardInterrupt",
+    "mute": "Mute: it cannot say what is wrong, for that raises RuntimeError",
+    "surrogate": "OSError: no file here",
+    "lines": "ValueError: one two [2J",
+    "long": "ValueError: yyyy",
+}
+
+
+def test_whatever_words_an_actor_ends_with_it_is_started_again(actors: Actors) -> None:
+    actors.rules = "intensity = 1000"
+    for how in SAID:
+        actors.use(f"{how}-a", how=how)
+    for how in ("deadly", "surrogate"):
+        actors.use(f"{how}-b", how=how, more='place = "process"')
     actors.use("good")
+    bad = [name for name in actors.uses if name != "good"]
     actors.write()
     place = actors.place
     place.start()
-    place.wait(lambda: actors.starts("bad")[0] >= 2)
-    place.wait(lambda: str(actors.status()["parts"]["bad"]["last_exit"]).startswith(said))
-    told = [one["reason"] for one in place.events() if one["event"] == "actor_ended" and one["part"] == "bad"]
-    assert told and all(one.startswith(said) and len(one) <= 400 for one in told)
+    place.wait(lambda: min(actors.starts(*bad)) >= 2)
+
+    def told() -> dict[str, list[dict[str, Any]]]:
+        return {name: [one for one in place.events() if one["event"] == "actor_ended" and one["part"] == name] for name in bad}
+
+    place.wait(lambda: all(told().values()))
+    for name, ends in told().items():
+        said = SAID[name.partition("-")[0]]
+        assert ends and all(one["reason"].startswith(said) and len(one["reason"]) <= 400 for one in ends), name
     assert actors.states()["good"] == "running" and actors.starts("good") == [1]
 
 
