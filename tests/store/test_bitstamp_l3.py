@@ -353,6 +353,7 @@ def test_a_damaged_member_of_a_zip_is_a_bad_container(tmp_path: Path) -> None:
         open_source(path, DEFAULT_INSTRUMENT)
 
 
+@pytest.mark.parametrize("store", ["owner"], indirect=True)
 @pytest.mark.sample
 def test_the_sample_has_a_record_for_each_row_and_each_trade(sample_wheel: Path, store: Store) -> None:
     report = store.import_records(DEFAULT_INSTRUMENT, *open_source(sample_wheel, DEFAULT_INSTRUMENT))

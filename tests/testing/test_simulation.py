@@ -27,7 +27,7 @@ from tradebot.testing.simulation import ENGINE, GATEWAY, NO_FAULTS, VENUE, Faile
 from tradebot.venues.paper_orders import FOR_EVER, Retention
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
-SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "500"))
+SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "300"))
 GROUPS = 20
 FACTS = stream(1, 700)
 LONG = stream(2, 1_500)
