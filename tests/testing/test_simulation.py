@@ -49,7 +49,7 @@ def world(seed: int, **settings: Any) -> Verdict:
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_nothing_is_lost_or_doubled_whatever_the_seed(group: int) -> None:
-    """1,000 seeds in `make test`, 10,000 by `make simulate`; a failure names its seed."""
+    """300 seeds in `make test`, 10,000 by `make simulate`; a failure names its seed."""
     verdicts = [world(seed) for seed in range(group, SEEDS, GROUPS)]
     assert sum(one.crashes for one in verdicts) > len(verdicts)
     assert sum(one.fills for one in verdicts) > len(verdicts)
