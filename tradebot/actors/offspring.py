@@ -99,10 +99,15 @@ def children() -> Iterator[int]:
 
 def has_ended(pid: int) -> bool:
     """Whether it waits to be reaped."""
+    return state_of(pid) == "Z"
+
+
+def state_of(pid: int) -> str:
+    """A process's state by its letter (proc_pid_stat(5)); empty where there is none of that number."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
-        return False
+        return ""
 
 
 def adopt_orphans() -> None:

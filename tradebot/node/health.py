@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tradebot.actors.mailbox import ask_all
+from tradebot.actors.offspring import state_of
 from tradebot.actors.watching import ROOT
 from tradebot.domain.errors import LocalError, NotRunning
 from tradebot.node.root_lock import root_of
@@ -91,10 +92,7 @@ class Heard:
 
 def is_alive(pid: int) -> bool:
     """Whether a process is there and has not ended: one that nobody has taken leave of yet has."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except (OSError, IndexError):
-        return False
+    return state_of(pid) not in ("", "Z", "X")
 
 
 def part_health(heard: Heard, facts: int) -> dict[str, dict[str, Any]]:
