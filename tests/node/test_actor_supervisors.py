@@ -55,6 +55,7 @@ def test_one_that_gives_up_is_started_again_by_the_one_above_and_ends_nobody_els
     actors.place.wait(lambda: actors.starts("one", "two", "three") == [1, 3, 2])
     found = actors.status()["supervisors"]["pair"]
     assert (found["state"], found["starts"]) == ("running", 2)
+    assert found["last_exit"] == "it gave up: those below it died too often"
     assert actors.place.node.pids(ACTORS) == [pid]
     events = [one["event"] for one in actors.place.events()]
     assert events.count("supervisor_ended") == 1 and "restart" not in events
@@ -63,6 +64,15 @@ def test_one_that_gives_up_is_started_again_by_the_one_above_and_ends_nobody_els
     page = [line.split()[:1] for line in actors.place.capsys.readouterr().out.splitlines()]
     at = page.index(["actors"])
     assert page[at + 1 : at + 5] == [["one"], ["pair"], ["two"], ["three"]]
+
+
+def test_a_supervisor_is_restarted_by_its_name_with_all_below_it(actors: Actors) -> None:
+    pair(actors, FAST)
+    found = actors.place.ask("restart", "pair")
+    assert (found["part"], found["state"], found["starts"]) == ("pair", "running", 2)
+    actors.place.wait(lambda: actors.starts("one", "two", "three") == [1, 2, 2])
+    assert [actors.lines(name).count("end") for name in ("two", "three")] == [1, 1]
+    assert actors.status()["supervisors"]["pair"]["last_exit"] == "shutdown"
 
 
 def test_one_that_is_temporary_stays_down_until_one_of_its_own_is_started_by_hand(actors: Actors) -> None:

@@ -34,6 +34,7 @@ Make = Callable[[str], Part]
 VERSION: Final = 1
 PROCESS: Final = "process"
 BEAT_S: Final = 0.05
+TOO_OFTEN: Final = "it gave up: those below it died too often"
 
 
 class GaveUp(LocalError):
@@ -137,6 +138,7 @@ class Group:
         self._desk = Desk(room.bus.context, room.bus.folder, f"{name}.desk", self._answer)
         self._questions: list[Inquiry] = []
         self._ended: dict[str, str] = {}  # why, of those of which the supervisor has yet to decide
+        self._told_to_end: set[str] = set()
         self.tree = Tree(spec, self._begin, self._note)
 
     async def run(self, lines: Lines) -> None:
@@ -195,6 +197,12 @@ class Group:
 
     def _note(self, what: str, child: ChildSpec, why: str) -> None:
         self._told(what, child, why)
+        if what in ("stop", "kill"):
+            self._told_to_end.add(child.id)
+        elif what == "start":
+            self._told_to_end.discard(child.id)
+        elif what == "exited" and isinstance(child.start, SupervisorSpec) and child.id not in self._told_to_end:
+            why = TOO_OFTEN
         if what in ("started", "failed", "exited"):
             self.tell(child.id, what, why)
         if what in ("failed", "exited"):

@@ -134,7 +134,7 @@ class ActorGroup:
         task.add_done_callback(self.tasks.discard)
 
     async def restart(self, group: Group, name: str) -> None:
-        """End it as at a stop, and start it again."""
+        """End it as at a stop, with all below it, and start it again."""
         async with self.at_work:
             if (holder := holder_of(group.tree, name)) is not None:
                 await holder.terminate_child(name)
@@ -168,17 +168,15 @@ class ActorGroup:
             group.tell(name, GONE, "")
 
     async def start(self, group: Group, name: str, actors: Actors) -> str:
-        """By its table as it is now; the error, empty where there is none. One that is known keeps its place among the others;
-        one whose supervisor is down is started with it.
+        """An actor or a supervisor of some, by its table as it is now; the error, empty where there is none. One that is known
+        keeps its place among the others; one whose supervisor is down is started with it.
         """
         use = next((one for one in actors.actor if one.name == name), None)
-        if use is None:
-            return "not found"
-        home = home_of(group.tree, use)
-        if home is None:
-            specs = {child.id: child for child in supervisor_of(actors).children}
-            return await started(group.tree, specs[use.supervisor])
-        return await started(home, child_of(use))
+        if use is not None and (home := home_of(group.tree, use)) is not None:
+            return await started(home, child_of(use))
+        specs = {child.id: child for child in supervisor_of(actors).children}
+        supervisor = name if use is None else use.supervisor
+        return await started(group.tree, specs[supervisor]) if supervisor in specs else "not found"
 
     def read_limits(self) -> None:
         node = config_from_dict(read_prepared(self.folder).config).node

@@ -8,7 +8,7 @@ from tradebot.actors.watching import ROOT
 from tradebot.node.awaiting import Awaited
 from tradebot.node.desks import ask_node
 from tradebot.node.health import each_part, read_parts
-from tradebot.node.session_files import find_current
+from tradebot.node.session_files import ACTORS, find_current
 
 BELOW_S: Final = 2.0  # a temporary one may stay down
 
@@ -24,13 +24,14 @@ def restart_part(home: Path, part: str, who: str, timeout_s: float) -> dict[str,
 
     def look() -> dict[str, Any] | None:
         known = read_parts(folder)
-        found = dict(each_part(known)).get(asked["part"]) or known.get(asked["part"], {})
+        parts = dict(each_part(known))
+        found = {**known, **known.get(ACTORS, {}).get("supervisors", {}), **parts}.get(asked["part"], {})
         if not (found.get("starts", 0) > asked["starts"] and found["state"] == "running"):
             return None
         runs_since_s.append(time.monotonic())
-        is_below = any(one["state"] == "stopped" for one in found.get("parts", {}).values())
-        if is_below and runs_since_s[-1] - runs_since_s[0] < BELOW_S:
-            return None  # its process runs, and the word of those in it is on its way
+        is_one_down = any(parts[name]["state"] == "stopped" for name in found.get("parts", ()) if name in parts)
+        if is_one_down and runs_since_s[-1] - runs_since_s[0] < BELOW_S:
+            return None  # it runs, and the word of those below it is on its way
         return {"accepted": True, "by": ROOT, "part": asked["part"], "pid": None, **found}
 
     return awaited.wait(look, timeout_s)

@@ -224,13 +224,13 @@ class Root:
         process = self.shape.process_of(name)
         part = parts.part(process)
         if part is None:
-            names = ", ".join((*parts.names, *self.shape.actors))
+            names = ", ".join((*parts.names, *self.shape.below_actors))
             raise ValueError(f"expected a part of this node, one of {names}, found {name!r}")
-        if name in self.shape.actors:
+        if name in self.shape.below_actors:
             self.say({"event": "restart_asked", "part": name, "who": question.get("who", "")})
             lease_s = self.config.node.lease_s
             self.keep(asyncio.get_running_loop().create_task(self.actor_changes.restart(name, lease_s)), parts)
-            return {"accepted": True, "by": ROOT, "part": name, "starts": self.warden.hosted[name]["starts"]}
+            return {"accepted": True, "by": ROOT, "part": name, "starts": self.warden.hosted.get(name, stopped())["starts"]}
         self.say({"event": "restart_asked", "part": process, "who": question.get("who", "")})
         self.keep(asyncio.get_running_loop().create_task(parts.recycle(process)), parts)
         return {"accepted": True, "by": ROOT, "part": process, "starts": part.starts}
@@ -400,7 +400,7 @@ class Root:
         with contextlib.suppress(OSError):  # the disk that it is told to may be what fails
             if name in dict(self.shape.supervisors):
                 self.say({"event": "supervisor_ended", "part": name, "reason": why})
-                self.note(f"{name}, a supervisor of actors, gave up; `tradebot status` says whether it is started again")
+                self.note(f"{name}, a supervisor of actors, ended: {why}; `tradebot status` says whether it is started again")
                 return
             if name not in RESERVED:  # also one that a reload has taken away
                 self.say({"event": "actor_ended", "part": name, "reason": why})

@@ -38,9 +38,14 @@ class Shape(Struct, frozen=True):
     apart: tuple[str, ...] = ()  # those of the actors with processes of their own
     supervisors: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of actors, below the first, each with its own
 
+    @property
+    def below_actors(self) -> tuple[str, ...]:
+        """A user's actors, and their supervisors."""
+        return (*self.actors, *(name for name, _ in self.supervisors))
+
     def process_of(self, part: str) -> str:
         """The process that a part lives in, or is below."""
-        return TRADING if part in self.hosted else ACTORS if part in self.actors else part
+        return TRADING if part in self.hosted else ACTORS if part in self.below_actors else part
 
     def parts_in(self, process: str) -> tuple[str, ...]:
         """Those that share its fate."""

@@ -91,8 +91,8 @@ class Warden:
         if process != TRADING:
             self.happened(process, what, why)
         if process in (TRADING, ACTORS) and what in ("exited", "failed"):
-            supervisors = [name for name, _ in self.shape.supervisors] if process == ACTORS else []
-            for name in (one for one in (*self.shape.parts_in(process), *supervisors) if one in self.hosted):
+            names = self.shape.below_actors if process == ACTORS else self.shape.hosted
+            for name in (one for one in names if one in self.hosted):
                 self.hosted[name] |= {"state": "stopped", "last_exit": why}
                 self.happened(name, what, why)
 
