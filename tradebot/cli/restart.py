@@ -8,7 +8,7 @@ WAIT_S: float = 60.0
 
 def add(verbs: Verbs) -> None:
     verb = verbs.add("restart", restart, "end a part of the running node as at a stop, and start it again; the others stay")
-    verb.add_argument("part", metavar="PART", help="engine, gateway, venue, feed, store, api, an actor of yours or their supervisor")
+    verb.add_argument("part", metavar="PART", help="engine, gateway, venue, feed, store, api, an actor or their supervisor")
 
 
 def restart(call: Call) -> int:
