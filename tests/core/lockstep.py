@@ -46,7 +46,7 @@ class Guarded(Ours):
         self.ids.append(10**9 + len(self.ids))
         price, side, lots = self.middle + self.chance.randrange(-8, 9), self.chance.randrange(2), self.chance.randrange(1, 9)
         fact = order(now, self.ids[-1], side, price, lots, self.chance.choice(list(TimeInForce)))
-        fact["flags2"] |= self.chance.choice((0, 0, 1, 1, 5, 4, 7)) & ~(2 if self.chance.random() < 0.5 else 0)
+        fact["flags2"] |= self.chance.choice((0, 0, 1, 1, 5, 4, 7, 13)) & ~(2 if self.chance.random() < 0.5 else 0)
         fact["parent"] = self.chance.choice((0, 0, len(self.ids) // 4 + 1))
         kind = self.chance.choice((OrderType.LIMIT, OrderType.LIMIT, *OrderType))
         if kind > OrderType.MARKET:

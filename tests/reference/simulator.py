@@ -223,6 +223,11 @@ class ReferenceSimulator:
                 self.amend(first[2])
             elif kind == Kind.ORDER_TRIGGERED:
                 self.act(int(first[2]["id"]))
+            elif int(first[2]["flags2"]) & OrderFlag.JOINS and all(one.parent != first[2]["parent"] for one in self.waiting):
+                self.answer(
+                    Kind.ORDER_REJECTED, reject=int(Reject.VENUE_GROUP_DONE),
+                    **{name: first[2][name] for name in ("id", "owner", "flags", "price", "quantity", "cause")},
+                )
             elif first[2]["order_type"] > OrderType.MARKET:
                 self.wait(first[2])
             else:

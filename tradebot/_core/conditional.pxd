@@ -9,6 +9,7 @@ from tradebot._core.venue cimport ConditionalC, ConditionalListC, SimulatorC
 cdef int conditional_take(SimulatorC* simulator, uint32_t index, const FactC* command) except -1 nogil
 cdef int conditional_watch(SimulatorC* simulator, uint32_t index, int64_t price, bint by_mark) except -1 nogil
 cdef int conditional_check(SimulatorC* simulator, uint32_t index, uint32_t at) except -1 nogil
+cdef bint group_waits(const ConditionalListC* list, uint64_t parent) noexcept nogil
 cdef int64_t conditional_find(const ConditionalListC* list, uint64_t id) noexcept nogil
 cdef int conditional_release(SimulatorC* simulator, uint32_t index, uint32_t at, FactC* order) except -1 nogil
 cdef int conditional_follow(ConditionalC* order, int64_t price) noexcept nogil

@@ -98,6 +98,15 @@ cdef bint conditional_is_met(const ConditionalC* order, int64_t price) noexcept 
     return price >= order.trigger if from_below else price <= order.trigger
 
 
+cdef bint group_waits(const ConditionalListC* list, uint64_t parent) noexcept nogil:
+    """Whether an order of that group waits for its trigger."""
+    cdef uint32_t at
+    for at in range(list.count):
+        if list.items[at].parent == parent:
+            return 1
+    return 0
+
+
 cdef int64_t conditional_find(const ConditionalListC* list, uint64_t id) noexcept nogil:
     """Where an order waits, -1 where it does not."""
     cdef uint32_t at

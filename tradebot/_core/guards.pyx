@@ -6,7 +6,9 @@ lots at the venue (one group), so both together never close more than was opened
 
 When the venue ends a guard by itself (no liquidity, a refusal), or our own gate refuses it, what is left is guarded again after
 `RETRY_NS`, by the market where the stop was triggered already; not where it is too small, which waiting does not mend. A target does
-not stand without its stop: where that is refused, so is the target. A guard that the strategy cancels stays cancelled.
+not stand without its stop: where that is refused, or is gone by the time that the target reaches the venue, so is the target: the
+two travel by themselves, and a stop that is met before its target has arrived has closed already what the target would close once
+more. A guard that the strategy cancels stays cancelled.
 
 Guards make room for the order that is to close what they guard. When that order has ended, and no other that reduces is open, what it
 left of the position is guarded as before: a market too thin, a refusal of the venue or a limit that was taken back leaves nothing bare.
@@ -308,6 +310,8 @@ cdef int place_guards(Kernel kernel, Seat seat, uint64_t id, int64_t lots) excep
             name_guard(kernel, &wish)
             refuse_place(kernel, seat, &wish, wish.price, <Reject>refused)
         else:
+            if protection.stop_id:
+                wish.flags |= OrderFlag.JOINS
             place_guard(kernel, seat, &wish, 1)
     return 0
 

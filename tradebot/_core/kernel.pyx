@@ -492,14 +492,17 @@ cdef class Kernel:
         return 0
 
     cdef int post_fill(self, OrderC* order, const RecordC* record, const ExtraC* extra, uint32_t index) except -1:
+        cdef int64_t beyond = record.quantity - order_remaining(order)
         self.fill_count += 1
         ledger_fill(
             &self.context.ledger, ledger_position(&self.context.ledger, order.strategy, index),
             &self.context.markets[index].terms, order.is_sell, record.price, record.quantity, extra.fee, extra.fee_asset,
         )
+        if 0 < beyond <= order.reduced:
+            order.reduced -= beyond                     # what others of its group filled was not taken off it at the venue
         orders_take(&self.context.orders, order, record.quantity)
         assert order_remaining(order) >= 0, "an order filled more than it had"
-        if order_remaining(order) == 0:
+        if extra.parent == 0 if order.parent else order_remaining(order) == 0:
             order.state = OrderState.DONE
         return relock_filled(self, order)
 

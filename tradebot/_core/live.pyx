@@ -17,7 +17,7 @@ from libc.string cimport memcpy, memset
 
 from tradebot._core.arena cimport grow, index_get
 from tradebot._core.fold cimport fold_fact, fold_output
-from tradebot._core.orders cimport OrderC, order_next_state, orders_get
+from tradebot._core.orders cimport OrderC, lots_fillable, order_next_state, orders_get
 from tradebot._core.timers cimport KERNEL_OWNER, MISSED_NS, NEVER_NS, timers_next_ns
 from tradebot._core.types cimport ExtraC, FactC, Flag, Kind, RecordC, check_bounds
 
@@ -95,6 +95,7 @@ cdef class Live:
         cdef const uint8_t[::1] body = memoryview(fact).cast("B")
         cdef const FactC* one
         cdef const OrderC* order
+        cdef int64_t left
         if body.shape[0] != sizeof(FactC):
             return f"expected {sizeof(FactC)} bytes, found {body.shape[0]}"
         one = <const FactC*>&body[0]
@@ -116,8 +117,9 @@ cdef class Live:
             return f"order {one.head.id} is in state {order.state}, which kind {one.head.kind} cannot follow"
         if one.head.owner != order.strategy:
             return f"order {one.head.id} is of strategy {order.strategy}, not {one.head.owner}"
-        if one.head.kind == Kind.ORDER_FILLED and not 0 < one.head.quantity <= order.quantity - order.filled - order.reduced:
-            return f"order {one.head.id} has {order.quantity - order.filled - order.reduced} lots left, a fill has {one.head.quantity}"
+        left = lots_fillable(order)
+        if one.head.kind == Kind.ORDER_FILLED and not 0 < one.head.quantity <= left:
+            return f"order {one.head.id} has {left} lots left, a fill has {one.head.quantity}"
         if one.head.kind == Kind.ORDER_AMENDED and one.tail.cause and order.amends == 0:
             return f"order {one.head.id} has no change under way"
         return None

@@ -70,6 +70,13 @@ cdef inline int64_t order_remaining(const OrderC* order) noexcept nogil:
     return order.quantity - order.filled - order.reduced
 
 
+cdef inline int64_t lots_fillable(const OrderC* order) noexcept nogil:
+    """Lots that a fill of it may have. What others of its group filled is ours to expect and the venue's to carry out: a fill that goes
+    against it has happened all the same.
+    """
+    return order.quantity - order.filled
+
+
 cdef inline int64_t lots_most(const OrderC* order) noexcept nogil:
     """Lots it may still fill, at the most that is asked of it."""
     return (order.worst if order.worst > order.quantity else order.quantity) - order.filled - order.reduced

@@ -34,7 +34,7 @@ from tradebot._core.by_price cimport price_cancel, price_order, price_would_take
 from tradebot._core.by_quotes cimport quotes_ahead, quotes_close, quotes_market
 from tradebot._core.by_trades cimport trades_market
 from tradebot._core.clearing cimport clearing_close, clearing_from_list, clearing_market, clearing_open, clearing_to_list
-from tradebot._core.conditional cimport conditional_check, conditional_find, conditional_release, conditional_take, conditional_watch, conditionals_from_list, conditionals_to_list
+from tradebot._core.conditional cimport conditional_check, conditional_find, conditional_release, conditional_take, conditional_watch, conditionals_from_list, conditionals_to_list, group_waits
 from tradebot._core.depth cimport depth_close, depth_from_list, depth_open, depth_quantity, depth_to_list
 from tradebot._core.doubts cimport doubts_from_bytes, doubts_to_bytes
 from tradebot._core.instrument cimport instrument_from_tuple
@@ -296,7 +296,9 @@ cdef int simulator_arrive(SimulatorC* simulator) except -1 nogil:
     else:
         if command.tail.parent or command.tail.flags & OrderFlag.REDUCE_ONLY:
             simulator.markets[index].linked = 1
-        if command.tail.order_type > OrderType.MARKET:
+        if command.tail.flags & OrderFlag.JOINS and not group_waits(&simulator.markets[index].conditionals, command.tail.parent):
+            answer_end(simulator, index, &command, Kind.ORDER_REJECTED, command.head.quantity, Reject.VENUE_GROUP_DONE)
+        elif command.tail.order_type > OrderType.MARKET:
             conditional_take(simulator, index, &command)
         else:
             take_order(simulator, index, &command, Kind.ORDER_ACCEPTED)

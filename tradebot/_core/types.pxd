@@ -91,6 +91,7 @@ cpdef enum OrderFlag:           # in the second slot of a command that places an
     REDUCE_ONLY = 1             # no fill of it takes the strategy's position through zero
     BY_MARK = 2                 # its trigger watches the mark price instead of the last trade
     PROTECTIVE = 4              # guards a position: halts and order rates do not hold it back
+    JOINS = 8                   # shares its lots with one of its group that waits: it is refused where none does any more
 
 
 cpdef enum Side:

@@ -4,7 +4,7 @@ Each answer is a fact stamped with the venue's time and with the time at which i
 rounded up, against us. A markout is the middle price at a fixed time after a fill, on the venue's time.
 
 Orders with one `parent` are a group, as a venue's one-cancels-other list: lots that one fills are taken off the others in the
-same instant, and a trigger that is met ends the others. An order that only reduces never fills more than its strategy holds by its fills here; what
+same instant, and a trigger that is met ends the others. One that joins a group of which nobody waits any more is refused. An order that only reduces never fills more than its strategy holds by its fills here; what
 exceeds that is taken off it after each event. A venue knows an account, not strategies: here each strategy's lots count by themselves.
 """
 

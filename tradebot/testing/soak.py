@@ -25,6 +25,7 @@ import argparse
 import contextlib
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -235,10 +236,14 @@ def main() -> int:
     parser.add_argument("--samples", type=Path, metavar="FILE", help="write what was read of each process there, as JSON")
     parser.add_argument("--seed", type=int, default=1)
     words = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        found = soak(Path(folder), words.minutes * 60, words.rate, words.every, words.seed, words.samples)
+    place = Path(tempfile.mkdtemp(prefix="soak-"))
+    found = soak(place, words.minutes * 60, words.rate, words.every, words.seed, words.samples)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     is_good = not found["lost"] and not found["doubled"] and found["ledger_equal"] and found["replay_identical"]
+    if is_good:
+        shutil.rmtree(place)
+    else:
+        sys.stderr.write(f"what was found is in {place}: its journals say what happened\n")
     return 0 if is_good and found["flat"] else 1
 
 
