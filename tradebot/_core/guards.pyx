@@ -172,16 +172,23 @@ cdef inline bint is_going(Kernel kernel, uint64_t id) noexcept nogil:
 cdef int guard_ended(Kernel kernel, Seat seat, const OrderC* order, const RecordC* record, const ExtraC* extra) except -1:
     """A guard left: pass on what it held, and guard what is bare unless the strategy wanted it so."""
     cdef ProtectionC* protection = protections_get(&kernel.protections, order.parent)
+    cdef bint came_late = record.kind == Kind.ORDER_REJECTED and extra.reject == Reject.VENUE_GROUP_DONE    # its stop was gone
     if protection.stop_id == order.id:
         protection.stop_id = 0
     else:
         protection.target_id = 0
     relock_reducing(kernel, order)
-    if protection.yields_to and not extra.reject:
+    if protection.yields_to and (came_late or not extra.reject):
         return stand_again(kernel, seat, order.parent)
     if protection.stop_id or protection.target_id:
+        protection.dropped = protection.stop_id == 0 and record.kind == Kind.ORDER_CANCELLED and not extra.reject
         return 0
-    if extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
+    if came_late and not protection.dropped:
+        if unguarded_after(protection, &kernel.context.markets[protection.instrument].terms, protection.closed) > 0 and not protection.timer:
+            retry_later(kernel, protection)
+    elif came_late:
+        protection.closed = protection.filled
+    elif extra.reject == Reject.VENUE_GROUP_DONE or record.kind == Kind.ORDER_FILLED:
         guard(kernel, seat, order.parent)      # nothing, unless more was opened meanwhile
     elif extra.reject and extra.reject != Reject.VENUE_REDUCE_ONLY and extra.reject != Reject.VENUE_LIQUIDATED:
         retry_later(kernel, protection)
@@ -279,6 +286,7 @@ cdef int place_guards(Kernel kernel, Seat seat, uint64_t id, int64_t lots) excep
     cdef WishC wish
     cdef int refused = 0
     protection.base = protection.closed
+    protection.dropped = 0
     memset(&wish, 0, sizeof(WishC))
     wish.kind = WISH_PLACE
     wish.parent = id

@@ -23,6 +23,7 @@ cdef struct ProtectionC:
     uint8_t is_sell             # side of the guards
     uint8_t entry_done
     uint8_t met                 # its stop was triggered: what is left goes to the market
+    uint8_t dropped             # the strategy cancelled the stop and left the target
 
 
 cdef struct ProtectionsC:       # in the order they began

@@ -66,7 +66,7 @@ cdef object protections_to_list(const ProtectionsC* protections):
         one = &protections.items[at]
         rows.append((
             one.id, one.stop_id, one.target_id, one.stop, one.target, one.distance, one.filled, one.fee, one.closed, one.base,
-            one.timer, one.instrument, one.strategy, one.is_sell, one.entry_done, one.met, one.yields_to,
+            one.timer, one.instrument, one.strategy, one.is_sell, one.entry_done, one.met, one.yields_to, one.dropped,
         ))
     return rows
 
@@ -76,7 +76,7 @@ cdef int protections_from_list(ProtectionsC* protections, object state) except -
     protections.count = 0
     for (
         one.id, one.stop_id, one.target_id, one.stop, one.target, one.distance, one.filled, one.fee, one.closed, one.base,
-        one.timer, one.instrument, one.strategy, one.is_sell, one.entry_done, one.met, one.yields_to,
+        one.timer, one.instrument, one.strategy, one.is_sell, one.entry_done, one.met, one.yields_to, one.dropped,
     ) in state:
         protections_add(protections, &one)
     return 0
