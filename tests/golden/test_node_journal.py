@@ -3,7 +3,7 @@
 from tests.golden.node_journal import FILE, recorded, settings, strategies
 from tradebot.engine.replay import replay_journal
 
-DIGEST = "ed6f761efeb20d2577543377f6e9e4bd"
+DIGEST = "85ab8e638722cd420e20fe95e93c79fa"
 
 
 def test_a_journal_of_before_replays_to_the_digest_of_before() -> None:

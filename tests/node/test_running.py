@@ -135,6 +135,23 @@ def test_a_killed_home_trades_again_only_when_the_latch_is_lifted(place: Place) 
     assert place.ask("status")["trading"] == "active"
 
 
+@pytest.mark.parametrize("then", [signal.SIGCONT, signal.SIGKILL])
+def test_an_engine_that_stood_still_when_the_home_was_killed_halts_before_anything_else(place: Place, then: int) -> None:
+    """Nobody can tell it: it goes on, or another one starts, and neither was asked."""
+    place.start()
+    place.wait_orders(2)
+    place.node.signal(ENGINE, signal.SIGSTOP)
+    assert "halts and cancels before anything else" in place.call(EXIT_NOT_RUNNING, "kill", "--why", "enough")["error"]
+    place.node.signal(ENGINE, then)
+    place.wait(lambda: [one["is_guard"] for one in place.wait_orders(1)] == [True])
+    assert place.ask("status")["trading"] == "halted"
+    assert [why for _, why in place.controls()] == ["enough", "enough"], "once, whoever carried it out"
+    assert place.node.ask(ENGINE, "state", state="ACTIVE")["accepted"] is False
+    place.wait(lambda: place.node.ask(ENGINE, "status")["reconcile"]["gate"] == "open")
+    assert place.ask("resume", "--after-kill")["accepted"]
+    assert place.ask("status")["trading"] == "active"
+
+
 def test_controls_take_effect_and_stand_in_the_journal_with_who_and_why(place: Place) -> None:
     place.start()
     place.wait_orders(2)

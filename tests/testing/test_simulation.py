@@ -12,7 +12,7 @@ from tests.engine.test_contracts import INV, LIN, facts_of, margin
 from tests.engine.test_own_book import FINE, FINE_LIN, TINY
 from tests.strategies.support import BTC, plan
 from tests.support import stream
-from tradebot._core.types import FACT_DTYPE, Flag, Kind
+from tradebot._core.types import FACT_DTYPE, Flag, Kind, Reject
 from tradebot.domain.errors import LocalError, Refused
 from tradebot.domain.frames import Frame
 from tradebot.domain.instrument import Instrument
@@ -74,6 +74,33 @@ def test_contracts_with_their_funding_and_liquidations_end_in_the_venues_books(i
         assert not (found := one.finish().findings), f"seed {seed}: {found}"
         told += len(one.actors[VENUE].income)
     assert told > 100
+
+
+class Near(Restless):
+    """Guards one tick away: they are met while they, or their fellows, are still on their way. It holds more than they close."""
+
+    def act(self) -> None:
+        if self.draw() > self.params.eager or not self.book.spread > 0:
+            return
+        ids, lots, chosen = self.open_orders(), (1 + int(self.draw() * 6)) * self.lot, self.draw()
+        if chosen < 0.1:
+            self.buy(4 * lots)
+        elif ids and chosen < 0.2:
+            self.cancel(ids[int(self.draw() * len(ids))])
+        else:
+            self.buy(lots, stop_loss=self.book.bid - self.tick, take_profit=self.book.ask + self.tick)
+
+
+def test_guards_that_are_met_on_their_way_close_nothing_twice() -> None:
+    """Each leg travels by itself: of a hundred seeds 64 closed some lots twice before a target had to join its group."""
+    refused = 0
+    for seed in range(1_000 if FULL else 16):
+        run_ = plan(1, [BTC], fee_in_base=seed % 3 == 0, **QUICK)
+        near, faults = lambda seed=seed: [Near({"seed": 7 + seed, "eager": 0.9})], Faults() if seed % 2 else NO_FAULTS
+        one = World(seed, run_, FACTS, near, capabilities=VENUES[seed % 3], faults=faults)
+        assert not (found := one.finish().findings), f"seed {seed}: {found}"
+        refused += sum(int(fact["reject"]) == Reject.VENUE_GROUP_DONE for fact in one.told(Kind.ORDER_REJECTED))
+    assert refused > 10
 
 
 class Changing(Restless):
@@ -211,7 +238,7 @@ def test_where_absence_cannot_be_proved_an_order_stays_unknown() -> None:
 
 def spoilt(spoil: Any, **settings: Any) -> World:
     """Something happens to the venue's books in the middle, which it does not forget; run to the end of its facts."""
-    one = World(9, plan(1, [BTC], **QUICK), LONG, strategies, settings.pop("faults", NO_FAULTS), retention=FOR_EVER)
+    one = World(11, plan(1, [BTC], **QUICK), LONG, strategies, settings.pop("faults", NO_FAULTS), retention=FOR_EVER)
     middle = int(LONG["time_ns"][len(LONG) // 2])
     one.at(middle, lambda: one.act(VENUE, lambda venue: spoil(venue, middle) or []))
     one.run_until(int(LONG["time_ns"][-1]))
@@ -263,7 +290,7 @@ def test_a_difference_is_found_halts_trading_and_is_never_adopted(spoil: Any, wo
 
 
 def test_no_order_is_sent_before_the_books_were_compared() -> None:
-    one = World(9, plan(1, [BTC], **QUICK), LONG, strategies, NO_FAULTS)
+    one = World(11, plan(1, [BTC], **QUICK), LONG, strategies, NO_FAULTS)
     one.actors[VENUE].is_subscribed = False
     one.actors[GATEWAY] = None  # the gateway is not there for a while
     one.run_until(int(LONG["time_ns"][200]))

@@ -30,7 +30,7 @@ from tradebot.domain.words import error_text
 VERSION: Final = 1
 NS: Final = 1_000_000_000
 AGAIN_S: Final = 0.05  # between two tries to end what catches its end
-KILLS_MAX: Final = 20
+KILLS_MAX: Final = 15  # a supervisor in this loop gives it up after twenty such times
 TIMEOUT_MAX_S: Final = 86_400.0
 WATCHED_MAX: Final = 256  # names, by one actor
 
@@ -43,7 +43,7 @@ class Acting:
     def __init__(self, actor: Actor, name: str, patience_s: float, may_be: Callable[[str], bool]) -> None:
         actor.name, actor.reach = name, self
         self.actor, self.name, self.patience_s, self.may_be = actor, name, patience_s, may_be
-        self.waiting: deque[Handler] = deque()
+        self.waiting: deque[tuple[Handler, Callable[[], None]]] = deque()  # each with who is told when it is done
         self.heard = self.unreadable = self.late = 0
         self.is_over = False
         self._rings: list[Mail] = []
@@ -84,8 +84,9 @@ class Acting:
             elif (message := self._read(one.sender, one.body)) is not None:
                 self.hear(message, one.sender)
 
-    def hear(self, message: Any, sender: str) -> None:
-        self._add(partial(self.actor.hear, message, sender))
+    def hear(self, message: Any, sender: str, heard: Callable[[], None] = lambda: None) -> None:
+        """`heard` is called when it has, and not where it fails over it."""
+        self._add(partial(self.actor.hear, message, sender), heard)
 
     def beat(self) -> None:
         """Called now and then."""
@@ -151,7 +152,9 @@ class Acting:
             while not self.is_over:
                 while self.waiting and not self.is_over:
                     self.heard += 1
-                    await self._within(self.waiting.popleft())
+                    handler, heard = self.waiting.popleft()
+                    await self._within(handler)
+                    heard()
                 self._more.clear()
                 self._release()
                 if not self.waiting and not self.is_over:
@@ -178,8 +181,8 @@ class Acting:
             f"expected {getattr(what, '__qualname__', what)} to return within {self.patience_s:g} s, found that it did not"
         )
 
-    def _add(self, handler: Handler) -> None:
-        self.waiting.append(handler)
+    def _add(self, handler: Handler, heard: Callable[[], None] = lambda: None) -> None:
+        self.waiting.append((handler, heard))
         if not self._is_held:
             self._is_held = True
             self.cell.hold()

@@ -14,6 +14,7 @@ from tradebot.actors.clock import Clock
 from tradebot.actors.mail import Mail
 from tradebot.actors.mailbox import Desk, Inbox, Posts
 from tradebot.actors.replying import ReplyLines
+from tradebot.actors.running import finished
 from tradebot.domain.codec import Message
 from tradebot.domain.signals import Exit
 
@@ -152,7 +153,7 @@ class Cell:
             self.posts.close()
             before_closing()
             part.close()
-            await part.gone()
+            await finished(part.gone())
         if self.failure is not None:
             raise self.failure
 

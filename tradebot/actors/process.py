@@ -8,6 +8,7 @@ Parts that live together have a supervisor of their own in this loop; what hangs
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -264,7 +265,8 @@ def run_process(
 ) -> None:
     """Make a part, or those of `together`, and run them on uvloop, to their end; the bus is made in the loop, and `offset_ns` is
     that of the root's clock. With `is_ready_first` a part has started before it is made, and says why it
-    ends. `asked` answers for a process without an `own` in which several live.
+    ends. `asked` answers for a process without an `own` in which several live. What guests leave running in the loop, or in
+    threads, is not waited for: whoever calls this ends the process.
     """
     clock, lines = Clock(offset_ns), Lines(life_line, ready, tells_why=is_ready_first)
 
@@ -280,13 +282,18 @@ def run_process(
             lines.say_why(error)
             raise
 
-    _run(run())
+    _run(run(), has_guests=own is not None or is_ready_first)
 
 
-def _run(body: Coroutine[None, None, None]) -> None:
-    try:
+def _run(body: Coroutine[None, None, None], has_guests: bool) -> None:
+    make_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
         import uvloop
-    except ImportError:
-        asyncio.run(body)
-    else:
-        uvloop.run(body)
+
+        make_loop = uvloop.new_event_loop
+    runner = asyncio.Runner(loop_factory=make_loop)
+    try:
+        runner.run(body)
+    finally:
+        if not has_guests:
+            runner.close()

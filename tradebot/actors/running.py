@@ -225,3 +225,11 @@ def say_why(line: int, error: BaseException) -> None:
     """Say, from within a process, why it ends, on the line of its start."""
     with contextlib.suppress(OSError):
         os.write(line, error_text(error).encode()[:WHY_BYTES])
+
+
+async def finished(work: Coroutine[None, None, None]) -> None:
+    """Wait until it is done, however often who waits is cancelled meanwhile."""
+    task = asyncio.get_running_loop().create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])

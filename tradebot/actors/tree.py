@@ -5,15 +5,14 @@ any. Nothing here knows what the children do: `begin` makes one of its spec.
 """
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
 from tradebot.actors.child_spec import FOR_EVER, SHUTDOWN, ChildSpec, SupervisorSpec
-from tradebot.actors.running import InLoop, Report, Running
+from tradebot.actors.running import InLoop, Report, Running, finished
 from tradebot.actors.supervisor import NEVER_NS, NS, Answer, Child, Ended, Kill, Ready, Said, Start, Stop, Supervisor
 from tradebot.domain.errors import LocalError
 
@@ -181,14 +180,6 @@ class Tree:
             self._do(self.machine.failed(one.number, why, now_ns))
         else:
             self._do(self.machine.exited(one.number, why, now_ns))
-
-
-async def finished(work: Coroutine[None, None, None]) -> None:
-    """Wait until it is done, however often who waits is cancelled meanwhile."""
-    task = asyncio.get_running_loop().create_task(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([task])
 
 
 def settle(answer: "asyncio.Future[str]", error: str) -> None:

@@ -133,10 +133,11 @@ def resume(call: Call) -> int:
 
 def cancel_all(call: Call) -> int:
     from tradebot.node.desks import ask_node
+    from tradebot.node.ladder import act_of
 
     is_active = ask_node(call.home, "engine", "status")["trading"] == "active"
     note = "trading is active, so a strategy may place again: `tradebot pause` first to prevent it" if is_active else ""
-    return _act(call, "act", note=note, act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
+    return _act(call, "act", note=note, act=act_of(is_flat=False, takes_guards=call.words.guards))
 
 
 def flatten(call: Call) -> int:
@@ -152,8 +153,9 @@ def flatten(call: Call) -> int:
 def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
     from tradebot.node.desks import is_running
+    from tradebot.node.ladder import act_of
     from tradebot.node.root_lock import has_root
-    from tradebot.node.session_files import Killed, find_current, read_killed, write_killed
+    from tradebot.node.session_files import Killed, find_current, write_killed
 
     try:
         find_current(call.home)
@@ -161,21 +163,18 @@ def kill(call: Call) -> int:
         raise NotRunning(
             f"expected a home with a run to kill, found none in {call.home}, so nothing was latched: is it the right --home?"
         ) from error
-    if read_killed(call.home) is None:  # the first reason is kept
-        time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        write_killed(call.home, Killed(who=_who(), why=one_line(call.words.why, WHY_MAX), time=time))
+    time, act = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", act_of(call.words.flatten, call.words.guards)
+    write_killed(call.home, Killed(who=_who(), why=one_line(call.words.why, WHY_MAX), time=time, act=act))
     if not is_running(call.home):
         if has_root(call.home):
             raise NotRunning(
-                "latched, but the engine does not answer, so nothing was cancelled: its orders rest at the venue; end the node"
+                "latched, but the engine does not answer: its orders rest at the venue until it does, or is started again; "
+                "then it halts and cancels before anything else"
             )
         said = "latched: nothing of this home trades; no node runs, so nothing was cancelled"
         call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
         return EXIT_DONE
-    _ask(call, "state", state="HALTED")
-    if call.words.flatten:
-        return _act(call, "act", act="FLATTEN")
-    return _act(call, "act", act="CANCEL_ALL" if call.words.guards else "CANCEL_ENTRIES")
+    return _act(call, "kill")
 
 
 def _act(call: Call, verb: str, note: str = "", **words: str) -> int:

@@ -38,7 +38,7 @@ class ActorChanges:
             await self.parts.add(ACTORS)
         elif after is None:
             await self.parts.remove(ACTORS)
-            self.warden.forget(one.name for one in before.actor)
+            self.warden.forget([*(one.name for one in before.actor), *(one.name for one in before.supervisor)])
             return [ACTORS]
         elif rules_of(before) != rules_of(after) or not (part := self.parts.part(ACTORS)) or not part.is_up:
             await self.parts.recycle(ACTORS)  # one that waits for its restart begins now

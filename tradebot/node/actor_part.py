@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -71,7 +72,7 @@ class ActorPart(Base):
         self.news: JournalNews | None = None
         self.desk: Inquiry | None = None
         self.looking: list[asyncio.Task[None]] = []
-        self.heard_last = self.noted = read_place(self.file) if self.actor.resumes else 0
+        self.heard_last = self.read_last = self.noted = read_place(self.file) if self.actor.resumes else 0
         self.noted_s = 0.0
 
     def join(self, cell: Cell) -> None:
@@ -101,9 +102,10 @@ class ActorPart(Base):
             if task.done():
                 task.result()  # it goes on for ever, or raises
         if self.news is not None and self.acting.is_idle:
+            self.heard_last = self.read_last
             self.move_place(self.news)
-            self.note_place()
             self.hear_events(self.news.take())
+        self.note_place()
         self.acting.beat()
         return ()
 
@@ -114,18 +116,21 @@ class ActorPart(Base):
             if kinds == EVERY_KIND or one["event"] in kinds:
                 event = dict(one)
                 fact, time, kind, text = (event.pop(name) for name in ("sequence", "time", "event", "text"))
-                self.acting.hear(Event(VERSION, fact, time, kind, text, event), ENGINE)
-            self.heard_last = max(self.heard_last, one["sequence"])
+                self.acting.hear(Event(VERSION, fact, time, kind, text, event), ENGINE, partial(self.note_heard, fact))
+            self.read_last = max(self.read_last, one["sequence"])
+
+    def note_heard(self, fact: int) -> None:
+        self.heard_last = max(self.heard_last, fact)
 
     def move_place(self, news: JournalNews) -> None:
         """The journal ends before the fact that it had heard last."""
         if news.moved_to is not None and news.moved_to < self.heard_last:
-            self.heard_last = news.moved_to
+            self.heard_last = self.read_last = news.moved_to
             self.noted = 0
             news.moved_to = None
 
     def note_place(self) -> None:
-        """What it was given it has heard: it is idle. A disk that is full lets it hear some twice."""
+        """A disk that is full, or a kill before it is written, lets it hear some twice."""
         now_s = asyncio.get_running_loop().time()
         if self.actor.resumes and self.heard_last > self.noted and now_s - self.noted_s >= PLACE_S:
             self.noted, self.noted_s = self.heard_last, now_s
@@ -153,9 +158,8 @@ class ActorPart(Base):
 
     async def finish(self) -> None:
         await self.acting.finish()
-        if not self.acting.waiting:
-            self.noted_s = -PLACE_S
-            self.note_place()
+        self.noted_s = -PLACE_S
+        self.note_place()
 
     def close(self) -> None:
         for task in self.looking:

@@ -18,7 +18,7 @@ from tradebot.domain.wire import CONTROLS, QUESTIONS, VERSION, Argument, Ask, Co
 from tradebot.domain.words import WHY_MAX, one_line
 from tradebot.node.api_journal import FILLS_MAX, JournalNews
 from tradebot.node.api_view import NodeView, ask_desk
-from tradebot.node.ladder import Step, steps_of
+from tradebot.node.ladder import Step, act_of, steps_of
 from tradebot.node.session_files import Killed, read_killed, write_killed
 
 RECONCILE_S: Final = 10.0
@@ -41,10 +41,18 @@ class Unmet(Exception):
 
 class ApiDesk:
     def __init__(
-        self, home: Path, run_id: str, roles: dict[str, Role], engine: Inquiry, view: NodeView, news: JournalNews
+        self,
+        home: Path,
+        run_id: str,
+        roles: dict[str, Role],
+        engine: Inquiry,
+        latched: Inquiry,
+        view: NodeView,
+        news: JournalNews,
     ) -> None:
+        """Both are of the engine's desk; `latched` is for `kill` alone, which waits behind nobody."""
         self._home, self._run_id, self._roles = home, run_id, roles
-        self._engine, self._view, self._news = engine, view, news
+        self._engine, self._latched, self._view, self._news = engine, latched, view, news
         self._steering = asyncio.Lock()
         self._explaining = asyncio.Lock()
         self._explaining_count = 0
@@ -136,6 +144,8 @@ class ApiDesk:
             steps = steps_of(request.verb, request.arguments, read_killed(self._home) is not None)
         except ValueError as error:
             raise Unmet(Code.WRONG_ARGUMENTS, str(error)) from error
+        if request.verb == "kill":
+            return await self._kill(who, request)
         async with self._steering:
             if request.verb == "resume" and (killed := read_killed(self._home)) is not None:
                 raise Unmet(
@@ -143,30 +153,28 @@ class ApiDesk:
                     f"expected a home that was not killed, found that {killed.who} killed it: {killed.why}; at the machine, "
                     "`tradebot resume --after-kill` lifts it",
                 )
-            why = one_line(request.why, WHY_MAX)
-            if request.verb == "kill":
-                return await self._kill(who, why, steps)
-            return await self._do(who, why, steps)
+            return await self._do(who, one_line(request.why, WHY_MAX), steps)
 
-    async def _kill(self, who: str, why: str, steps: list[Step]) -> Body:
-        """The latch is on the disk before anything else, and holds also where no engine answers."""
-        if read_killed(self._home) is None:  # the first reason is kept
-            killed = Killed(who=who, why=why, time=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-            await asyncio.to_thread(write_killed, self._home, killed)
+    async def _kill(self, who: str, request: Control) -> Body:
+        """The latch is on the disk before anything else, and waits for nobody; the engine acts by it, asked or not."""
+        words, why = request.arguments, one_line(request.why, WHY_MAX)
+        act = act_of(bool(words.get("flatten")), bool(words.get("guards")))
+        time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        await asyncio.to_thread(write_killed, self._home, Killed(who=who, why=why, time=time, act=act))
         try:
-            return await self._do(who, why, steps)
+            return await self._ask_once(self._latched, {"verb": "kill", "who": who, "why": why})
         except Unmet as error:
-            return {"accepted": True, "by": "latch", "why": f"latched: nothing of this home trades; {error}"}
+            return {"accepted": True, "by": "latch", "why": f"latched: the engine halts and acts before anything else; {error}"}
 
     async def _do(self, who: str, why: str, steps: list[Step]) -> Body:
         found: Body = {}
         for step in steps:
-            found = await self._ask_once(step | {"who": who, "why": why})
+            found = await self._ask_once(self._engine, step | {"who": who, "why": why})
         return found
 
-    async def _ask_once(self, words: Step) -> Body:
+    async def _ask_once(self, engine: Inquiry, words: Step) -> Body:
         try:
-            said = await self._engine.ask(msgspec.json.encode(words))
+            said = await engine.ask(msgspec.json.encode(words))
         except Crowded as error:
             raise Unmet(Code.TOO_MANY, f"{error}: nothing was done, try again") from error
         finally:

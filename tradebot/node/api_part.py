@@ -100,10 +100,10 @@ class ApiPart(Base):
         self.stream_id = now_ns
         secret = read_or_make_secret(secret_path(self.home))
         self.front = Front(self.api.names, secret, self.told["address"], self.told["streams"], self.hear, (PLACES, self.places))
-        self.engine, gateway = (self.questions(name) for name in (ENGINE, GATEWAY))
+        self.engine, latched, gateway = (self.questions(name) for name in (ENGINE, ENGINE, GATEWAY))
         self.news = JournalNews(self.folder)
         self.view = NodeView(self.home, self.run_id, self.questions(ENGINE), gateway)
-        self.desk = ApiDesk(self.home, self.run_id, self.api.roles, self.engine, self.view, self.news)
+        self.desk = ApiDesk(self.home, self.run_id, self.api.roles, self.engine, latched, self.view, self.news)
         self.news.start()
         return ()
 

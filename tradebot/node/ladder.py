@@ -12,7 +12,7 @@ _FIRST: Final[dict[str, list[Step]]] = {
     "resume": [{"verb": "state", "state": "ACTIVE"}],
     "cancel-all": [],
     "flatten": [{"verb": "state", "state": "REDUCING"}],  # so that nothing is opened again
-    "kill": [{"verb": "state", "state": "HALTED"}],
+    "kill": [],  # the engine halts by the latch
 }
 ARGUMENTS: Final[dict[str, frozenset[str]]] = {
     "pause": frozenset(),
@@ -40,9 +40,16 @@ def steps_of(verb: str, arguments: Mapping[str, Argument], is_killed: bool = Fal
 def _act_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:
     if verb in ("pause", "resume"):
         return []
-    if verb == "flatten" or arguments.get("flatten"):
-        return [{"verb": "act", "act": "FLATTEN"}]
-    return [{"verb": "act", "act": "CANCEL_ALL" if arguments.get("guards") else "CANCEL_ENTRIES"}]
+    if verb == "kill":
+        return [{"verb": "kill"}]
+    return [{"verb": "act", "act": act_of(is_flat=verb == "flatten", takes_guards=bool(arguments.get("guards")))}]
+
+
+def act_of(is_flat: bool, takes_guards: bool) -> str:
+    """The act by which what is open ends."""
+    if is_flat:
+        return "FLATTEN"
+    return "CANCEL_ALL" if takes_guards else "CANCEL_ENTRIES"
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -1,6 +1,7 @@
 """`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, forked from the zygote or started by itself."""
 
 import faulthandler
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -114,4 +115,8 @@ class Told:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if sys.argv[1] in RESERVED:
+        sys.exit(code)
+    sys.stderr.flush()
+    os._exit(code)  # a guest's threads are not waited for

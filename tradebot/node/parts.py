@@ -39,6 +39,7 @@ from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
 from tradebot.node.holdings import orders_of, positions_of, quotes_of
+from tradebot.node.latch import Latch
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
@@ -97,6 +98,8 @@ class EnginePart(Base):
         self.journal = open_journal(folder, self.prepared, ENGINE)
         self.has_gateway = False
         self.peers = dict.fromkeys((GATEWAY, VENUE, FEED), "there")
+        self.latch = Latch(folder)
+        self.done_by_latch: dict[str, Any] = {}
         self.saved_at = self.failures_told = 0
         self.now_ns = self.market_ns = 0  # now, and when market facts came last, or might have come first
 
@@ -122,7 +125,7 @@ class EnginePart(Base):
 
     def take(self, messages: list[Message], now_ns: int) -> Iterable[Addressed]:
         """Market facts that came together are one batch; the rest is taken one by one, in order."""
-        found: list[Any] = []
+        found: list[Any] = self.obey_latch(now_ns)
         market: list[Records] = []
         for message in messages:
             if isinstance(message, Records):
@@ -181,13 +184,25 @@ class EnginePart(Base):
 
     def on_clock(self, now_ns: int) -> Iterator[Addressed]:
         self.now_ns = now_ns
-        found = list(self.session.on_clock(now_ns))
+        found = [*self.obey_latch(now_ns), *self.session.on_clock(now_ns)]
         if not self.has_gateway:
             found.append(self.session.up())
         if self.session.live.kernel.sequence - self.saved_at >= self.config.node.snapshot_facts:
             self.save()
         self.tell_failures()
         return self.address(found)
+
+    def obey_latch(self, now_ns: int) -> list[Any]:
+        """A home that was killed is halted before anything else, whether or not its engine was asked."""
+        killed = self.latch.wants()
+        if killed is None:
+            return []
+        who, why = (killed.again_who, killed.again_why) if killed.again_who else (killed.who, killed.why)
+        found = list(self.session.set_trading_state(TradingState.HALTED, now_ns, who, why))
+        said = self.session.act(Act[killed.act], now_ns, who, why)
+        self.done_by_latch = counts_of(said)
+        self.latch.carried_out()
+        return [*found, *said]
 
     def tell_failures(self) -> None:
         """Each strategy that raised, with the place in its file, in the node's log."""
@@ -208,6 +223,7 @@ class EnginePart(Base):
 
     def answer(self, question: dict[str, str], now_ns: int, found: list[Addressed]) -> dict[str, Any]:
         verb, who, why = question["verb"], question.get("who", ""), question.get("why", "")
+        found += self.address(self.obey_latch(now_ns))
         if verb == "status":
             return self.status()
         if verb == "orders":
@@ -221,13 +237,16 @@ class EnginePart(Base):
             return {"round": self.session.reconciling.ask_now()}
         if verb == "books":
             return books_of(self.session, self.plan)
+        if verb == "kill":
+            return {"accepted": True, "by": ENGINE, **self.done_by_latch}
+        if verb == "state" and question["state"] != TradingState.HALTED.name and self.latch.is_set:
+            return {"accepted": False, "why": "the home was killed: at the machine, `tradebot resume --after-kill` lifts it"}
         if verb == "state":
             found += self.address(self.session.set_trading_state(TradingState[question["state"]], now_ns, who, why))
         elif verb == "act":
             said = self.session.act(Act[question["act"]], now_ns, who, why)
             found += self.address(said)
-            counts = {"cancels": count_of(said, Kind.CANCEL_ORDER), "closes": count_of(said, Kind.PLACE_ORDER)}
-            return {"accepted": True, "by": ENGINE, **counts}
+            return {"accepted": True, "by": ENGINE, **counts_of(said)}
         else:
             raise ValueError(f"expected a verb of the engine, found {verb!r}")
         return {"accepted": True, "by": ENGINE}
@@ -462,9 +481,11 @@ def failure_text(error: BaseException) -> str:
     return f"{said}, at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else said
 
 
-def count_of(messages: Iterable[Any], kind: Kind) -> int:
-    """Commands of a kind among what an engine says."""
-    return sum(int((one.array()["kind"] == kind).sum()) for one in messages if isinstance(one, Commands))
+def counts_of(said: Iterable[Any]) -> dict[str, int]:
+    """What an act has the venue do, among what an engine says."""
+    commands = [one.array()["kind"] for one in said if isinstance(one, Commands)]
+    kinds = {"cancels": Kind.CANCEL_ORDER, "closes": Kind.PLACE_ORDER}
+    return {name: sum(int((one == kind).sum()) for one in commands) for name, kind in kinds.items()}
 
 
 def capabilities_of(config: Config) -> Capabilities:

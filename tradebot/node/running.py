@@ -57,7 +57,7 @@ from tradebot.node.session_files import (
     read_prepared,
     write_prepared,
 )
-from tradebot.node.stopping import open_again, rest_of, stop_trading
+from tradebot.node.stopping import end_silent, open_again, rest_of, stop_trading
 from tradebot.node.strategies import fingerprint_of
 from tradebot.node.supervision import Supervision
 from tradebot.node.tree_shape import RESERVED, TRADING, shape_of_node, who_gave_up
@@ -163,7 +163,9 @@ class Root:
             for number in (signal.SIGTERM, signal.SIGINT):  # told once more to end, it kills
                 loop.add_signal_handler(number, parts.hurry)
             starting.cancel()
+            hanging = asyncio.create_task(end_silent(ACTORS, self.config.node.lease_s, self.ask, parts, self.tell_silent))
             await parts.end()
+            hanging.cancel()
             for one in beating:
                 one.cancel()
             warden.close()
@@ -284,14 +286,17 @@ class Root:
                 heard[name] = time.monotonic() if is_alive else since
                 limit_s = self.config.node.lease_s if part.is_up else 2 * self.config.node.lease_s + LOAD_S
                 if time.monotonic() - heard[name] > limit_s:
-                    self.say({"event": "silent", "part": name, "seconds": round(time.monotonic() - heard[name], 1)})
-                    self.note(f"{name} has been silent for more than {limit_s:g} s: it is killed")
+                    self.tell_silent(name, time.monotonic() - heard[name])
                     self.silent.add(name)
                     await parts.kill(name)
                     heard[name] = time.monotonic()
             self.tell_quarantined(engine)
             await self.check_memory(parts, memory_of)
             await asyncio.sleep(WATCH_S)
+
+    def tell_silent(self, name: str, seconds: float) -> None:
+        self.say({"event": "silent", "part": name, "seconds": round(seconds, 1)})
+        self.note(f"{name} has been silent for {seconds:.1f} s: it is killed")
 
     async def reload(self, parts: Supervision) -> None:
         """Read the configuration again and start again whom its changes concern. Where it is wrong, or changes what must stay,

@@ -42,11 +42,14 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
 
 class Killed(Struct, frozen=True, kw_only=True):
-    """Why nothing of this home trades until somebody lifts it."""
+    """Why nothing of this home trades until somebody lifts it, and by which act the engine is to end what is open (`Act`)."""
 
     who: str
     why: str
     time: str
+    act: str = "CANCEL_ENTRIES"
+    again_who: str = ""  # who asked last, where it was set already
+    again_why: str = ""
 
 
 def run_folder(home: Path, run_id: str) -> Path:
@@ -166,17 +169,27 @@ def forget_mailboxes(folder: Path) -> None:
 def read_killed(home: Path) -> Killed | None:
     """The latch of `kill`; None where it is not set."""
     try:
-        return msgspec.json.decode((home / "journal" / "killed").read_bytes(), type=Killed)
+        return msgspec.json.decode(killed_path(home).read_bytes(), type=Killed)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, msgspec.ValidationError):
         return Killed(who="unknown", why="the latch cannot be read", time="")
 
 
-def write_killed(home: Path, killed: Killed) -> None:
-    write_whole(home / "journal" / "killed", msgspec.json.encode(killed))
+def killed_path(home: Path) -> Path:
+    return home / "journal" / "killed"
+
+
+def write_killed(home: Path, killed: Killed) -> Killed:
+    """Set the latch; the first reason is kept, and what is to be done is what was asked for last."""
+    before = read_killed(home)
+    found = killed
+    if before is not None:
+        found = msgspec.structs.replace(before, act=killed.act, again_who=killed.who, again_why=killed.why)
+    write_whole(killed_path(home), msgspec.json.encode(found))
+    return found
 
 
 def lift_killed(home: Path) -> None:
-    (home / "journal" / "killed").unlink(missing_ok=True)
+    killed_path(home).unlink(missing_ok=True)
     _sync_folder(home / "journal")

@@ -50,6 +50,19 @@ def limit_of(node: Node, parts: Supervision) -> float:
     return STOP_S if parts.failed.done() else node.lease_s + STOP_S
 
 
+async def end_silent(name: str, lease_s: float, ask: Ask, parts: Supervision, tell: Callable[[str, float], None]) -> None:
+    """While the parts are ended: one that has long for it, and is silent for a lease, is killed, for it hangs."""
+    since_s = time.monotonic()
+    while (part := parts.part(name)) is not None and part.number:
+        if await ask(name, "status") is not None:
+            since_s = time.monotonic()
+        elif time.monotonic() - since_s > lease_s:
+            tell(name, time.monotonic() - since_s)
+            await parts.kill(name)
+            return
+        await asyncio.sleep(POLL_S)
+
+
 async def left_open(ask: Ask, is_flat: bool) -> list[str]:
     """What of that which a stop asked for has yet to happen, in words."""
     gateway, status = await ask(GATEWAY, "status"), await ask(ENGINE, "status")

@@ -15,6 +15,7 @@ import heapq
 import random
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import floor
 from typing import Any, Final, Literal, NamedTuple
 
@@ -51,6 +52,9 @@ SUPERVISED: Final = SupervisorSpec(
     backoff=Backoff(first_s=0.05, max_s=0.4, steady_s=1.0, steady_killed_s=0.2),
 )
 QUIET_NS: Final = 30 * SECOND  # what the end may take
+ORDERS: Final = 8  # where a kernel's snapshot has those that are open
+PROTECTIONS: Final = 11
+TIMER: Final = 10  # and in a protection, when it is tried again
 CANCELS_MAX: Final = 4
 FEED_NS: Final = 2 * MS  # the longest that a market fact is on its way, where nothing is wrong
 RECONCILE_NS: Final = 2 * SECOND  # how often books are compared
@@ -400,10 +404,10 @@ class World:
         self.is_quiet = True
         self.run_until(self.now + 5 * SECOND)
         self.act(ENGINE, lambda session: session.set_trading_state(TradingState.HALTED, self.now, "judge", "the end"))
-        for _ in range(CANCELS_MAX):
-            self.act(ENGINE, self.end_orders)
+        for number in range(CANCELS_MAX):
+            self.act(ENGINE, partial(self.end_orders, is_last=number + 1 == CANCELS_MAX))
             self.run_until(self.now + QUIET_NS)
-            if not self.actors[ENGINE].live.kernel.snapshot()[8]:
+            if self.is_over:
                 break  # a cancel that came too late may have left a position bare, which is guarded again
         verdict = self.judge()
         for _ in range(LOOKS):
@@ -413,9 +417,15 @@ class World:
             verdict = self.judge()
         return verdict
 
-    def end_orders(self, session: Session) -> list[Any]:
-        """Cancel all; of contracts close the positions too, so that nothing is locked."""
-        act = Act.FLATTEN if any(one.is_contract for one in self.plan.instruments) else Act.CANCEL_ALL
+    @property
+    def is_over(self) -> bool:
+        """Whether no order is open, and no guard waits to be tried again."""
+        state = self.actors[ENGINE].live.kernel.snapshot()
+        return not state[ORDERS] and not any(one[TIMER] for one in state[PROTECTIONS])
+
+    def end_orders(self, session: Session, is_last: bool) -> list[Any]:
+        """Cancel all; of contracts close the positions too, so that nothing is locked, unless nobody trades with us."""
+        act = Act.FLATTEN if any(one.is_contract for one in self.plan.instruments) and not is_last else Act.CANCEL_ALL
         return list(session.act(act, self.now, "judge", "the end"))
 
     def judge(self) -> Verdict:
@@ -482,7 +492,7 @@ class World:
         for order in venue.all_orders():
             if order.is_open:
                 yield f"order {order.client_id} is still open at the venue"
-        if open_ := session.live.kernel.snapshot()[8]:
+        if open_ := session.live.kernel.snapshot()[ORDERS]:
             yield f"orders are still open at the engine: {open_}"
         for number, sequence, error in session.live.kernel.failures:
             yield f"strategy {number} raised on fact {sequence}: {error!r}"
