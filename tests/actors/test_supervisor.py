@@ -278,11 +278,47 @@ def test_children_that_end_with_one_end_before_it_waits() -> None:
     assert machine.started(5, 0) == []
     assert machine.exited(4, "crash", 1) == [Stop(5, children[2])]
     assert machine.exited(5, SHUTDOWN, 2) == []
-    assert [one.state for one in machine.children] == ["running", "restarting", "stopped"]
+    assert [one.state for one in machine.children] == ["running", "restarting", "restarting"]
     assert machine.restart_child(7, "b", 3) == [Answer(7, "restarting")]
     assert machine.delete_child(8, "b", 3) == [Answer(8, "restarting")]
     assert machine.wake(machine.next_due_ns) == [Start(6, children[1])]
     assert counts(machine.children) == {"specs": 3, "active": 2, "supervisors": 0, "workers": 3}
+
+
+def waiting() -> Supervisor:
+    """Of three b waits for its restart, and so do the others, which ended with it."""
+    children = (leaf("a"), leaf("b"), leaf("c"))
+    spec = SupervisorSpec(strategy=Strategy.ONE_FOR_ALL, intensity=9, backoff=Backoff(first_s=1.0), children=children)
+    machine = running(spec)
+    for first in (1, 4):
+        machine.exited(first + 1, "crash", 0)
+        machine.exited(first + 2, SHUTDOWN, 0)
+        machine.exited(first, SHUTDOWN, 0)
+        for number in range(4, 7):
+            machine.started(number, 0)
+    assert [(one.state, one.number) for one in machine.children] == [("restarting", 0)] * 3
+    return machine
+
+
+def test_those_that_ended_with_one_that_waits_start_with_it_when_it_is_asked_for() -> None:
+    machine = waiting()
+    a, b, c = (one.spec for one in machine.children)
+    assert machine.terminate_child(1, "b", 1) == [Answer(1)]
+    assert machine.restart_child(2, "b", 1) == [Start(7, a)]
+    assert machine.started(7, 1) == [Start(8, b)]
+    assert machine.failed(8, "no", 1) == [Start(9, c)], "its own start fails, and is the answer"
+    assert machine.started(9, 1) == [Answer(2, "no")]
+    assert [one.state for one in machine.children] == ["running", "stopped", "running"]
+
+
+def test_those_that_ended_with_one_that_waits_start_when_it_is_forgotten() -> None:
+    machine = waiting()
+    a, _, c = (one.spec for one in machine.children)
+    machine.terminate_child(1, "b", 1)
+    assert machine.delete_child(2, "b", 1) == [Start(7, a)]
+    assert machine.failed(7, "no", 1) == [Start(8, c)]
+    assert machine.started(8, 1) == [Answer(2), Stop(8, c)], "what failed is tried again at once, and all with it, as OTP has it"
+    assert machine.exited(8, SHUTDOWN, 1) == [Start(9, a)]
 
 
 def test_one_that_waits_counts_as_alive_among_the_significant() -> None:

@@ -57,6 +57,11 @@ class Noter(Actor):
 
     async def hear(self, message, sender):
         self.note(f"{message.kind} {message.fact}")
+        if self.params.how == "flaky" and not os.path.exists(f"{self.params.file}.{message.fact}"):
+            open(f"{self.params.file}.{message.fact}", "w").close()
+            raise ValueError("the first time it fails")
+        if self.params.how == "thread":
+            await asyncio.to_thread(time.sleep, 3600)
         if self.params.how == "hangs":
             time.sleep(3600)
         if self.params.how == "waits":

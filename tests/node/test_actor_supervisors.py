@@ -75,6 +75,24 @@ def test_a_supervisor_is_restarted_by_its_name_with_all_below_it(actors: Actors)
     assert actors.status()["supervisors"]["pair"]["last_exit"] == "shutdown"
 
 
+def test_a_group_that_waits_for_one_is_back_when_that_one_is_started_or_taken_away(actors: Actors) -> None:
+    pair(actors, 'strategy = "one_for_all"\nintensity = 100\nbackoff = "600s"\nbackoff_max = "600s"')
+    kill(actors, "two")  # the first restart is at once, those after it wait
+
+    def end_two() -> None:
+        os.kill(actors.pid("two"), signal.SIGKILL)
+        actors.place.wait(lambda: actors.states() == {"one": "running", "two": "restarting", "three": "restarting"})
+
+    end_two()
+    actors.place.ask("restart", "two")
+    actors.place.wait(lambda: set(actors.states().values()) == {"running"})
+    end_two()
+    actors.use("two", more='place = "process"')  # it is below the first now
+    actors.write()
+    actors.place.ask("reload")
+    actors.place.wait(lambda: set(actors.states().values()) == {"running"})
+
+
 def test_one_that_is_temporary_stays_down_until_one_of_its_own_is_started_by_hand(actors: Actors) -> None:
     pair(actors, f'{FAST}\nrestart = "temporary"'.replace("intensity = 1", "intensity = 0"))
     os.kill(actors.pid("two"), signal.SIGKILL)

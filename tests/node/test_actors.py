@@ -16,7 +16,7 @@ from tests.actors.children import below
 from tests.node.acted import NOTER, Actors
 from tests.node.nodes import Place
 from tests.test_architecture import ROOT
-from tradebot.domain.errors import EXIT_REFUSED, ConfigError
+from tradebot.domain.errors import EXIT_DONE, EXIT_REFUSED, ConfigError
 from tradebot.node.actor_code import make_actor
 from tradebot.node.actor_group import safe_mark
 from tradebot.node.actor_part import read_place
@@ -378,6 +378,40 @@ def hold_next(words: bytes, before: int) -> float:
                     os.kill(pid, signal.SIGSTOP)
                     return time.monotonic()
     raise AssertionError("none was started")
+
+
+@pytest.mark.parametrize("where", ["loop", "process"])
+def test_one_that_fails_over_each_event_hears_each_once_more_and_gets_on(actors: Actors, where: str) -> None:
+    actors.rules = 'intensity = 1000\nbackoff = "0s"'
+    actors.use("one", how="flaky", more=f'place = "{where}"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait_orders(2)
+
+    def heard() -> list[str]:
+        return [one for one in actors.lines("one") if not one.startswith(("start", "end"))]
+
+    place.wait(lambda: len(heard()) >= 6)  # three events, all of which were there when it began
+    found = heard()[:6]
+    assert found[::2] == found[1::2] and len(set(found)) == 3
+
+
+@pytest.mark.parametrize("how", ["thread", "hangs"])
+def test_one_that_does_not_let_go_holds_up_no_stop(actors: Actors, how: str) -> None:
+    """Its process has the time of all actors for its end, and takes it where it has something to do."""
+    actors.node += '\nlease = "2s"'
+    actors.use("bad", how=how, more='shutdown = "1s"')
+    for name in ("one", "two", "three", "four"):
+        actors.use(name, more='shutdown = "9s"')
+    actors.write()
+    place = actors.place
+    place.start()
+    place.wait(lambda: len(actors.lines("bad")) >= 2)
+    began_s = time.monotonic()
+    assert place.stop() == EXIT_DONE
+    assert time.monotonic() - began_s < 15.0
+    assert how == "hangs" or all(actors.lines(name)[-1] == "end" for name in ("one", "two", "three", "four"))
 
 
 def test_one_that_a_reload_takes_away_is_told_as_an_actor(actors: Actors) -> None:

@@ -210,17 +210,6 @@ def test_strategies_keep_their_names_and_places(place: Place) -> None:
     assert "found resting, second" in place.start_refused(EXIT_USAGE)
 
 
-def test_a_kill_that_cannot_cancel_says_so(place: Place) -> None:
-    """The engine hangs: the latch is there, and the orders are still at the venue."""
-    place.start()
-    place.wait_orders(2)
-    place.node.signal(ENGINE, signal.SIGSTOP)
-    assert "nothing was cancelled" in place.call(EXIT_NOT_RUNNING, "kill", "--why", "now")["error"]
-    place.node.signal(ENGINE, signal.SIGCONT)
-    assert place.stop() == EXIT_DONE
-    assert "now" in place.start_refused(EXIT_REFUSED)
-
-
 def test_another_account_is_another_run(place: Place) -> None:
     run_id = place.start()
     assert place.stop() == EXIT_DONE

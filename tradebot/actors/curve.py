@@ -25,6 +25,7 @@ from tradebot.domain.published import published
 ZAP: Final = "inproc://zeromq.zap.01"
 DOMAIN: Final = b"tradebot"
 ZAP_FRAMES: Final = 7  # version, request, domain, address, identity, mechanism, key
+BOX_BYTES: Final = 33  # of a message beside what it carries: its name, a nonce, flags and the box's own (rfc.zeromq.org/spec/26)
 HANDSHAKE_MS: Final = 5_000  # a peer that does not get through it by then is cut off
 KEEPALIVE_S: Final = 30
 BINDS_MAX: Final = 20

@@ -8,7 +8,7 @@ from typing import Final
 
 import zmq
 
-from tradebot.actors.curve import Context, bind_secured
+from tradebot.actors.curve import BOX_BYTES, Context, bind_secured
 from tradebot.actors.drain import Drain, Frames
 
 HIGH_WATER: Final = 200  # answers that wait for one client
@@ -27,7 +27,7 @@ class Requests:
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.RCVHWM, HEARD_HIGH_WATER)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX + BOX_BYTES)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.peers = bind_secured(self._socket, address, secret, key="node.api.address")
         self.lost = self.garbage = 0

@@ -11,7 +11,7 @@ from typing import Final
 
 import zmq
 
-from tradebot.actors.curve import Context, bind_secured
+from tradebot.actors.curve import BOX_BYTES, Context, bind_secured
 from tradebot.actors.drain import Drain, Frames
 from tradebot.actors.subscriptions import Subscriptions
 
@@ -38,7 +38,7 @@ class Stream:
         self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.RCVHWM, HEARD_HIGH_WATER)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES_MAX + BOX_BYTES)
         self.peers = bind_secured(self._socket, address, secret, key="node.api.address")
         self.subscribed = Subscriptions(int(address.rpartition(":")[2]))
         self.peers.came, self.peers.went = self.subscribed.begin, self.subscribed.end

@@ -6,8 +6,9 @@ ended. A child that is told to end and does not in its time is killed. A restart
 restarting is a restart to be tried again, and counts.
 
 It does one thing after the other, as OTP's does: what is asked for or dies meanwhile waits in order. Beyond OTP: the first
-restart is at once, one that follows soon waits (`Backoff`), while the children that a strategy ends with it have ended already;
-and since waiting keeps deaths apart, a child that dies soon more than `intensity` times in a row ends the supervisor too.
+restart is at once, one that follows soon waits (`Backoff`), while the children that a strategy ends with it have ended already.
+They start with it, whoever starts it, and without it, where it is forgotten meanwhile. And since waiting keeps deaths apart, a
+child that dies soon more than `intensity` times in a row ends the supervisor too.
 
     who drives it                           says
     begin, stop, call, wake, and            Start, Stop, Kill: do this with a child
@@ -81,7 +82,8 @@ Said = Start | Stop | Kill | Ready | Ended | Answer
 
 class Child(Struct):
     """A child as it is now. `number` is that of its start while it lives or is starting, else 0; `reason` is set once it has
-    exited and nobody has dealt with that; a restart waits until `due_ns`, or is to be tried again, while `is_restarting`.
+    exited and nobody has dealt with that; a restart waits until `due_ns`, or is to be tried again, while `is_restarting`. One
+    that was ended with another, whose restart waits, starts with that one, which is `waits_for`.
     """
 
     spec: ChildSpec
@@ -89,6 +91,7 @@ class Child(Struct):
     is_up: bool = False
     reason: str | None = None
     is_restarting: bool = False
+    waits_for: str = ""
     due_ns: int = 0
     starts: int = 0
     began_ns: int = 0
@@ -101,8 +104,7 @@ class Child(Struct):
         """running, starting, restarting or stopped."""
         if self.number:
             return "running" if self.is_up else "starting"
-        return "restarting" if self.is_restarting else "stopped"
-
+        return "restarting" if self.is_restarting or self.waits_for else "stopped"
 
     def lie_down(self) -> None:
         """It neither runs nor is about to."""
@@ -237,7 +239,7 @@ class Supervisor:
         """Whether the end of a significant child ends the supervisor."""
         if not spec.is_significant or self.spec.auto_shutdown is AutoShutdown.NEVER:
             return False
-        others = [one for one in self.children if one.spec.is_significant and (one.number or one.is_restarting)]
+        others = [one for one in self.children if one.spec.is_significant and (one.number or one.is_restarting or one.waits_for)]
         return self.spec.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT or not others
 
     def _restart(self, child: Child) -> Work:
@@ -254,7 +256,10 @@ class Supervisor:
         if not delay_s:
             return (yield from self._restart_due(child))
         child.due_ns = self._now_ns + round(delay_s * NS)
-        yield from self._terminate_all([one for one in self._group(child) if one is not child])
+        others = [one for one in self._group(child) if one is not child]
+        yield from self._terminate_all(others)
+        for one in others:
+            one.waits_for = child.spec.id
         return True
 
     def _restart_due(self, child: Child) -> Work:
@@ -264,9 +269,13 @@ class Supervisor:
         yield from self._terminate_all([one for one in self._group(child) if one is not child])
         failed = yield from self._start_all(self._group(child))
         if failed is not None:
-            failed.is_restarting = True
-            self._todo.append(lambda: self._try_again(failed))
+            self._try_later(failed)
         return True
+
+    def _try_later(self, child: Child) -> None:
+        """Its start failed while restarting: after what waits."""
+        child.is_restarting = True
+        self._todo.append(lambda: self._try_again(child))
 
     def _try_again(self, child: Child) -> Work:
         if not child.is_restarting:
@@ -301,7 +310,7 @@ class Supervisor:
         """The error, empty where it started."""
         self._numbers += 1
         child.number, child.reason, child.is_up = self._numbers, None, False
-        child.is_restarting, child.due_ns = False, 0
+        child.is_restarting, child.due_ns, child.waits_for = False, 0, ""
         child.starts += 1
         child.began_ns = self._now_ns
         self._said.append(Start(child.number, child.spec))
@@ -361,16 +370,29 @@ class Supervisor:
         child = self.find(name)
         error = _why_not(child)
         if child is not None and not error:
-            error = yield from self._start(child)
+            error = yield from self._start_with(child)
         return self._answer(call, error)
+
+    def _start_with(self, child: Child) -> Generator[Waits, str | bool, str]:
+        """One that was asked for, and in their order those that wait for it; its own error."""
+        error = ""
+        for one in [one for one in self.children if one is child or one.waits_for == child.spec.id]:
+            failure = yield from self._start(one)
+            if one is child:
+                error = failure
+            elif failure:
+                self._try_later(one)
+        return error
 
     def _delete(self, call: int, name: str) -> Work:
         child = self.find(name)
         error = _why_not(child)
         if not error:
             self.children = [one for one in self.children if one is not child]
+            for one in [one for one in self.children if one.waits_for == name]:
+                if (yield from self._start(one)):
+                    self._try_later(one)
         return self._answer(call, error)
-        yield  # it waits for nothing, and is work like any
 
     def _answer(self, call: int, error: str = "") -> bool:
         self._said.append(Answer(call, error))
