@@ -2,10 +2,12 @@
 
 Nobody is waited for: a subscriber whose queue is full loses what comes, and sees it by the numbers that are missing. For a new
 subscription the last messages of its topics are said again, with the numbers they had, so that one who has them already drops
-them; however many subscribe at a moment, they are said once. Who subscribes to the topic of places hears, before anything can be
-lost to it, where each topic stands: so it knows also of one that it never heard whether a message was lost or before its time.
+them; they reach everybody, so each is said again once in a while only, however many subscribe and how often. Who subscribes to
+the topic of places hears, before anything can be lost to it, where each topic stands: so it knows also of one that it never heard
+whether a message was lost or before its time.
 """
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +22,7 @@ TOPIC_BYTES_MAX: Final = 128
 FRAME_BYTES_MAX: Final = 8_192  # what is larger than a topic is garbage; whoever sends more is cut off by libzmq, uncounted
 HEARD_HIGH_WATER: Final = 16  # messages of one subscriber that wait to be heard
 TOPICS_MAX: Final = 256
+AGAIN_S: Final = 0.5  # between two times that the same is said again
 
 Encode = Callable[[int], bytes]
 """A message, given its number in its topic."""
@@ -44,7 +47,8 @@ class Stream:
         self.peers.came, self.peers.went = self.subscribed.begin, self.subscribed.end
         self._sequences: dict[bytes, int] = {}
         self._last: dict[bytes, bytes] = {}
-        self._wanted: dict[bytes, None] = {}
+        self._wanted: dict[bytes, None] = {}  # topics
+        self._said_s: dict[bytes, float] = {}
         self.subscriptions = self.garbage = self.told = 0
         self._drain = Drain(self._socket, self._hear)
 
@@ -53,6 +57,7 @@ class Stream:
         self._drain.look()  # so that who has just come hears where the topics stand before anything can be lost
         self._tell_places()
         assert name in self._last or len(self._last) < TOPICS_MAX
+        self._wanted.pop(name, None)  # who wants the last one hears this one
         sequence = self._sequences[name] = self._sequences.get(name, 0) + 1
         body = self._last[name] = encode(sequence)
         self._send(name, body)
@@ -62,13 +67,14 @@ class Stream:
         self._last.pop(topic.encode(), None)
 
     def repeat(self) -> None:
-        """Say the last messages again for what was subscribed since the last call; called at the publisher's pace."""
+        """Say the last messages again of what was subscribed; called at the publisher's pace."""
         self._tell_places()
-        if self._wanted:
-            wanted, self._wanted = tuple(self._wanted), {}
-            for name, body in self._last.items():
-                if name.startswith(wanted):
-                    self._send(name, body)
+        now_s = time.monotonic()
+        for name in [one for one in self._wanted if now_s - self._said_s.get(one, -AGAIN_S) >= AGAIN_S]:
+            del self._wanted[name]
+            if name in self._last:
+                self._said_s[name] = now_s
+                self._send(name, self._last[name])
         self._drain.look_soon()
 
     def _tell_places(self) -> None:
@@ -91,8 +97,7 @@ class Stream:
         elif body[:1] == b"\1":
             self.subscriptions += 1
             self._are_places_due |= self._places_topic.startswith(body[1:])
-            if any(name.startswith(body[1:]) for name in self._last):
-                self._wanted[body[1:]] = None
+            self._wanted |= dict.fromkeys(name for name in self._last if name.startswith(body[1:]))
 
     def close(self) -> None:
         self.peers.close()

@@ -56,7 +56,7 @@ def reload(call: Call) -> int:
     from tradebot.node.reloading import described, reload_node
 
     found = reload_node(call.home, RELOAD_S)
-    call.output.answer(found, lambda: call.output.line(described(found["changed"], found["parts"])))
+    call.output.answer(found, lambda: call.output.line(described(found["changed"], found["parts"], found["gone"])))
     return EXIT_DONE
 
 

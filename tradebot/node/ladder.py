@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tradebot.domain.wire import Argument
+from tradebot.node.session_files import EndingAct
 
 Step = dict[str, str]
 
@@ -45,7 +46,7 @@ def _act_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:
     return [{"verb": "act", "act": act_of(is_flat=verb == "flatten", takes_guards=bool(arguments.get("guards")))}]
 
 
-def act_of(is_flat: bool, takes_guards: bool) -> str:
+def act_of(is_flat: bool, takes_guards: bool) -> EndingAct:
     """The act by which what is open ends."""
     if is_flat:
         return "FLATTEN"

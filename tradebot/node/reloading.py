@@ -115,7 +115,9 @@ def reload_node(home: Path, timeout_s: float) -> dict[str, Any]:
     return found
 
 
-def described(changed: list[str], parts: list[str]) -> str:
-    """What a reload did, for people."""
+def described(changed: list[str], parts: list[str], gone: list[str]) -> str:
+    """What a reload did, for people; `gone` are those of the parts that it took away, which end in their own time."""
     what = ", ".join(changed) if changed else "nothing"
-    return f"changed: {what}; started again: {', '.join(parts) or 'nobody'}"
+    again = [name for name in parts if name not in gone]
+    ended = f"; taken away: {', '.join(gone)}" if gone else ""
+    return f"changed: {what}; started again: {', '.join(again) or 'nobody'}{ended}"

@@ -316,8 +316,10 @@ class Root:
                 await self.start_again(parts, name)
             self.shape = self.warden.shape = shape_of_node(self.config.node)
             again += await self.actor_changes.change(before.node.actors, self.config.node, self.shape)
-            self.say({"event": "reloaded", "changed": changed, "parts": again})
-            write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again})
+            there = (*self.shape.processes, *self.shape.hosted, *self.shape.actors)
+            gone = [name for name in again if name not in there]
+            self.say({"event": "reloaded", "changed": changed, "parts": again, "gone": gone})
+            write_outcome(self.folder, {"accepted": True, "changed": changed, "parts": again, "gone": gone})
 
     async def start_again(self, parts: Supervision, name: str) -> None:
         """With the configuration as it is now, which may have added the part for clients, or taken it away."""

@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -41,13 +41,17 @@ class Prepared(Struct, frozen=True, kw_only=True):
     ticks_crc: int = 0  # of the file of ticks; 0 in runs of earlier versions
 
 
+EndingAct = Literal["CANCEL_ENTRIES", "CANCEL_ALL", "FLATTEN"]
+"""The acts that end what is open."""
+
+
 class Killed(Struct, frozen=True, kw_only=True):
     """Why nothing of this home trades until somebody lifts it, and by which act the engine is to end what is open (`Act`)."""
 
     who: str
     why: str
     time: str
-    act: str = "CANCEL_ENTRIES"
+    act: EndingAct = "CANCEL_ENTRIES"
     again_who: str = ""  # who asked last, where it was set already
     again_why: str = ""
 
