@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,10 +17,11 @@ from tests.actors.children import below
 from tests.node.acted import NOTER, Actors
 from tests.node.nodes import Place
 from tests.test_architecture import ROOT
+from tradebot.actors.actor import EVERY_KIND
 from tradebot.domain.errors import EXIT_DONE, EXIT_REFUSED, ConfigError
 from tradebot.node.actor_code import make_actor
 from tradebot.node.actor_group import safe_mark
-from tradebot.node.actor_part import read_place
+from tradebot.node.actor_part import ActorPart, read_place
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.health import is_alive
 from tradebot.node.node_schema import ActorUse
@@ -395,6 +397,20 @@ def test_one_that_fails_over_each_event_hears_each_once_more_and_gets_on(actors:
     place.wait(lambda: len(heard()) >= 6)  # three events, all of which were there when it began
     found = heard()[:6]
     assert found[::2] == found[1::2] and len(set(found)) == 3
+
+
+def test_a_fact_that_gives_several_events_is_heard_with_the_last_of_them() -> None:
+    part, heard = ActorPart.__new__(ActorPart), []
+    part.actor = SimpleNamespace(events=EVERY_KIND)
+    part.acting = SimpleNamespace(hear=lambda event, sender, done: heard.append(done))
+    part.heard_last = part.read_last = 0
+    words = {"time": "", "event": "place_order", "text": ""}
+    part.hear_events([{"sequence": fact, **words} for fact in (5, 5, 7)])
+    places = []
+    for done in heard:
+        done()
+        places.append(part.heard_last)
+    assert places == [4, 5, 7] and part.read_last == 7
 
 
 @pytest.mark.parametrize("how", ["thread", "hangs"])

@@ -5,6 +5,7 @@ A node of real processes with keys of three roles; the library is the client, an
 
 import signal
 import socket
+import threading
 from contextlib import suppress
 
 import pytest
@@ -57,6 +58,29 @@ def test_clients_ask_listen_and_steer_by_their_role(reached: Reached) -> None:
     found = reached.status()
     assert found["refused"] == {"role": 7, "killed": 1} and found["refused_by_name"]["the-viewer"] == 5
     assert judge(place.node.folder).findings == []
+
+
+def test_kills_of_several_at_once_are_all_carried_out(reached: Reached) -> None:
+    reached.start()
+    reached.place.wait_orders(2)
+    answers, gate = [], threading.Barrier(4)
+
+    def kill(flatten: bool) -> None:
+        with reached.client("admin") as admin:
+            admin.status()
+            gate.wait(10)
+            answers.append(admin.control("kill", why=f"flatten {flatten}", flatten=flatten))
+
+    several = [threading.Thread(target=kill, args=(number == 2,)) for number in range(4)]
+    for one in several:
+        one.start()
+    for one in several:
+        one.join(30)
+    assert [one.by for one in answers] == [ENGINE] * 4
+    assert reached.place.wait_orders(0) == []
+    reached.place.wait(lambda: reached.place.ask("status")["positions_open"] == [])
+    assert ("the-admin", "flatten True") in reached.place.controls()
+    assert reached.place.ask("status")["parts"][API]["starts"] == 1
 
 
 def test_subscribers_hear_the_last_value_at_once_and_every_fact_after(reached: Reached) -> None:

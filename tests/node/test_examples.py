@@ -20,7 +20,7 @@ from tests.support import needs_ipv6
 from tests.test_architecture import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
-COUNT = 6
+COUNT = 10
 INSTALL_S = 120
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tradebot.domain.wire import CONTROLS
-from tradebot.node.ladder import ARGUMENTS, Step, steps_of
+from tradebot.node.ladder import ARGUMENTS, Step, act_of, steps_of
 
 REDUCING, HALTED, ACTIVE = ({"verb": "state", "state": name} for name in ("REDUCING", "HALTED", "ACTIVE"))
 ENTRIES, ALL, FLATTEN = ({"verb": "act", "act": name} for name in ("CANCEL_ENTRIES", "CANCEL_ALL", "FLATTEN"))
@@ -18,14 +18,16 @@ ENTRIES, ALL, FLATTEN = ({"verb": "act", "act": name} for name in ("CANCEL_ENTRI
         ("cancel-all", {"guards": True}, [ALL]),
         ("cancel-all", {"guards": False}, [ENTRIES]),
         ("flatten", {}, [REDUCING, FLATTEN]),
-        ("kill", {}, [HALTED, ENTRIES]),
-        ("kill", {"guards": True}, [HALTED, ALL]),
-        ("kill", {"flatten": True}, [HALTED, FLATTEN]),
-        ("kill", {"guards": True, "flatten": True}, [HALTED, FLATTEN]),
+        ("kill", {"guards": True, "flatten": True}, []),  # it goes by the latch
     ],
 )
 def test_a_rung_asks_for_its_steps(verb: str, arguments: dict[str, bool | int | str], steps: list[Step]) -> None:
     assert steps_of(verb, arguments) == steps
+
+
+def test_a_kill_does_the_most_that_it_was_told() -> None:
+    found = [act_of(is_flat, takes_guards) for is_flat in (False, True) for takes_guards in (False, True)]
+    assert found == ["CANCEL_ENTRIES", "CANCEL_ALL", "FLATTEN", "FLATTEN"]
 
 
 @pytest.mark.parametrize("arguments", [{"guards": 1}, {"guards": "yes"}, {"everything": True}])

@@ -32,7 +32,7 @@ def test_changes_reach_the_parts_that_they_concern_and_the_run_replays(place: Pl
     place.start()
     place.wait_orders(2)
     pids = {name: place.node.pids(name) for name in (ENGINE, GATEWAY, VENUE, FEED)}
-    assert place.ask("reload") == {"number": 1, "accepted": True, "changed": [], "parts": []}
+    assert place.ask("reload") == {"number": 1, "accepted": True, "changed": [], "parts": [], "gone": []}
     change(place, "speed = 20.0", "speed = 30.0")
     change(place, 'node = {', 'risk = { order_rate = "50/s" }\nnode = {')
     found = place.ask("reload")

@@ -141,7 +141,7 @@ def test_an_engine_that_stood_still_when_the_home_was_killed_halts_before_anythi
     place.start()
     place.wait_orders(2)
     place.node.signal(ENGINE, signal.SIGSTOP)
-    assert "halts and cancels before anything else" in place.call(EXIT_NOT_RUNNING, "kill", "--why", "enough")["error"]
+    assert "halts and cancels entries before anything else" in place.call(EXIT_NOT_RUNNING, "kill", "--why", "enough")["error"]
     place.node.signal(ENGINE, then)
     place.wait(lambda: [one["is_guard"] for one in place.wait_orders(1)] == [True])
     assert place.ask("status")["trading"] == "halted"

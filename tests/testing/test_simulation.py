@@ -27,7 +27,7 @@ from tradebot.testing.simulation import ENGINE, GATEWAY, NO_FAULTS, VENUE, Faile
 from tradebot.venues.paper_orders import FOR_EVER, Retention
 
 FULL = os.environ.get("TRADEBOT_FULL") == "1"
-SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "300"))
+SEEDS = int(os.environ.get("TRADEBOT_SEEDS", "10000" if FULL else "200"))
 GROUPS = 20
 FACTS = stream(1, 700)
 LONG = stream(2, 1_500)
@@ -49,7 +49,7 @@ def world(seed: int, **settings: Any) -> Verdict:
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_nothing_is_lost_or_doubled_whatever_the_seed(group: int) -> None:
-    """300 seeds in `make test`, 10,000 by `make simulate`; a failure names its seed."""
+    """200 seeds in `make test`, 10,000 by `make simulate`; a failure names its seed."""
     verdicts = [world(seed) for seed in range(group, SEEDS, GROUPS)]
     assert sum(one.crashes for one in verdicts) > len(verdicts)
     assert sum(one.fills for one in verdicts) > len(verdicts)

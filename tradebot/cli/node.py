@@ -2,13 +2,12 @@
 
 import getpass
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from tradebot.cli import standing
 from tradebot.cli.call import Call, Parser, Verbs, count_arg
 from tradebot.cli.output import counted
-from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, NotRunning, Refused
+from tradebot.domain.errors import EXIT_DONE, EXIT_FAILED, LocalError, NotRunning, Refused
 from tradebot.domain.words import WHY_MAX, one_line
 
 RECONCILE_S: Final = 10.0
@@ -113,7 +112,7 @@ def pause(call: Call) -> int:
 
 def resume(call: Call) -> int:
     """Raises Refused where the home was killed and the latch is not to be lifted."""
-    from tradebot.node.session_files import lift_killed, read_killed
+    from tradebot.node.latch import lift_killed, read_killed
 
     killed = read_killed(call.home)
     if killed is not None:
@@ -142,7 +141,7 @@ def cancel_all(call: Call) -> int:
 
 def flatten(call: Call) -> int:
     """Reducing first, so that nothing is opened again; it stays so. A home that was killed stays halted."""
-    from tradebot.node.session_files import read_killed
+    from tradebot.node.latch import read_killed
 
     if read_killed(call.home) is not None:
         return _act(call, "act", note="the home stays killed: `tradebot resume --after-kill` lifts that", act="FLATTEN")
@@ -154,8 +153,9 @@ def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
     from tradebot.node.desks import is_running
     from tradebot.node.ladder import act_of
+    from tradebot.node.latch import IN_WORDS, new_ask, set_latch
     from tradebot.node.root_lock import has_root
-    from tradebot.node.session_files import Killed, find_current, write_killed
+    from tradebot.node.session_files import find_current
 
     try:
         find_current(call.home)
@@ -163,18 +163,33 @@ def kill(call: Call) -> int:
         raise NotRunning(
             f"expected a home with a run to kill, found none in {call.home}, so nothing was latched: is it the right --home?"
         ) from error
-    time, act = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", act_of(call.words.flatten, call.words.guards)
-    write_killed(call.home, Killed(who=_who(), why=one_line(call.words.why, WHY_MAX), time=time, act=act))
+    asked = new_ask(_who(), one_line(call.words.why, WHY_MAX), act_of(call.words.flatten, call.words.guards))
+    try:
+        set_latch(call.home, asked)
+    except OSError as error:
+        return _kill_without_latch(call, asked, error)
     if not is_running(call.home):
         if has_root(call.home):
             raise NotRunning(
                 "latched, but the engine does not answer: its orders rest at the venue until it does, or is started again; "
-                "then it halts and cancels before anything else"
+                f"then it halts and {IN_WORDS[asked.act]} before anything else"
             )
         said = "latched: nothing of this home trades; no node runs, so nothing was cancelled"
         call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
         return EXIT_DONE
-    return _act(call, "kill")
+    return _act(call, "kill", nonce=asked.nonce, act=asked.act)
+
+
+def _kill_without_latch(call: Call, asked: Any, error: OSError) -> int:
+    """A disk that takes no latch: the engine can halt all the same. Raises LocalError: another start would trade."""
+    from tradebot.node.desks import ask_node
+
+    try:
+        ask_node(call.home, "engine", "kill", who=asked.who, why=asked.why, nonce=asked.nonce, act=asked.act)
+        done = "the engine halted and did what was asked"
+    except (NotRunning, LocalError) as nobody:
+        done = f"nothing was done: {nobody}"
+    raise LocalError(f"expected to latch the home, found {error}: a start of it would trade; {done}") from error
 
 
 def _act(call: Call, verb: str, note: str = "", **words: str) -> int:

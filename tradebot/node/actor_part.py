@@ -110,14 +110,18 @@ class ActorPart(Base):
         return ()
 
     def hear_events(self, found: list[dict[str, Any]]) -> None:
-        """Those of its kinds; taken when it has heard the ones before, so that more wait in the journal."""
+        """Those of its kinds; taken when it has heard the ones before, so that more wait in the journal. A fact may give several:
+        it has heard the fact with the last of them.
+        """
         kinds = self.actor.events
-        for one in found:
-            if kinds == EVERY_KIND or one["event"] in kinds:
-                event = dict(one)
-                fact, time, kind, text = (event.pop(name) for name in ("sequence", "time", "event", "text"))
-                self.acting.hear(Event(VERSION, fact, time, kind, text, event), ENGINE, partial(self.note_heard, fact))
-            self.read_last = max(self.read_last, one["sequence"])
+        wanted = [one for one in found if kinds == EVERY_KIND or one["event"] in kinds]
+        last_of = {one["sequence"]: at for at, one in enumerate(wanted)}
+        for at, one in enumerate(wanted):
+            event = dict(one)
+            fact, time, kind, text = (event.pop(name) for name in ("sequence", "time", "event", "text"))
+            heard = fact if last_of[fact] == at else fact - 1
+            self.acting.hear(Event(VERSION, fact, time, kind, text, event), ENGINE, partial(self.note_heard, heard))
+        self.read_last = max([self.read_last, *(one["sequence"] for one in found)])
 
     def note_heard(self, fact: int) -> None:
         self.heard_last = max(self.heard_last, fact)

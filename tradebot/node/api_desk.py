@@ -6,7 +6,6 @@ it is not known.
 """
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from tradebot.domain.words import WHY_MAX, one_line
 from tradebot.node.api_journal import FILLS_MAX, JournalNews
 from tradebot.node.api_view import NodeView, ask_desk
 from tradebot.node.ladder import Step, act_of, steps_of
-from tradebot.node.session_files import Killed, read_killed, write_killed
+from tradebot.node.latch import IN_WORDS, new_ask, read_killed, set_latch
 
 RECONCILE_S: Final = 10.0
 RECONCILE_EVERY_S: Final = 2.0  # from one round that clients asked for to the next: the engine makes it
@@ -156,15 +155,23 @@ class ApiDesk:
             return await self._do(who, one_line(request.why, WHY_MAX), steps)
 
     async def _kill(self, who: str, request: Control) -> Body:
-        """The latch is on the disk before anything else, and waits for nobody; the engine acts by it, asked or not."""
-        words, why = request.arguments, one_line(request.why, WHY_MAX)
-        act = act_of(bool(words.get("flatten")), bool(words.get("guards")))
-        time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        await asyncio.to_thread(write_killed, self._home, Killed(who=who, why=why, time=time, act=act))
+        """The latch is on the disk before anything else, and waits for nobody; the engine acts by it, asked or not. Where a disk
+        does not take it there is still the engine.
+        """
+        words, unwritten = request.arguments, ""
+        asked = new_ask(who, one_line(request.why, WHY_MAX), act_of(bool(words.get("flatten")), bool(words.get("guards"))))
         try:
-            return await self._ask_once(self._latched, {"verb": "kill", "who": who, "why": why})
+            await asyncio.to_thread(set_latch, self._home, asked)
+        except OSError as error:
+            unwritten = f"the latch could not be written ({error}), so a start of this home is not kept from trading"
+        try:
+            found = await self._ask_once(self._latched, {"verb": "kill", **msgspec.to_builtins(asked)})
         except Unmet as error:
-            return {"accepted": True, "by": "latch", "why": f"latched: the engine halts and acts before anything else; {error}"}
+            if unwritten:
+                raise Unmet(error.code, f"{unwritten}; {error}") from error
+            why = f"latched: once the engine runs it halts and {IN_WORDS[asked.act]} before anything else; {error}"
+            return {"accepted": True, "by": "latch", "why": why}
+        return found | ({"why": unwritten} if unwritten else {})
 
     async def _do(self, who: str, why: str, steps: list[Step]) -> Body:
         found: Body = {}

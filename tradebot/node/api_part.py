@@ -45,7 +45,7 @@ from tradebot.node.api_view import NodeView, Pace
 from tradebot.node.config import config_from_dict
 from tradebot.node.node_schema import Api
 from tradebot.node.part import Addressed, Base
-from tradebot.node.session_files import API, ENGINE, GATEWAY, ipc_folder, read_prepared
+from tradebot.node.session_files import API, ENGINE, GATEWAY, home_of, ipc_folder, read_prepared
 
 STATE_S: Final = 0.5
 FACTS_S: Final = 0.2  # those of a kind in this time are one message: it goes to each client, behind a cipher of its own
@@ -84,7 +84,7 @@ class ApiPart(Base):
         api = config_from_dict(prepared.config).node.api
         assert api is not None, "this part is started where the configuration has it"
         self.api, self.folder, self.run_id = api, folder.resolve(), prepared.run_id
-        self.home = self.folder.parents[1]
+        self.home = home_of(folder)
         self.told = told_address(api, self.home)
         self.requests: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tradebot.actors.inquiry import Crowded, Inquiry
-from tradebot.node.session_files import read_killed
+from tradebot.node.latch import read_killed
 
 EVERY_S: Final = 0.25
 ROWS_MAX: Final = 500  # orders that are told; where more are open, the engine is not asked for them
@@ -59,7 +59,7 @@ class NodeView:
             "orders": (orders or {}).get("orders", []),
             "orders_left_out": status["orders_open"] if status is not None and not is_small else 0,
             "positions": (positions or {}).get("positions", []),
-            "killed": None if killed is None else msgspec.to_builtins(killed),
+            "killed": None if killed is None else killed.told(),
         }
         self._found_s, self._seen = time.monotonic(), seen
 

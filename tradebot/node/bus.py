@@ -6,7 +6,7 @@ from typing import Final
 from tradebot.actors.bus import Bus, TcpBus
 from tradebot.actors.curve import read_or_make_secret
 from tradebot.actors.watching import ROOT
-from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, ipc_folder
+from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, home_of, ipc_folder
 from tradebot.node.tree_shape import TRADING
 from tradebot.node.values import BUS_PORTS, parse_bus
 
@@ -29,4 +29,4 @@ def bus_of(folder: Path, text: str) -> Bus:
 
 def secret_path(folder: Path) -> Path:
     """Where the key of a home's bus is; made by the root before any part starts."""
-    return folder.resolve().parents[1] / "keys" / "bus.secret"
+    return home_of(folder) / "keys" / "bus.secret"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tradebot.domain.wire import Argument
-from tradebot.node.session_files import EndingAct
+from tradebot.node.latch import EndingAct
 
 Step = dict[str, str]
 
@@ -13,7 +13,7 @@ _FIRST: Final[dict[str, list[Step]]] = {
     "resume": [{"verb": "state", "state": "ACTIVE"}],
     "cancel-all": [],
     "flatten": [{"verb": "state", "state": "REDUCING"}],  # so that nothing is opened again
-    "kill": [],  # the engine halts by the latch
+    "kill": [],  # it goes by the latch
 }
 ARGUMENTS: Final[dict[str, frozenset[str]]] = {
     "pause": frozenset(),
@@ -39,10 +39,8 @@ def steps_of(verb: str, arguments: Mapping[str, Argument], is_killed: bool = Fal
 
 
 def _act_of(verb: str, arguments: Mapping[str, Argument]) -> list[Step]:
-    if verb in ("pause", "resume"):
+    if verb in ("pause", "resume", "kill"):
         return []
-    if verb == "kill":
-        return [{"verb": "kill"}]
     return [{"verb": "act", "act": act_of(is_flat=verb == "flatten", takes_guards=bool(arguments.get("guards")))}]
 
 

@@ -25,6 +25,7 @@ from tradebot.node.parts import make_part
 from tradebot.node.session_files import ACTORS, ENGINE, next_epoch, read_prepared
 from tradebot.node.tree_shape import RESERVED, gave_up_code, together
 
+LEAVE_S: Final = 1.0
 TERMINATED: Final = reason_of(-signal.SIGTERM)
 
 
@@ -116,7 +117,7 @@ class Told:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    if sys.argv[1] in RESERVED:
-        sys.exit(code)
-    sys.stderr.flush()
-    os._exit(code)  # a guest's threads are not waited for
+    if sys.argv[1] not in RESERVED:  # a guest's files are closed, and its threads waited for, but not for ever
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
+        signal.setitimer(signal.ITIMER_REAL, LEAVE_S)
+    sys.exit(code)

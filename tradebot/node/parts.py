@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tradebot._core.types import Act, Kind
@@ -39,7 +40,7 @@ from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
 from tradebot.node.holdings import orders_of, positions_of, quotes_of
-from tradebot.node.latch import Latch
+from tradebot.node.latch import KillAsk, Latch
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
@@ -99,7 +100,7 @@ class EnginePart(Base):
         self.has_gateway = False
         self.peers = dict.fromkeys((GATEWAY, VENUE, FEED), "there")
         self.latch = Latch(folder)
-        self.done_by_latch: dict[str, Any] = {}
+        self.done_by_latch: dict[str, int] = {"cancels": 0, "closes": 0}
         self.saved_at = self.failures_told = 0
         self.now_ns = self.market_ns = 0  # now, and when market facts came last, or might have come first
 
@@ -194,14 +195,14 @@ class EnginePart(Base):
 
     def obey_latch(self, now_ns: int) -> list[Any]:
         """A home that was killed is halted before anything else, whether or not its engine was asked."""
-        killed = self.latch.wants()
-        if killed is None:
-            return []
-        who, why = (killed.again_who, killed.again_why) if killed.again_who else (killed.who, killed.why)
-        found = list(self.session.set_trading_state(TradingState.HALTED, now_ns, who, why))
-        said = self.session.act(Act[killed.act], now_ns, who, why)
+        asked = self.latch.wants()
+        return [] if asked is None else self.kill(asked, now_ns)
+
+    def kill(self, asked: KillAsk, now_ns: int) -> list[Any]:
+        found = list(self.session.set_trading_state(TradingState.HALTED, now_ns, asked.who, asked.why))
+        said = self.session.act(Act[asked.act], now_ns, asked.who, asked.why)
         self.done_by_latch = counts_of(said)
-        self.latch.carried_out()
+        self.latch.carried_out(asked.nonce)
         return [*found, *said]
 
     def tell_failures(self) -> None:
@@ -238,6 +239,9 @@ class EnginePart(Base):
         if verb == "books":
             return books_of(self.session, self.plan)
         if verb == "kill":
+            asked = msgspec.convert({name: question[name] for name in KillAsk.__struct_fields__}, KillAsk)
+            if not self.latch.has_done(asked.nonce):  # it could not be written, or is not to be read here
+                found += self.address(self.kill(asked, now_ns))
             return {"accepted": True, "by": ENGINE, **self.done_by_latch}
         if verb == "state" and question["state"] != TradingState.HALTED.name and self.latch.is_set:
             return {"accepted": False, "why": "the home was killed: at the machine, `tradebot resume --after-kill` lifts it"}

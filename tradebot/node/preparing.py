@@ -20,13 +20,13 @@ from tradebot.engine.plan import Plan
 from tradebot.node import identity
 from tradebot.node.build import make_plan, prepare
 from tradebot.node.config import Loaded, config_from_dict, config_to_dict
+from tradebot.node.latch import read_killed
 from tradebot.node.places import store_place
 from tradebot.node.schema import Config
 from tradebot.node.session_files import (
     Prepared,
     current_run,
     ipc_folder,
-    read_killed,
     read_prepared,
     run_folder,
     write_prepared,

@@ -8,8 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from tradebot.domain.errors import Diverged, LocalError, NotRunning
 from tradebot.domain.frames import Frame, FrameKind
 from tradebot.domain.orders import TradingState
@@ -20,8 +18,9 @@ from tradebot.node.chronicle import by_whom
 from tradebot.node.facts import frames_of
 from tradebot.node.health import read_parts
 from tradebot.node.holdings import orders_of, positions_of
+from tradebot.node.latch import read_killed
 from tradebot.node.root_lock import has_root
-from tradebot.node.session_files import ENGINE, Prepared, find_current, read_killed, read_prepared
+from tradebot.node.session_files import ENGINE, Prepared, find_current, read_prepared
 from tradebot.store.journal_segments import list_segments, read_head
 from tradebot.store.journal_snapshots import Snapshots
 
@@ -90,7 +89,7 @@ def as_of(home: Path, shadow: Shadow, trouble: str | None) -> dict[str, Any]:
 def killed_of(home: Path) -> dict[str, Any] | None:
     """The latch of `kill`; None where it is not set."""
     killed = read_killed(home)
-    return None if killed is None else msgspec.to_builtins(killed)
+    return None if killed is None else killed.told()
 
 
 def last_cause_of(home: Path) -> dict[str, Any] | None:

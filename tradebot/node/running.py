@@ -52,6 +52,7 @@ from tradebot.node.session_files import (
     GATEWAY,
     VENUE,
     forget_mailboxes,
+    home_of,
     ipc_folder,
     next_epoch,
     read_prepared,
@@ -264,7 +265,7 @@ class Root:
         from tradebot.node.api_part import told_address
 
         api = self.config.node.api
-        return {} if api is None else {"api": told_address(api, self.folder.resolve().parents[1])}
+        return {} if api is None else {"api": told_address(api, home_of(self.folder))}
 
     async def watch(self, parts: Supervision) -> None:
         """Kill what has been silent for a lease: what hangs is as dead as what crashed, and must not come back later."""

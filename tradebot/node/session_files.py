@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -41,19 +41,9 @@ class Prepared(Struct, frozen=True, kw_only=True):
     ticks_crc: int = 0  # of the file of ticks; 0 in runs of earlier versions
 
 
-EndingAct = Literal["CANCEL_ENTRIES", "CANCEL_ALL", "FLATTEN"]
-"""The acts that end what is open."""
-
-
-class Killed(Struct, frozen=True, kw_only=True):
-    """Why nothing of this home trades until somebody lifts it, and by which act the engine is to end what is open (`Act`)."""
-
-    who: str
-    why: str
-    time: str
-    act: EndingAct = "CANCEL_ENTRIES"
-    again_who: str = ""  # who asked last, where it was set already
-    again_why: str = ""
+def home_of(run: Path) -> Path:
+    """Of a run's folder, as the home calls it: its journals may be elsewhere, behind a link."""
+    return run.absolute().parents[1]
 
 
 def run_folder(home: Path, run_id: str) -> Path:
@@ -79,18 +69,20 @@ def find_current(home: Path) -> Path:
     return run_folder(home, run_id)
 
 
-def write_whole(path: Path, body: bytes) -> None:
-    """A small file, whole or not at all, on the disk before the call returns."""
-    new = path.with_name(path.name + ".new")
+def write_whole(path: Path, body: bytes, own_name: str = "new") -> None:
+    """A small file, whole or not at all, on the disk before the call returns. Where several may write at a time, each has an
+    `own_name` for what is not whole yet.
+    """
+    new = path.with_name(f"{path.name}.{own_name}")
     with new.open("wb") as file:
         file.write(body)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -170,30 +162,3 @@ def forget_mailboxes(folder: Path) -> None:
         shutil.rmtree(ipc, ignore_errors=True)
 
 
-def read_killed(home: Path) -> Killed | None:
-    """The latch of `kill`; None where it is not set."""
-    try:
-        return msgspec.json.decode(killed_path(home).read_bytes(), type=Killed)
-    except FileNotFoundError:
-        return None
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return Killed(who="unknown", why="the latch cannot be read", time="")
-
-
-def killed_path(home: Path) -> Path:
-    return home / "journal" / "killed"
-
-
-def write_killed(home: Path, killed: Killed) -> Killed:
-    """Set the latch; the first reason is kept, and what is to be done is what was asked for last."""
-    before = read_killed(home)
-    found = killed
-    if before is not None:
-        found = msgspec.structs.replace(before, act=killed.act, again_who=killed.who, again_why=killed.why)
-    write_whole(killed_path(home), msgspec.json.encode(found))
-    return found
-
-
-def lift_killed(home: Path) -> None:
-    killed_path(home).unlink(missing_ok=True)
-    _sync_folder(home / "journal")

@@ -12,7 +12,8 @@ from tradebot.domain.errors import LocalError, NotRunning
 from tradebot.domain.units import time_text
 from tradebot.node.chronicle import Chronicle
 from tradebot.node.desks import ask_node
-from tradebot.node.session_files import ENGINE, GATEWAY, find_current, read_killed
+from tradebot.node.latch import read_killed
+from tradebot.node.session_files import ENGINE, GATEWAY, find_current
 
 FILLS_MAX: Final = 10
 ALERTS_MAX: Final = 8
