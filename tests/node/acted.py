@@ -44,6 +44,9 @@ class Noter(Actor):
 
     def start(self):
         self.note(f"start {os.getpid()}")
+        if self.params.how == "buffers":
+            self.book = open(f"{self.params.file}.book", "a")
+            self.book.write("written and never flushed\\n")
         if self.params.how == "fails":
             raise ValueError("it cannot begin")
         if self.params.how in WORDS:

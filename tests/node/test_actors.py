@@ -413,6 +413,17 @@ def test_a_fact_that_gives_several_events_is_heard_with_the_last_of_them() -> No
     assert places == [4, 5, 7] and part.read_last == 7
 
 
+def test_what_an_actor_wrote_into_a_file_is_in_it_when_its_process_has_ended(actors: Actors) -> None:
+    actors.use("one", how="buffers", more='place = "process"')
+    actors.use("two", how="buffers")
+    actors.write()
+    actors.place.start()
+    actors.place.wait(lambda: actors.starts("one", "two") == [1, 1])
+    assert actors.place.stop() == EXIT_DONE
+    for name in ("one", "two"):
+        assert Path(f"{actors.file(name)}.book").read_text() == "written and never flushed\n"
+
+
 @pytest.mark.parametrize("how", ["thread", "hangs"])
 def test_one_that_does_not_let_go_holds_up_no_stop(actors: Actors, how: str) -> None:
     """Its process has the time of all actors for its end, and takes it where it has something to do."""

@@ -7,7 +7,7 @@ import pytest
 from tests.node.journaled import PLAN, RUN_ID, Run, filled_then_cancelled
 from tradebot.domain.errors import NotRunning
 from tradebot.node.earnings import totals_of
-from tradebot.node.latch import new_ask, set_latch
+from tradebot.node.latch import new_kill, set_latch
 from tradebot.node.remains import read_remains
 from tradebot.node.session_files import ENGINE
 
@@ -61,7 +61,7 @@ def test_the_latch_is_told_and_a_home_without_a_run_is_refused(tmp_path: Path) -
     with pytest.raises(NotRunning, match="expected a node in"):
         read_remains(tmp_path)
     filled_then_cancelled(tmp_path)
-    set_latch(tmp_path, new_ask("ann", "fire", "CANCEL_ENTRIES"))
+    set_latch(tmp_path, *new_kill("ann", "fire", "CANCEL_ENTRIES"))
     assert read_remains(tmp_path)["killed"]["why"] == "fire"
 
 

@@ -153,7 +153,7 @@ def kill(call: Call) -> int:
     """The latch is on the disk before anything else: whatever happens next, nothing of this home trades again by itself."""
     from tradebot.node.desks import is_running
     from tradebot.node.ladder import act_of
-    from tradebot.node.latch import IN_WORDS, new_ask, set_latch
+    from tradebot.node.latch import IN_WORDS, new_kill, set_latch
     from tradebot.node.root_lock import has_root
     from tradebot.node.session_files import find_current
 
@@ -163,29 +163,27 @@ def kill(call: Call) -> int:
         raise NotRunning(
             f"expected a home with a run to kill, found none in {call.home}, so nothing was latched: is it the right --home?"
         ) from error
-    asked = new_ask(_who(), one_line(call.words.why, WHY_MAX), act_of(call.words.flatten, call.words.guards))
+    name, killed = new_kill(_who(), one_line(call.words.why, WHY_MAX), act_of(call.words.flatten, call.words.guards))
     try:
-        set_latch(call.home, asked)
+        set_latch(call.home, name, killed)
     except OSError as error:
-        return _kill_without_latch(call, asked, error)
+        return _kill_without_latch(call, name, killed, error)
     if not is_running(call.home):
         if has_root(call.home):
             raise NotRunning(
                 "latched, but the engine does not answer: its orders rest at the venue until it does, or is started again; "
-                f"then it halts and {IN_WORDS[asked.act]} before anything else"
+                f"then it halts and {IN_WORDS[killed.act]} before anything else"
             )
         said = "latched: nothing of this home trades; no node runs, so nothing was cancelled"
         call.output.answer({"accepted": True, "by": "latch"}, lambda: call.output.line(said))
         return EXIT_DONE
-    return _act(call, "kill", nonce=asked.nonce, act=asked.act)
+    return _act(call, "kill", nonce=name, time=killed.time, act=killed.act)
 
 
-def _kill_without_latch(call: Call, asked: Any, error: OSError) -> int:
+def _kill_without_latch(call: Call, name: str, killed: Any, error: OSError) -> int:
     """A disk that takes no latch: the engine can halt all the same. Raises LocalError: another start would trade."""
-    from tradebot.node.desks import ask_node
-
     try:
-        ask_node(call.home, "engine", "kill", who=asked.who, why=asked.why, nonce=asked.nonce, act=asked.act)
+        _ask(call, "kill", nonce=name, time=killed.time, act=killed.act)
         done = "the engine halted and did what was asked"
     except (NotRunning, LocalError) as nobody:
         done = f"nothing was done: {nobody}"

@@ -18,7 +18,7 @@ from tradebot.domain.words import WHY_MAX, one_line
 from tradebot.node.api_journal import FILLS_MAX, JournalNews
 from tradebot.node.api_view import NodeView, ask_desk
 from tradebot.node.ladder import Step, act_of, steps_of
-from tradebot.node.latch import IN_WORDS, new_ask, read_killed, set_latch
+from tradebot.node.latch import IN_WORDS, new_kill, read_killed, set_latch
 
 RECONCILE_S: Final = 10.0
 RECONCILE_EVERY_S: Final = 2.0  # from one round that clients asked for to the next: the engine makes it
@@ -159,17 +159,18 @@ class ApiDesk:
         does not take it there is still the engine.
         """
         words, unwritten = request.arguments, ""
-        asked = new_ask(who, one_line(request.why, WHY_MAX), act_of(bool(words.get("flatten")), bool(words.get("guards"))))
+        act = act_of(bool(words.get("flatten")), bool(words.get("guards")))
+        name, killed = new_kill(who, one_line(request.why, WHY_MAX), act)
         try:
-            await asyncio.to_thread(set_latch, self._home, asked)
+            await asyncio.to_thread(set_latch, self._home, name, killed)
         except OSError as error:
             unwritten = f"the latch could not be written ({error}), so a start of this home is not kept from trading"
         try:
-            found = await self._ask_once(self._latched, {"verb": "kill", **msgspec.to_builtins(asked)})
+            found = await self._ask_once(self._latched, {"verb": "kill", "nonce": name, **msgspec.to_builtins(killed)})
         except Unmet as error:
             if unwritten:
                 raise Unmet(error.code, f"{unwritten}; {error}") from error
-            why = f"latched: once the engine runs it halts and {IN_WORDS[asked.act]} before anything else; {error}"
+            why = f"latched: once the engine runs it halts and {IN_WORDS[act]} before anything else; {error}"
             return {"accepted": True, "by": "latch", "why": why}
         return found | ({"why": unwritten} if unwritten else {})
 

@@ -1,6 +1,10 @@
 """`python -m tradebot.node.part_main NAME FOLDER`: one process of a node, forked from the zygote or started by itself."""
 
+import atexit
+import contextlib
 import faulthandler
+import gc
+import io
 import os
 import signal
 import sys
@@ -30,6 +34,25 @@ TERMINATED: Final = reason_of(-signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
+    code = run(arguments)
+    if arguments[0] == ACTORS or arguments[0] not in RESERVED:
+        leave(code)
+    return code
+
+
+def leave(code: int) -> None:
+    """Of guests: what they wrote is written, and nothing more of theirs is waited for than a moment."""
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
+    signal.setitimer(signal.ITIMER_REAL, LEAVE_S)
+    for one in gc.get_objects():
+        if isinstance(one, io.IOBase):
+            with contextlib.suppress(Exception):
+                one.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)
+
+
+def run(arguments: list[str]) -> int:
     parser = ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
@@ -116,8 +139,4 @@ class Told:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    if sys.argv[1] not in RESERVED:  # a guest's files are closed, and its threads waited for, but not for ever
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
-        signal.setitimer(signal.ITIMER_REAL, LEAVE_S)
-    sys.exit(code)
+    sys.exit(main(sys.argv[1:]))

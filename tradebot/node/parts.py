@@ -40,7 +40,7 @@ from tradebot.node.books import books_of
 from tradebot.node.call_mark import RECOVERING, open_words
 from tradebot.node.config import config_from_dict
 from tradebot.node.holdings import orders_of, positions_of, quotes_of
-from tradebot.node.latch import KillAsk, Latch
+from tradebot.node.latch import Killed, Latch
 from tradebot.node.part import Addressed, Base
 from tradebot.node.schema import Config
 from tradebot.node.session_files import API, ENGINE, FEED, GATEWAY, STORE, VENUE, Prepared, read_prepared
@@ -195,14 +195,24 @@ class EnginePart(Base):
 
     def obey_latch(self, now_ns: int) -> list[Any]:
         """A home that was killed is halted before anything else, whether or not its engine was asked."""
-        asked = self.latch.wants()
-        return [] if asked is None else self.kill(asked, now_ns)
+        if not self.latch.is_set:
+            return []
+        if (wanted := self.latch.wants()) is not None:
+            return self.kill(*wanted, now_ns)
+        return [] if self.is_halted else self.halt(self.latch.first(), now_ns)
 
-    def kill(self, asked: KillAsk, now_ns: int) -> list[Any]:
-        found = list(self.session.set_trading_state(TradingState.HALTED, now_ns, asked.who, asked.why))
-        said = self.session.act(Act[asked.act], now_ns, asked.who, asked.why)
+    @property
+    def is_halted(self) -> bool:
+        return bool(self.session.live.kernel.trading_state == TradingState.HALTED)
+
+    def halt(self, killed: Killed, now_ns: int) -> list[Any]:
+        return list(self.session.set_trading_state(TradingState.HALTED, now_ns, killed.who, killed.why))
+
+    def kill(self, name: str, killed: Killed, now_ns: int) -> list[Any]:
+        found = [] if self.is_halted else self.halt(killed, now_ns)
+        said = self.session.act(Act[killed.act], now_ns, killed.who, killed.why)
         self.done_by_latch = counts_of(said)
-        self.latch.carried_out(asked.nonce)
+        self.latch.carried_out({name: killed.act})
         return [*found, *said]
 
     def tell_failures(self) -> None:
@@ -239,9 +249,9 @@ class EnginePart(Base):
         if verb == "books":
             return books_of(self.session, self.plan)
         if verb == "kill":
-            asked = msgspec.convert({name: question[name] for name in KillAsk.__struct_fields__}, KillAsk)
-            if not self.latch.has_done(asked.nonce):  # it could not be written, or is not to be read here
-                found += self.address(self.kill(asked, now_ns))
+            if not self.latch.has_done(question["nonce"]):  # it could not be written, or is not to be read here
+                killed = msgspec.convert({slot: question[slot] for slot in Killed.__struct_fields__}, Killed)
+                found += self.address(self.kill(question["nonce"], killed, now_ns))
             return {"accepted": True, "by": ENGINE, **self.done_by_latch}
         if verb == "state" and question["state"] != TradingState.HALTED.name and self.latch.is_set:
             return {"accepted": False, "why": "the home was killed: at the machine, `tradebot resume --after-kill` lifts it"}
