@@ -7,7 +7,8 @@ journal/<run id>/stopped     there where a stop reduced trading, so that the nex
 journal/<run id>/engine, gateway, venue      a journal each
 journal/<run id>/ipc         mailboxes; elsewhere where the path is too long for a socket
 journal/current              the run that a start of this home goes on with
-journal/killed               who killed it and why: a latch that holds until it is lifted
+journal/<run id>/killed      which kills its engine has carried out
+journal/kills/               who killed the home and why, a file each: a latch that holds until it is lifted (`latch`)
 """
 
 import hashlib
